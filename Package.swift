@@ -1,0 +1,95 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Strict settings for every target of ours; a warning in our code stops the build.
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
+let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+
+// The floors of the house, top to bottom. A target may name only targets below it, so the compiler keeps the walls.
+// ARCHITECTURE.md says what each one holds.
+let package = Package(
+    name: "drydock",
+    platforms: [.macOS(.v26)],
+    products: [.executable(name: "drydock", targets: ["drydock"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-asn1", exact: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-certificates", exact: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-protobuf", exact: "1.39.0"),
+        .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
+        .package(url: "https://github.com/grpc/grpc-swift-2", exact: "2.4.3"),
+        .package(url: "https://github.com/grpc/grpc-swift-nio-transport", exact: "2.9.2"),
+        .package(url: "https://github.com/grpc/grpc-swift-protobuf", exact: "2.4.1"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
+    ],
+    targets: [
+        // Floor 5: the program.
+        .executableTarget(name: "drydock", dependencies: ["Commands"], swiftSettings: strict),
+
+        // Floor 4: what people type.
+        .target(
+            name: "Commands",
+            dependencies: [
+                "Operations", "Etcd", "EtcdStorage", logging, system,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: strict
+        ),
+
+        // Floor 3: the use cases.
+        .target(name: "Operations", dependencies: ["Etcd", "EtcdStorage", crypto, logging, system], swiftSettings: strict),
+
+        // Floor 2: formats, protocols and clients. They do not know each other.
+        .target(
+            name: "Etcd",
+            dependencies: [
+                asn1, logging, nioCore, nioPosix, nioSSL, system, x509,
+                .product(name: "GRPCCore", package: "grpc-swift-2"),
+                .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
+                .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(name: "EtcdStorage", dependencies: ["CPlatform", crypto, system], swiftSettings: strict),
+        .target(name: "ClusterPKI", dependencies: [asn1, crypto, x509], swiftSettings: strict),
+        .target(name: "CPlatform"),
+
+        // The proofs: what shows, against real servers, that the rooms above hold. Never shipped.
+        .target(
+            name: "LocalEtcd", dependencies: ["ClusterPKI", "Etcd"], path: "Proofs/LocalEtcd",
+            swiftSettings: strict),
+        .executableTarget(
+            name: "drydock-proof",
+            dependencies: [
+                "LocalEtcd", "EtcdStorage", "Etcd", system,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Proofs/drydock-proof",
+            swiftSettings: strict
+        ),
+        .testTarget(name: "EtcdStorageTests", dependencies: ["EtcdStorage", "LocalEtcd", system], swiftSettings: strict),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,201 @@
+internal import ClusterPKI
+package import Etcd
+package import Foundation
+internal import Synchronization
+
+/// Real etcd servers on the loopback interface, in a temporary folder, for as long as a closure runs.
+package final class LocalEtcdCluster: Sendable {
+    package struct Options: Sendable {
+        package var release: EtcdRelease
+        package var members: Int
+        package var usesTLS: Bool
+        /// Passed to every server as they are.
+        package var arguments: [String]
+
+        package init(release: EtcdRelease = .v3_5, members: Int = 1, usesTLS: Bool = false, arguments: [String] = []) {
+            self.release = release
+            self.members = members
+            self.usesTLS = usesTLS
+            self.arguments = arguments
+        }
+    }
+
+    package struct Failure: Error, CustomStringConvertible {
+        package let description: String
+    }
+
+    /// One member: fixed name, ports and folders, and the process while it runs.
+    package final class Member: Sendable {
+        package let name: String
+        package let clientURL: String
+        package let peerURL: String
+        package let dataFolder: URL
+        package let pki: URL
+        fileprivate let process = Mutex<CommandRun.Running?>(nil)
+
+        fileprivate init(name: String, clientURL: String, peerURL: String, dataFolder: URL, pki: URL) {
+            self.name = name
+            self.clientURL = clientURL
+            self.peerURL = peerURL
+            self.dataFolder = dataFolder
+            self.pki = pki
+        }
+
+        package var processID: Int32? { process.withLock { $0?.processID } }
+    }
+
+    package let options: Options
+    package let folder: URL
+    package let members: [Member]
+    package let pki: URL
+
+    /// `name=peerURL` of every member, as `--initial-cluster` takes it.
+    package var initialCluster: String { members.map { "\($0.name)=\($0.peerURL)" }.joined(separator: ",") }
+
+    private init(options: Options) throws {
+        self.options = options
+        folder = FileManager.default.temporaryDirectory.appendingPathComponent("drydock-etcd-\(UUID().uuidString)")
+        pki = folder.appendingPathComponent("pki")
+        let scheme = options.usesTLS ? "https" : "http"
+        let ports = try FreePorts.take(options.members * 2)
+        let authority = options.usesTLS ? try EtcdPKI() : nil
+        var members: [Member] = []
+        for index in 0..<options.members {
+            let name = "etcd-\(index + 1)"
+            let member = Member(
+                name: name, clientURL: "\(scheme)://127.0.0.1:\(ports[index * 2])", peerURL: "\(scheme)://127.0.0.1:\(ports[index * 2 + 1])",
+                dataFolder: folder.appendingPathComponent("data/\(name)"), pki: pki.appendingPathComponent(name))
+            try authority?.write(node: name, addresses: ["127.0.0.1"], to: member.pki)
+            members.append(member)
+        }
+        self.members = members
+        try FileManager.default.createDirectory(at: folder.appendingPathComponent("data"), withIntermediateDirectories: true)
+    }
+
+    /// Starts a cluster, runs `body` when it serves, and removes everything afterwards, whatever happened.
+    package static func running<Result: Sendable>(
+        _ options: Options = Options(), body: (LocalEtcdCluster) async throws -> Result
+    ) async throws -> Result {
+        let cluster = try LocalEtcdCluster(options: options)
+        do {
+            for member in cluster.members { try cluster.start(member) }
+            try await cluster.waitUntilServing()
+            let result = try await body(cluster)
+            await cluster.tearDown()
+            return result
+        } catch {
+            await cluster.tearDown()
+            throw error
+        }
+    }
+
+    private func tearDown() async {
+        for member in members { await stop(member, signal: SIGKILL) }
+        try? FileManager.default.removeItem(at: folder)
+    }
+
+    /// Starts the server of `member` on its data folder.
+    package func start(_ member: Member) throws {
+        var arguments = [
+            "--name", member.name, "--data-dir", member.dataFolder.path,
+            "--listen-client-urls", member.clientURL, "--advertise-client-urls", member.clientURL,
+            "--listen-peer-urls", member.peerURL, "--initial-advertise-peer-urls", member.peerURL,
+            "--initial-cluster", initialCluster, "--initial-cluster-state", "new", "--logger", "zap", "--log-level", "warn",
+        ]
+        if options.usesTLS {
+            let etcd = member.pki.appendingPathComponent("etcd").path
+            arguments += [
+                "--cert-file", "\(etcd)/server.crt", "--key-file", "\(etcd)/server.key", "--trusted-ca-file", "\(etcd)/ca.crt",
+                "--client-cert-auth", "--peer-cert-file", "\(etcd)/peer.crt", "--peer-key-file", "\(etcd)/peer.key",
+                "--peer-trusted-ca-file", "\(etcd)/ca.crt", "--peer-client-cert-auth",
+            ]
+        }
+        let running = try CommandRun.Running(options.release.server, arguments + options.arguments)
+        member.process.withLock { $0 = running }
+    }
+
+    /// Ends the server of `member`, at once by default, and waits until it is gone.
+    package func stop(_ member: Member, signal: Int32 = SIGKILL) async {
+        let running = member.process.withLock { process in
+            defer { process = nil }
+            return process
+        }
+        guard let running else { return }
+        running.send(signal)
+        _ = await running.finish()
+    }
+
+    /// How our client reaches the cluster.
+    package var configuration: EtcdConfiguration {
+        get throws {
+            EtcdConfiguration(
+                endpoints: try members.map { try Endpoint($0.clientURL) },
+                tls: options.usesTLS
+                    ? EtcdConfiguration.TLS(
+                        authority: authorityFile, certificate: clientFile("crt"), key: clientFile("key")) : nil,
+                dialTimeout: .seconds(5), commandTimeout: .seconds(20))
+        }
+    }
+
+    package var authorityFile: String { members[0].pki.appendingPathComponent("etcd/ca.crt").path }
+
+    private func clientFile(_ kind: String) -> String { members[0].pki.appendingPathComponent("etcd/healthcheck-client.\(kind)").path }
+
+    /// The same as flags, etcdctl's and ours.
+    package var flags: [String] {
+        let endpoints = ["--endpoints", members.map(\.clientURL).joined(separator: ",")]
+        guard options.usesTLS else { return endpoints }
+        return endpoints + ["--cacert", authorityFile, "--cert", clientFile("crt"), "--key", clientFile("key")]
+    }
+
+    /// Returns when every member has a leader and answers reads.
+    package func waitUntilServing(within limit: Duration = .seconds(60)) async throws {
+        let deadline = ContinuousClock.now + limit
+        for member in members {
+            while true {
+                var configuration = try configuration
+                configuration.endpoints = [try Endpoint(member.clientURL)]
+                if let status = try? await EtcdClient.connected(configuration, body: { try await $0.status(at: configuration.endpoints[0]) }),
+                    status.leaderID != 0
+                {
+                    break
+                }
+                let running = member.process.withLock { $0 }
+                guard let running, running.isRunning, ContinuousClock.now < deadline else {
+                    throw Failure(description: "\(options.release) does not serve: \(running?.errorsSoFar.suffix(2000) ?? "it was not started")")
+                }
+                try await Task.sleep(for: .milliseconds(50))
+            }
+        }
+    }
+
+    /// Every key and value that the cluster holds.
+    package func contents() async throws -> [KeyValue] {
+        try await EtcdClient.connected(try configuration) { client in
+            var all: [KeyValue] = []
+            try await client.forEachPage { all += $0 }
+            return all
+        }
+    }
+}
+
+/// Ports that nothing listens on. They are held until all were found, so that one call never returns the same port twice.
+package enum FreePorts {
+    package static func take(_ count: Int) throws -> [Int] {
+        var sockets: [Int32] = []
+        defer { for socket in sockets { close(socket) } }
+        return try (0..<count).map { _ in
+            let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+            sockets.append(descriptor)
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+            let bound = withUnsafeMutablePointer(to: &address) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0 }
+            }
+            guard bound else { throw LocalEtcdCluster.Failure(description: "no free port on 127.0.0.1") }
+            return Int(UInt16(bigEndian: address.sin_port))
+        }
+    }
+}

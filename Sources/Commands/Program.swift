@@ -1,0 +1,97 @@
+internal import ArgumentParser
+internal import Etcd
+internal import EtcdStorage
+internal import Foundation
+internal import UnixSignals
+
+/// What the process tells its caller by its exit code.
+enum ExitStatus: Int32 {
+    case done = 0
+    case failed = 1
+    /// Wrong usage, or input that is not what the command works on.
+    case usage = 2
+    /// Done, but something was found: damage, expiry, skew.
+    case findings = 3
+    /// A safety rule forbids it.
+    case refused = 4
+    /// Nothing is wrong here; the other side could not be reached now.
+    case tryAgain = 75
+
+    /// The one place that maps errors to exit codes.
+    init(_ error: any Error) {
+        switch error {
+        case let error as StorageError:
+            switch error.code {
+            case .notASnapshot, .invalid: self = .usage
+            case .damaged: self = .findings
+            case .refused: self = .refused
+            case .system: self = .failed
+            }
+        case let error as EtcdError:
+            switch error.code {
+            case .unavailable, .deadline: self = .tryAgain
+            case .invalid: self = .usage
+            case .tls, .denied, .server: self = .failed
+            }
+        default: self = .failed
+        }
+    }
+}
+
+/// The program: parses the command line, runs the command, and ends with the exit code that fits.
+package enum Program {
+    /// Runs and never returns. SIGTERM and SIGINT cancel the command, which then removes what it had begun.
+    package static func run() async -> Never {
+        let status = await withTaskGroup(of: ExitStatus?.self) { group in
+            group.addTask { await parseAndRun() }
+            group.addTask {
+                for await _ in await UnixSignalsSequence(trapping: .sigterm, .sigint) { break }
+                return nil
+            }
+            while let finished = await group.next() {
+                group.cancelAll()
+                if let status = finished { return status }
+            }
+            return .failed
+        }
+        exit(status.rawValue)
+    }
+
+    private static func parseAndRun() async -> ExitStatus {
+        var command: any ParsableCommand
+        do { command = try Drydock.parseAsRoot() } catch {
+            let message = Drydock.fullMessage(for: error)
+            // Help and version are answers; everything else is wrong usage.
+            guard Drydock.exitCode(for: error) == .success else {
+                Terminal.complain(message)
+                return .usage
+            }
+            print(message)
+            return .done
+        }
+        do {
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+            return .done
+        } catch let outcome as Outcome {
+            return outcome.status
+        } catch is CancellationError {
+            Terminal.complain("interrupted: what was begun has been removed.")
+            return .failed
+        } catch let error where Drydock.exitCode(for: error) == .success {
+            print(Drydock.fullMessage(for: error))  // a command without a subcommand asks for its help
+            return .done
+        } catch {
+            Terminal.complain("error: \(Drydock.message(for: error))")
+            return ExitStatus(error)
+        }
+    }
+}
+
+/// Thrown by a command that did its work and has another exit code than 0 to report.
+struct Outcome: Error {
+    let status: ExitStatus
+}

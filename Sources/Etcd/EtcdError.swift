@@ -1,0 +1,64 @@
+internal import GRPCCore
+
+/// Why a conversation with etcd failed, and what to do next.
+package struct EtcdError: Error, CustomStringConvertible, Sendable {
+    /// The disposition: what the caller can do about it.
+    package enum Code: Sendable {
+        /// No member answered: transient, may be tried again.
+        case unavailable
+        /// An answer did not come in time.
+        case deadline
+        /// The connection is not trusted: a certificate is wrong, or not the right one.
+        case tls
+        /// The user, the password or the rights are not sufficient.
+        case denied
+        /// The configuration contradicts itself or names files that cannot be used.
+        case invalid
+        /// The server answered with another error.
+        case server
+    }
+
+    package let code: Code
+    /// What failed, on which endpoint, and what to do next. Never a secret.
+    package let message: String
+
+    package init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    package var description: String { message }
+
+    /// Whether the same call may succeed a little later.
+    package var isTransient: Bool { code == .unavailable }
+
+    /// Translates what gRPC reports of `endpoint`.
+    init(_ error: RPCError, endpoint: Endpoint) {
+        let said = error.message.isEmpty ? "\(error.code)" : error.message
+        switch error.code {
+        case .unavailable:
+            self.init(
+                .unavailable,
+                "\(endpoint) is not available: \(said)\(Self.root(of: error)) Check that etcd runs there and that the port is reachable.")
+        case .deadlineExceeded:
+            self.init(
+                .deadline,
+                "\(endpoint) did not answer in time. Check the network and the member's load, or raise --command-timeout.")
+        case .unauthenticated, .permissionDenied:
+            self.init(.denied, "\(endpoint) refuses: \(said). Check --user and its password, or that the user has the root role.")
+        case .invalidArgument where said.contains("authentication failed"):
+            self.init(.denied, "\(endpoint) refuses the user or the password. Check --user and ETCDCTL_PASSWORD.")
+        case .invalidArgument where said.contains("user name is empty"), .failedPrecondition where said.contains("authentication is not enabled"):
+            self.init(.denied, "\(endpoint) says: \(said). Check whether the cluster has authentication enabled, and --user.")
+        default:
+            self.init(.server, "\(endpoint) answered \(error.code): \(said)")
+        }
+    }
+
+    /// The innermost cause, which names the refused connection or the missing route.
+    private static func root(of error: RPCError) -> String {
+        var cause = error.cause
+        while let inner = cause as? RPCError, let next = inner.cause { cause = next }
+        return cause.map { " (\($0))." } ?? "."
+    }
+}

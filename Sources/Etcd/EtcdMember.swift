@@ -1,0 +1,106 @@
+internal import GRPCCore
+internal import GRPCNIOTransportHTTP2Posix
+internal import GRPCProtobuf
+internal import Synchronization
+
+/// The connection to one endpoint, and the token that the member's authentication gave us.
+final class EtcdMember: Sendable {
+    let endpoint: Endpoint
+    private let configuration: EtcdConfiguration
+    private let tls: EtcdConfiguration.TLS?
+    private let client: GRPCClient<HTTP2ClientTransport.Posix>
+    private let token = Mutex<String?>(nil)
+
+    init(endpoint: Endpoint, configuration: EtcdConfiguration) throws(EtcdError) {
+        self.endpoint = endpoint
+        self.configuration = configuration
+        let usesTLS = endpoint.requiresTLS ?? (configuration.tls != nil)
+        tls = usesTLS ? configuration.tls ?? EtcdConfiguration.TLS(authority: nil, certificate: nil, key: nil) : nil
+        let security = try tls?.transportSecurity() ?? .plaintext
+        var config = HTTP2ClientTransport.Posix.Config.defaults
+        config.connection.keepalive = .init(time: .seconds(10), timeout: .seconds(10), allowWithoutCalls: false)
+        config.http2.maxFrameSize = 1 << 20
+        // Fail the call and let our own backoff decide, rather than wait in the transport.
+        config.backoff = .init(initial: .milliseconds(50), max: .seconds(1), multiplier: 1.6, jitter: 0.2)
+        do {
+            let transport = try HTTP2ClientTransport.Posix(target: endpoint.target, transportSecurity: security, config: config)
+            client = GRPCClient(transport: transport)
+        } catch {
+            throw EtcdError(.invalid, "cannot set up the connection to \(endpoint): \(error). Check --cert and --key.")
+        }
+    }
+
+    func runConnection() async throws { try await client.runConnections() }
+
+    func close() { client.beginGracefulShutdown() }
+
+    var kv: Etcdserverpb_KV.Client<HTTP2ClientTransport.Posix> { .init(wrapping: client) }
+    var maintenance: Etcdserverpb_Maintenance.Client<HTTP2ClientTransport.Posix> { .init(wrapping: client) }
+    var lease: Etcdserverpb_Lease.Client<HTTP2ClientTransport.Posix> { .init(wrapping: client) }
+
+    /// For calls that answer soon.
+    var brief: CallOptions { options(timeout: configuration.commandTimeout) }
+
+    /// For calls that take as long as they take; a dead connection is found by keepalive.
+    var unbounded: CallOptions { options(timeout: nil) }
+
+    private func options(timeout: Duration?) -> CallOptions {
+        var options = CallOptions.defaults
+        options.timeout = timeout
+        options.waitForReady = false
+        options.maxResponseMessageBytes = Int(Int32.max)
+        return options
+    }
+
+    var metadata: Metadata {
+        var metadata = Metadata()
+        if let token = token.withLock({ $0 }) { metadata.addString(token, forKey: "token") }
+        return metadata
+    }
+
+    /// Performs `call` with a valid token, and once more with a new one when the old one had expired.
+    func call<Answer: Sendable>(_ call: @Sendable (EtcdMember) async throws -> Answer) async throws -> Answer {
+        do {
+            if configuration.credentials != nil, token.withLock({ $0 }) == nil { try await authenticate() }
+            do { return try await call(self) } catch let error as RPCError where isExpiredToken(error) {
+                try await authenticate()
+                return try await call(self)
+            }
+        } catch let error as RPCError { throw await explain(error) }
+    }
+
+    private func isExpiredToken(_ error: RPCError) -> Bool {
+        configuration.credentials != nil && error.code == .unauthenticated
+    }
+
+    private func authenticate() async throws {
+        guard let credentials = configuration.credentials else { return }
+        var request = Etcdserverpb_AuthenticateRequest()
+        request.name = credentials.user
+        request.password = credentials.password
+        let client = Etcdserverpb_Auth.Client(wrapping: client)
+        let answer = try await client.authenticate(request, options: brief)
+        token.withLock { $0 = answer.token }
+    }
+
+    private func explain(_ error: RPCError) async -> EtcdError {
+        if error.code == .unavailable, let tls, await looksLikeTLS(error), let reason = await TLSDiagnosis(endpoint: endpoint, tls: tls).reason() {
+            return EtcdError(.tls, "\(endpoint) is not trusted: \(reason). Nothing was sent. Check --cacert, or renew the certificate.")
+        }
+        return EtcdError(error, endpoint: endpoint)
+    }
+
+    /// A refused or unreachable port is no matter of certificates.
+    private func looksLikeTLS(_ error: RPCError) async -> Bool {
+        let text = String(describing: error)
+        return !text.contains("onnection refused") && !text.contains("connectTimeout")
+    }
+
+    // MARK: Calls that the client itself needs
+
+    func status() async throws -> Etcdserverpb_StatusResponse {
+        var options = options(timeout: configuration.dialTimeout)
+        options.waitForReady = false
+        return try await maintenance.status(Etcdserverpb_StatusRequest(), metadata: metadata, options: options)
+    }
+}

@@ -1,0 +1,48 @@
+/// What `snapshot verify` and `snapshot inspect` know about a file.
+package struct SnapshotReport: Sendable, Equatable, Codable {
+    /// What the 32 bytes after the database say.
+    package enum Digest: String, Sendable, Codable {
+        case match, absent, mismatch
+    }
+
+    package var file: String
+    package var sizeBytes: UInt64
+    package var sha256: Digest
+    /// `etcdutl snapshot status`: CRC-32C over every bucket name, key and value. nil when the structure is damaged.
+    package var hash: UInt32?
+    /// The main revision of the newest entry; 0 when there is none.
+    package var revision: Int64
+    /// Entries of all buckets, as etcdutl up to 3.5 counts.
+    package var totalKey: Int64
+    /// Bytes below the high-water page.
+    package var totalSize: UInt64
+    /// User keys whose newest revision is not a tombstone, as etcdutl from 3.6 counts `totalKey`.
+    package var liveKeys: Int64
+    package var tombstones: Int64
+    /// The oldest stored revision's main number; 0 when there is none.
+    package var firstRevision: Int64
+    /// The revision up to which history was removed; nil when the database was never compacted.
+    package var compactRevision: Int64?
+    /// Raft index that the database had applied.
+    package var consistentIndex: UInt64?
+    package var raftTerm: UInt64?
+    /// Share of the database's pages that hold nothing, 0 to 1.
+    package var fragmentation: Double
+    package var leases: Int64
+    package var alarms: Int64
+    package var authEnabled: Bool
+    /// The newest etcd whose marks the database bears: a storage version (3.6 on), a cluster version (3.5 on), or nil.
+    package var etcdVersion: String?
+    /// The members that the database names, by id.
+    package var members: [Member]
+    /// The biggest kinds of keys, biggest first.
+    package var resources: [ResourceUsage]
+    /// When the file was last written, seconds since 1970.
+    package var modified: Int64
+    package var findings: [Finding]
+    /// All findings, also those beyond the ones listed.
+    package var findingCount: Int
+
+    /// Whether nothing is wrong; warnings do not count.
+    package var isSound: Bool { !findings.contains { $0.severity == .error } }
+}

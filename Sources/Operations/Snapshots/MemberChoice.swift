@@ -1,0 +1,47 @@
+package import Etcd
+
+/// The member that a snapshot is taken from, and why.
+package struct MemberChoice: Sendable {
+    package enum Reason: String, Sendable, Codable {
+        case onlyEndpoint = "the only endpoint"
+        case mostUpToDateFollower = "the most up-to-date healthy follower, so that the leader is spared"
+        case onlyHealthy = "no healthy follower answered, so the leader"
+        case unhealthy = "no endpoint reports itself healthy; this one answered"
+    }
+
+    package var status: MemberStatus
+    package var reason: Reason
+    /// Endpoints that did not answer, and why.
+    package var unavailable: [(endpoint: Endpoint, error: String)]
+
+    /// Chooses among what the endpoints said. A healthy follower comes before the leader, the one with the most applied raft
+    /// entries first; a learner may lag and comes last; a member that reports an alarm still has its data.
+    /// - Throws: the first endpoint's error when none answered.
+    package static func choose(
+        among answers: [(endpoint: Endpoint, status: Result<MemberStatus, any Error>)]
+    ) throws -> MemberChoice {
+        var reachable: [MemberStatus] = []
+        var unavailable: [(endpoint: Endpoint, error: String)] = []
+        var firstError: (any Error)?
+        for (endpoint, answer) in answers {
+            switch answer {
+            case .success(let status): reachable.append(status)
+            case .failure(let error):
+                firstError = firstError ?? error
+                unavailable.append((endpoint, "\(error)"))
+            }
+        }
+        func rank(_ status: MemberStatus) -> (Int, UInt64) {
+            let standing = !status.isHealthy ? 0 : status.isLearner ? 1 : status.isLeader ? 2 : 3
+            return (standing, status.raftAppliedIndex)
+        }
+        // The first of equals wins, so that the order of the endpoints decides.
+        guard let best = reachable.max(by: { rank($0) < rank($1) }) else {
+            throw firstError ?? EtcdError(.invalid, "there is no endpoint. Use --endpoints.")
+        }
+        let reason: Reason =
+            answers.count == 1 ? .onlyEndpoint
+            : !best.isHealthy ? .unhealthy : best.isLeader || best.isLearner ? .onlyHealthy : .mostUpToDateFollower
+        return MemberChoice(status: best, reason: reason, unavailable: unavailable)
+    }
+}
