@@ -34,17 +34,32 @@ extension EtcdClient {
             errors: answer.errors)
     }
 
+    /// What became of a question to one endpoint.
+    package struct StatusAnswer: Sendable {
+        package var endpoint: Endpoint
+        package var status: Result<MemberStatus, any Error>
+
+        package init(endpoint: Endpoint, status: Result<MemberStatus, any Error>) {
+            self.endpoint = endpoint
+            self.status = status
+        }
+    }
+
     /// The status of every endpoint, in the configuration's order, asked at the same time.
-    package func statuses() async -> [(endpoint: Endpoint, status: Result<MemberStatus, any Error>)] {
-        await withTaskGroup(of: (Int, Result<MemberStatus, any Error>).self) { group in
-            for (index, endpoint) in configuration.endpoints.enumerated() {
-                group.addTask {
-                    do { return (index, .success(try await self.status(at: endpoint))) } catch { return (index, .failure(error)) }
-                }
-            }
-            var results: [Int: Result<MemberStatus, any Error>] = [:]
-            for await (index, result) in group { results[index] = result }
-            return configuration.endpoints.enumerated().compactMap { index, endpoint in results[index].map { (endpoint, $0) } }
+    package func statuses() async -> [StatusAnswer] {
+        await withTaskGroup(of: StatusAnswer.self) { group in
+            for endpoint in configuration.endpoints { group.addTask { await self.answer(of: endpoint) } }
+            var answers: [Endpoint: StatusAnswer] = [:]
+            for await answer in group { answers[answer.endpoint] = answer }
+            return configuration.endpoints.compactMap { answers[$0] }
+        }
+    }
+
+    private func answer(of endpoint: Endpoint) async -> StatusAnswer {
+        do {
+            return StatusAnswer(endpoint: endpoint, status: .success(try await status(at: endpoint)))
+        } catch {
+            return StatusAnswer(endpoint: endpoint, status: .failure(error))
         }
     }
 

@@ -76,20 +76,16 @@ package struct Findings: Sendable {
 
     package private(set) var kept: [Finding] = []
     package private(set) var total = 0
-    /// Whether any finding, kept or only counted, was an error.
-    package private(set) var hasErrors = false
+    /// How many findings, kept or only counted, were errors.
+    package private(set) var errors = 0
+
+    package var hasErrors: Bool { errors > 0 }
 
     package init() {}
 
     package mutating func add(_ finding: Finding) {
         total += 1
-        if finding.severity == .error { hasErrors = true }
+        if finding.severity == .error { errors += 1 }
         if kept.count < Self.limit { kept.append(finding) }
-    }
-
-    package mutating func add(contentsOf other: Findings) {
-        for finding in other.kept { add(finding) }
-        total += other.total - other.kept.count
-        hasErrors = hasErrors || other.hasErrors
     }
 }

@@ -52,6 +52,11 @@ struct BoltWalk<Visitor: BoltVisitor> {
         progress(unreported)
     }
 
+    /// Share of the pages below the high-water mark that the walk did not reach, 0 to 1.
+    var fragmentation: Double {
+        image.pageLimit > 0 ? 1 - Double(reachable.count) / Double(image.pageLimit) : 0
+    }
+
     private mutating func report(_ code: Finding.Code, page: UInt64, _ message: String) {
         visitor.found(Finding(code, offset: page &* UInt64(image.pageSize), page: page, message))
     }

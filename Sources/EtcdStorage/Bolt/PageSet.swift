@@ -2,6 +2,8 @@
 struct PageSet: Sendable {
     private var words: [UInt64]
     let limit: UInt64
+    /// How many pages are members.
+    private(set) var count: UInt64 = 0
 
     /// An empty set over pages 0 ..< `limit`.
     init(limit: UInt64) {
@@ -16,6 +18,7 @@ struct PageSet: Sendable {
         let bit: UInt64 = 1 << (page & 63)
         if words[word] & bit != 0 { return false }
         words[word] |= bit
+        count += 1
         return true
     }
 

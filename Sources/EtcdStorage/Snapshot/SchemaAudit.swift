@@ -37,6 +37,9 @@ struct SchemaAudit: BoltVisitor {
 
     init(findings: Findings) { self.findings = findings }
 
+    /// Errors found so far.
+    var errors: Int { findings.errors }
+
     mutating func found(_ finding: Finding) { findings.add(finding) }
 
     private mutating func found(_ code: Finding.Code, at place: Place, _ message: String) {

@@ -24,7 +24,7 @@ package struct SnapshotVerifier: Sendable {
     package func verify(progress: @escaping @Sendable (Int) -> Void = { _ in }) async throws -> SnapshotReport {
         let file = try RandomAccessFile(path: path)
         return try await SnapshotReading(file: file, skipHashCheck: skipHashCheck)
-            .run(progress: progress, copy: nil, visitor: { $0 }, audit: { $0 }).report
+            .run(progress: progress, copy: nil, visitor: { audit, _ in audit }, audit: { $0 }).report
     }
 }
 
@@ -45,7 +45,7 @@ struct SnapshotReading: Sendable {
     func run<Visitor: BoltVisitor & Sendable>(
         progress: @escaping @Sendable (Int) -> Void,
         copy: (@Sendable (UnsafeRawBufferPointer) throws -> Void)?,
-        visitor wrap: @Sendable (SchemaAudit) -> Visitor,
+        visitor wrap: @Sendable (SchemaAudit, BoltImage) throws -> Visitor,
         audit unwrap: @Sendable (Visitor) -> SchemaAudit
     ) async throws -> Result<Visitor> {
         var findings = Findings()
@@ -55,10 +55,12 @@ struct SnapshotReading: Sendable {
             .run(digest: hasDigest && !skipHashCheck, progress: progress, sink: copy)
 
         var visited: Visitor?
+        var fragmentation = 0.0
         if let image {
-            var walk = BoltWalk(image: image, visitor: wrap(SchemaAudit(findings: findings)), progress: progress)
+            var walk = BoltWalk(image: image, visitor: try wrap(SchemaAudit(findings: findings), image), progress: progress)
             try walk.run()
             visited = walk.visitor
+            fragmentation = walk.fragmentation
         }
         let computed = try await digest
 
@@ -66,7 +68,7 @@ struct SnapshotReading: Sendable {
         let structureIsSound = image != nil && !audit.findings.hasErrors
         if image != nil { audit.finish() }
         let state = try checkDigest(hasDigest: hasDigest, computed: computed, findings: &audit.findings)
-        let report = try makeReport(image: image, audit: audit, digest: state, structureIsSound: structureIsSound)
+        let report = try makeReport(image: image, audit: audit, digest: state, fragmentation: fragmentation, structureIsSound: structureIsSound)
         return Result(report: report, walk: image.flatMap { image in visited.map { (image, $0) } })
     }
 
@@ -93,7 +95,7 @@ struct SnapshotReading: Sendable {
     }
 
     private func makeReport(
-        image: BoltImage?, audit: SchemaAudit, digest: SnapshotReport.Digest, structureIsSound: Bool
+        image: BoltImage?, audit: SchemaAudit, digest: SnapshotReport.Digest, fragmentation: Double, structureIsSound: Bool
     ) throws(StorageError) -> SnapshotReport {
         SnapshotReport(
             file: file.path.string,
@@ -109,7 +111,7 @@ struct SnapshotReading: Sendable {
             compactRevision: audit.finishedCompaction?.main,
             consistentIndex: audit.consistentIndex,
             raftTerm: audit.term,
-            fragmentation: 0,
+            fragmentation: fragmentation,
             leases: audit.leases,
             alarms: audit.alarms,
             authEnabled: audit.authEnabled,

@@ -17,18 +17,16 @@ package struct MemberChoice: Sendable {
     /// Chooses among what the endpoints said. A healthy follower comes before the leader, the one with the most applied raft
     /// entries first; a learner may lag and comes last; a member that reports an alarm still has its data.
     /// - Throws: the first endpoint's error when none answered.
-    package static func choose(
-        among answers: [(endpoint: Endpoint, status: Result<MemberStatus, any Error>)]
-    ) throws -> MemberChoice {
+    package static func choose(among answers: [EtcdClient.StatusAnswer]) throws -> MemberChoice {
         var reachable: [MemberStatus] = []
         var unavailable: [(endpoint: Endpoint, error: String)] = []
         var firstError: (any Error)?
-        for (endpoint, answer) in answers {
-            switch answer {
+        for answer in answers {
+            switch answer.status {
             case .success(let status): reachable.append(status)
             case .failure(let error):
                 firstError = firstError ?? error
-                unavailable.append((endpoint, "\(error)"))
+                unavailable.append((answer.endpoint, "\(error)"))
             }
         }
         func rank(_ status: MemberStatus) -> (Int, UInt64) {
