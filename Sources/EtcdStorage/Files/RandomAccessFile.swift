@@ -6,7 +6,7 @@ package final class RandomAccessFile: Sendable {
     package let path: FilePath
     /// Length in bytes when the file was opened.
     package let size: UInt64
-    private let descriptor: FileDescriptor
+    let descriptor: FileDescriptor
 
     /// Opens `path`, which must be a regular file: a pipe or a folder has no offsets to read at.
     package init(path: FilePath) throws(StorageError) {

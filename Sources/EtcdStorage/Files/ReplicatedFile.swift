@@ -56,6 +56,47 @@ package final class ReplicatedFile: Sendable {
         if bytes.count >= Self.bufferSize { try write(bytes) }
     }
 
+    /// Copies the first `byteCount` bytes of `source` to the same place of every file: inside the kernel, which need not copy at all where
+    /// the file system can share blocks.
+    @concurrent
+    package func copy(from source: RandomAccessFile, byteCount: UInt64) async throws {
+        var offset: UInt64 = 0
+        var isSupported = true
+        var buffer: [UInt8] = []
+        while offset < byteCount {
+            try Task.checkCancellation()
+            let wanted = Int(min(Self.writebackSize, byteCount - offset))
+            if isSupported { isSupported = try copyInKernel(from: source, at: offset, count: wanted) }
+            if !isSupported {
+                if buffer.count < wanted { buffer = [UInt8](repeating: 0, count: wanted) }
+                let count = try buffer.read(from: source, at: offset)
+                try write(Array(buffer[..<min(count, wanted)]), at: offset)
+            }
+            for descriptor in descriptors { drydock_start_writeback(descriptor.rawValue, Int64(offset), Int64(wanted)) }
+            offset += UInt64(wanted)
+        }
+        state.withLock { $0.offset = byteCount }
+    }
+
+    /// - Returns: false when the file systems cannot, and nothing may have been copied.
+    private func copyInKernel(from source: RandomAccessFile, at start: UInt64, count: Int) throws(StorageError) -> Bool {
+        for (path, descriptor) in zip(paths, descriptors) {
+            var done = 0
+            while done < count {
+                let copied = drydock_copy_range(
+                    source.descriptor.rawValue, descriptor.rawValue, Int64(start) + Int64(done), Int64(count - done))
+                if copied > 0 { done += Int(copied) } else if copied == 0 {
+                    throw StorageError(.system, "\(source.path) became shorter while it was read. Let no one write to it, and run again.")
+                } else {
+                    let error = Errno(rawValue: errno)
+                    if [.noSpace, .ioError, .diskQuotaExceeded, .fileTooLarge].contains(error) { throw StorageError.writing(path, error) }
+                    if error != .interrupted { return false }
+                }
+            }
+        }
+        return true
+    }
+
     /// Writes `bytes` at `offset`, without moving.
     package func write(_ bytes: [UInt8], at offset: UInt64) throws(StorageError) {
         for (path, descriptor) in zip(paths, descriptors) {

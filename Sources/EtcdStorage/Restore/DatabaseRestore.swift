@@ -56,7 +56,7 @@ package struct DatabaseRestore: Sendable {
             try finish(&visitor.writer, audit: visitor.audit, image: image, output: output)
             return (result.report, visitor.omitted)
         }
-        let result = try await reading.run(progress: progress, copy: { try output.append($0) }, visitor: { audit, _ in audit }, audit: { $0 })
+        let result = try await reading.run(progress: progress, copy: output, visitor: { audit, _ in audit }, audit: { $0 })
         try accept(result.report)
         guard let (image, audit) = result.walk else { throw unreadable }
         try output.seek(to: image.logicalSize)

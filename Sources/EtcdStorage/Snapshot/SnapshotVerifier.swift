@@ -40,19 +40,20 @@ struct SnapshotReading: Sendable {
     }
 
     /// - Parameters:
-    ///   - copy: takes the bytes of the database in file order, without the digest.
+    ///   - copy: where the database goes, without the digest.
     ///   - visitor: wraps the audit for the walk; `audit` takes it out again.
     func run<Visitor: BoltVisitor & Sendable>(
         progress: @escaping @Sendable (Int) -> Void,
-        copy: (@Sendable (UnsafeRawBufferPointer) throws -> Void)?,
+        copy: ReplicatedFile?,
         visitor wrap: @Sendable (SchemaAudit, BoltImage) throws -> Visitor,
         audit unwrap: @Sendable (Visitor) -> SchemaAudit
     ) async throws -> Result<Visitor> {
         var findings = Findings()
         let image = try BoltImage(file: file, findings: &findings)
         let hasDigest = BoltImage.endsInDigest(size: file.size)
-        async let digest = SequentialReading(file: file, byteCount: hasDigest ? file.size - BoltImage.digestSize : file.size)
-            .run(digest: hasDigest && !skipHashCheck, progress: progress, sink: copy)
+        let databaseSize = hasDigest ? file.size - BoltImage.digestSize : file.size
+        async let digest = hasDigest && !skipHashCheck ? SequentialReading(file: file, byteCount: databaseSize).digest(progress) : nil
+        async let copied: Void? = copy?.copy(from: file, byteCount: databaseSize)
 
         var visited: Visitor?
         var fragmentation = 0.0
@@ -63,6 +64,7 @@ struct SnapshotReading: Sendable {
             fragmentation = walk.fragmentation
         }
         let computed = try await digest
+        _ = try await copied
 
         var audit = visited.map(unwrap) ?? SchemaAudit(findings: findings)
         let structureIsSound = image != nil && !audit.findings.hasErrors
@@ -125,7 +127,7 @@ struct SnapshotReading: Sendable {
     }
 }
 
-/// Reads a file once from front to back: for its digest, for a copy, or both.
+/// Reads a file once from front to back, for its digest.
 struct SequentialReading: Sendable {
     private static let chunkSize = 1 << 20
 
@@ -133,12 +135,9 @@ struct SequentialReading: Sendable {
     /// How much of the file is read.
     let byteCount: UInt64
 
-    /// - Returns: the SHA-256, when one is asked for.
+    /// - Returns: the SHA-256.
     @concurrent
-    func run(
-        digest: Bool, progress: @Sendable (Int) -> Void, sink: (@Sendable (UnsafeRawBufferPointer) throws -> Void)?
-    ) async throws -> [UInt8]? {
-        guard digest || sink != nil else { return nil }
+    func digest(_ progress: @Sendable (Int) -> Void) async throws -> [UInt8] {
         file.adviseSequential()
         var hasher = SHA256()
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.chunkSize, alignment: 4096)
@@ -151,12 +150,10 @@ struct SequentialReading: Sendable {
             guard count == wanted else {
                 throw StorageError(.system, "\(file.path) became shorter while it was read. Let no one write to it, and run again.")
             }
-            let chunk = UnsafeRawBufferPointer(rebasing: buffer[..<count])
-            if digest { hasher.update(bufferPointer: chunk) }
-            try sink?(chunk)
+            hasher.update(bufferPointer: UnsafeRawBufferPointer(rebasing: buffer[..<count]))
             offset += UInt64(count)
             progress(count)
         }
-        return digest ? Array(hasher.finalize()) : nil
+        return Array(hasher.finalize())
     }
 }
