@@ -78,18 +78,21 @@ let package = Package(
 
         // The proofs: what shows, against real servers, that the rooms above hold. Never shipped.
         .target(
-            name: "LocalEtcd", dependencies: ["ClusterPKI", "Etcd"], path: "Proofs/LocalEtcd",
+            name: "Proving", dependencies: ["ClusterPKI", "Etcd", "EtcdStorage", crypto, system], path: "Proofs/Proving",
             swiftSettings: strict),
         .executableTarget(
             name: "drydock-proof",
-            dependencies: [
-                "LocalEtcd", "EtcdStorage", "Etcd", system,
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ],
+            dependencies: ["Proving", "Etcd", "EtcdStorage", system, .product(name: "ArgumentParser", package: "swift-argument-parser")],
             path: "Proofs/drydock-proof",
             swiftSettings: strict
         ),
-        .testTarget(name: "EtcdStorageTests", dependencies: ["EtcdStorage", "LocalEtcd", system], swiftSettings: strict),
+
+        // Tests mirror Sources. Those that run the program need it built.
+        .testTarget(name: "EtcdStorageTests", dependencies: ["EtcdStorage", "Proving", "CPlatform", system], swiftSettings: strict),
+        .testTarget(name: "EtcdTests", dependencies: ["ClusterPKI", "Etcd", "Proving"], swiftSettings: strict),
+        .testTarget(
+            name: "OperationsTests", dependencies: ["Etcd", "EtcdStorage", "Operations", "Proving", system], swiftSettings: strict),
+        .testTarget(name: "CommandsTests", dependencies: ["Commands", "Etcd", "EtcdStorage", "Proving", "drydock", system], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -59,4 +59,23 @@ package final class RandomAccessFile: Sendable {
 
     /// Tells the kernel that the whole file will be read in order.
     package func adviseSequential() { _ = posix_fadvise(descriptor.rawValue, 0, 0, POSIX_FADV_SEQUENTIAL) }
+
+    /// Where the first byte that is not zero stands at or after `start`; nil when only zeros follow. Holes are skipped, not read.
+    package func firstNonZero(from start: UInt64) throws -> UInt64? {
+        let seekData: Int32 = 3  // SEEK_DATA, which glibc shows to GNU sources only
+        var chunk = [UInt8](repeating: 0, count: 256 << 10)
+        var offset = start
+        while offset < size {
+            try Task.checkCancellation()
+            let data = lseek(descriptor.rawValue, off_t(offset), seekData)
+            if data < 0, errno == ENXIO { return nil }
+            if data > 0 { offset = max(offset, UInt64(data)) }
+            let count = try chunk.read(from: self, at: offset)
+            guard count > 0 else { return nil }
+            let isZero = chunk.withUnsafeBytes { $0[0] == 0 && memcmp($0.baseAddress!, $0.baseAddress! + 1, count - 1) == 0 }
+            if !isZero, let at = chunk[..<count].firstIndex(where: { $0 != 0 }) { return offset + UInt64(at) }
+            offset += UInt64(count)
+        }
+        return nil
+    }
 }

@@ -46,3 +46,33 @@ package struct SnapshotReport: Sendable, Equatable, Codable {
     /// Whether nothing is wrong; warnings do not count.
     package var isSound: Bool { !findings.contains { $0.severity == .error } }
 }
+
+extension SnapshotReport {
+    /// Stable keys: what is not known is null, never missing.
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(file, forKey: .file)
+        try container.encode(sizeBytes, forKey: .sizeBytes)
+        try container.encode(sha256, forKey: .sha256)
+        try container.encode(hash, forKey: .hash)
+        try container.encode(revision, forKey: .revision)
+        try container.encode(totalKey, forKey: .totalKey)
+        try container.encode(totalSize, forKey: .totalSize)
+        try container.encode(liveKeys, forKey: .liveKeys)
+        try container.encode(tombstones, forKey: .tombstones)
+        try container.encode(firstRevision, forKey: .firstRevision)
+        try container.encode(compactRevision, forKey: .compactRevision)
+        try container.encode(consistentIndex, forKey: .consistentIndex)
+        try container.encode(raftTerm, forKey: .raftTerm)
+        try container.encode(fragmentation, forKey: .fragmentation)
+        try container.encode(leases, forKey: .leases)
+        try container.encode(alarms, forKey: .alarms)
+        try container.encode(authEnabled, forKey: .authEnabled)
+        try container.encode(etcdVersion, forKey: .etcdVersion)
+        try container.encode(members, forKey: .members)
+        try container.encode(resources, forKey: .resources)
+        try container.encode(modified, forKey: .modified)
+        try container.encode(findings, forKey: .findings)
+        try container.encode(findingCount, forKey: .findingCount)
+    }
+}

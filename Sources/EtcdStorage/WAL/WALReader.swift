@@ -211,17 +211,9 @@ package struct WALReader {
     /// Nothing but zeros after the end, and as many as etcd put there: a segment that was cut short at the end of a record looks whole
     /// otherwise.
     private mutating func checkTail(from start: UInt64) throws {
-        var offset = start
-        var chunk = [UInt8](repeating: 0, count: 1 << 20)
-        while offset < file.size {
-            try Task.checkCancellation()
-            let count = try chunk.read(from: file, at: offset)
-            guard count > 0 else { break }
-            if let at = chunk[..<count].firstIndex(where: { $0 != 0 }) {
-                found(.walTail, at: offset + UInt64(at), "bytes stand after the end of the log")
-                return
-            }
-            offset += UInt64(count)
+        if let at = try file.firstNonZero(from: start) {
+            found(.walTail, at: at, "bytes stand after the end of the log")
+            return
         }
         if isLast, file.size < UInt64(WALRecord.segmentSize) {
             found(.walTail, at: file.size, "the segment is shorter than the \(WALRecord.segmentSize) bytes that etcd makes it: it was cut short")

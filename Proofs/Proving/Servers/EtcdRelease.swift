@@ -8,8 +8,8 @@ package enum EtcdRelease: String, Sendable, CaseIterable, CustomStringConvertibl
     package var description: String { "etcd \(rawValue)" }
 
     /// The checkout that this file was compiled in.
-    package static let checkout = URL(fileURLWithPath: #filePath)
-        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    package static let checkout = URL(fileURLWithPath: #filePath)  // Proofs/Proving/Servers/EtcdRelease.swift
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
     private static let tools = checkout.appendingPathComponent(".tools/etcd-3.5.1")
 
