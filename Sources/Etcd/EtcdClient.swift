@@ -51,17 +51,13 @@ package final class EtcdClient: Sendable {
         }
     }
 
-    /// Calls the first endpoint that a connection can be had to, once.
+    /// Calls the first endpoint that answers, once.
     func write<Answer: Sendable>(_ call: @Sendable (EtcdMember) async throws -> Answer) async throws -> Answer {
-        _ = try await read { try await $0.status() }
-        var failure: EtcdError?
-        for member in members {
-            do {
-                _ = try await member.call { try await $0.status() }
-                return try await member.call(call)
-            } catch let error as EtcdError where error.isTransient { failure = error }
+        let available = try await read { member in
+            _ = try await member.status()
+            return member
         }
-        throw failure ?? EtcdError(.invalid, "there is no endpoint. Use --endpoints.")
+        return try await available.call(call)
     }
 
     /// The member behind `endpoint`, which must be one of the configuration's.

@@ -6,7 +6,8 @@ package enum Damage: String, Sendable, CaseIterable {
     case swappedPages = "swapped pages"
     case randomBytes = "files of random bytes"
 
-    private static let pageSize = 4096
+    /// Small files have no pages; their blocks stand in.
+    private static func pageSize(of size: Int) -> Int { size >= 65536 ? 4096 : 64 }
 
     /// What was done, for the report of a case that was missed.
     package struct Applied: Sendable {
@@ -51,7 +52,8 @@ package enum Damage: String, Sendable, CaseIterable {
     }
 
     private func page(_ generator: inout SplitMix, of size: Int) -> Range<Int> {
-        let start = Int.random(in: 0...(size - 1) / Self.pageSize, using: &generator) * Self.pageSize
-        return start..<min(size, start + Self.pageSize)
+        let length = Self.pageSize(of: size)
+        let start = Int.random(in: 0...(size - 1) / length, using: &generator) * length
+        return start..<min(size, start + length)
     }
 }

@@ -10,7 +10,7 @@ extension Torture {
                 var data = SampleData(seed: 7)
                 try await client.putAll(data.next(300))
                 let lease = try await client.grantLease(seconds: 3600)
-                for pair in data.next(60) { _ = try await client.put([pair], lease: lease) }
+                for pair in data.next(60) { try await client.putAll([pair], lease: lease) }
                 _ = try await client.delete(prefix: "/registry/events/ns-1")
             }
             let run = try await Program.run(["snapshot", "save", snapshot.path] + cluster.flags)

@@ -25,6 +25,9 @@ package enum EtcdRelease: String, Sendable, CaseIterable, CustomStringConvertibl
 
     package var isInstalled: Bool { FileManager.default.isExecutableFile(atPath: server) }
 
+    /// Why tests against real servers are skipped, where they are.
+    package static let missing = "etcd 3.4 or 3.5.1 is not installed: run `make setup`"
+
     /// Whether tests that need real servers run: on a laptop a missing server skips them, in CI it fails them.
     package static var mayRun: Bool {
         allCases.allSatisfy(\.isInstalled) || ProcessInfo.processInfo.environment["CI"] == "true"

@@ -84,7 +84,10 @@ package final class LocalEtcdCluster: Sendable {
             await cluster.tearDown()
             return result
         } catch {
+            // A server that ended by itself says why.
+            let last = cluster.members.compactMap { member in member.process.withLock { $0?.isRunning == false ? $0?.errorsSoFar : nil } }
             await cluster.tearDown()
+            guard last.isEmpty else { throw Failure(description: "\(error)\na server ended: \(last.joined().suffix(2000))") }
             throw error
         }
     }

@@ -31,8 +31,9 @@ package struct SampleData: Sendable {
 }
 
 extension EtcdClient {
-    /// Writes `pairs` in transactions as large as the server takes.
-    package func putAll(_ pairs: [(key: String, value: [UInt8])]) async throws {
+    /// Writes `pairs` in transactions as large as the server takes. A lost call is made again: writing the same twice does no harm
+    /// here, and grpc-swift-nio-transport 2.9.2 loses the call in flight when etcd widens its flow-control window.
+    package func putAll(_ pairs: [(key: String, value: [UInt8])], lease: Int64 = 0) async throws {
         var rest = pairs[...]
         while !rest.isEmpty {
             // A request is limited to 1.5 MiB as well as to 128 operations.
@@ -43,7 +44,10 @@ extension EtcdClient {
                 if size > 1 << 20, count > 0 { break }
                 count += 1
             }
-            _ = try await put(Array(rest.prefix(count)))
+            let batch = Array(rest.prefix(count))
+            do { _ = try await put(batch, lease: lease) } catch let error as EtcdError where error.isTransient {
+                _ = try await put(batch, lease: lease)
+            }
             rest = rest.dropFirst(count)
         }
     }
