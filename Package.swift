@@ -91,8 +91,13 @@ let package = Package(
         .testTarget(name: "EtcdStorageTests", dependencies: ["CPlatform", "EtcdStorage", "Proving", "drydock", crypto, system], swiftSettings: strict),
         .testTarget(name: "EtcdTests", dependencies: ["ClusterPKI", "Etcd", "Proving"], swiftSettings: strict),
         .testTarget(
-            name: "OperationsTests", dependencies: ["Etcd", "EtcdStorage", "Operations", "Proving", system], swiftSettings: strict),
-        .testTarget(name: "CommandsTests", dependencies: ["Commands", "Etcd", "EtcdStorage", "Proving", "drydock", system], swiftSettings: strict),
+            name: "OperationsTests", dependencies: ["Etcd", "EtcdStorage", "Operations", "Proving", "drydock", system], swiftSettings: strict),
+        .testTarget(
+            name: "CommandsTests",
+            dependencies: [
+                "Commands", "Etcd", "EtcdStorage", "Proving", "drydock", system, .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -44,7 +44,7 @@ struct DemoCommand: AsyncParsableCommand {
             defer { load.stop() }
             // The snapshot begins when the load is there.
             while load.count < 10 { await Task.yield() }
-            return try await Program.run(["snapshot", "save", snapshot] + cluster.flags)
+            return try await BuiltProgram.run(["snapshot", "save", snapshot] + cluster.flags)
         }
         guard run.status == 0 else { throw Failure("save failed: \(run.errors)") }
         story.quote(run.errors + run.output)
@@ -53,7 +53,7 @@ struct DemoCommand: AsyncParsableCommand {
 
     private func show(verifying snapshot: String, _ story: inout Story) async throws {
         story.tell("Looking into it", command: "drydock snapshot inspect snapshot.db")
-        let run = try await Program.run(["snapshot", "inspect", snapshot, "-q"])
+        let run = try await BuiltProgram.run(["snapshot", "inspect", snapshot, "-q"])
         guard run.status == 0 else { throw Failure("inspect found damage: \(run.output)") }
         story.quote(run.output)
         story.done("sound")
@@ -65,7 +65,7 @@ struct DemoCommand: AsyncParsableCommand {
         bytes[bytes.count / 2] ^= 0x10
         let damaged = folder.appendingPathComponent("damaged.db")
         try bytes.write(to: damaged)
-        let run = try await Program.run(["snapshot", "verify", damaged.path, "-q"])
+        let run = try await BuiltProgram.run(["snapshot", "verify", damaged.path, "-q"])
         guard run.status == 3 else { throw Failure("the flipped bit was not found: \(run.output)") }
         story.quote(run.output)
         let theirs = try await CommandRun.run(EtcdRelease.v3_5.snapshotTool, ["snapshot", "status", damaged.path])
@@ -80,7 +80,7 @@ struct DemoCommand: AsyncParsableCommand {
 
         story.tell("Restoring all three members in one pass", command: "drydock snapshot restore snapshot.db --all-members --output-dir restored …")
         let restored = cluster.folder.appendingPathComponent("restored")
-        let run = try await Program.run([
+        let run = try await BuiltProgram.run([
             "snapshot", "restore", snapshot, "--all-members", "--output-dir", restored.path, "--initial-cluster", cluster.initialCluster, "-q",
         ])
         guard run.status == 0 else { throw Failure("restore failed: \(run.errors)") }

@@ -16,7 +16,7 @@ struct TortureCommand: AsyncParsableCommand {
         var lines = ["# Torture", "", "`make torture`, seed \(seed). Every case damages one file of a real etcd 3.5.1 in one place.", ""]
         lines += ["| file | damage | cases | reported | legal¹ | slowest |", "|---|---|---:|---:|---:|---:|"]
         var missed: [String] = []
-        try await Program.withFolder { folder in
+        try await BuiltProgram.withFolder { folder in
             let samples = try await Torture.samples(in: folder)
             for kind in Torture.Kind.allCases {
                 guard let file = samples[kind] else { continue }

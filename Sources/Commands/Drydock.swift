@@ -10,7 +10,7 @@ struct Drydock: AsyncParsableCommand {
             75 try again later.
             """,
         version: Version.current,
-        subcommands: [SnapshotCommand.self, CompletionsCommand.self]
+        subcommands: [SnapshotCommand.self, CompletionsCommand.self, ManCommand.self]
     )
 }
 

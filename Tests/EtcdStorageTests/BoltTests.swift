@@ -35,7 +35,7 @@ private func put(_ revision: Int64, _ key: String, value: [UInt8] = [1], version
 }
 
 private func verify(_ bytes: [UInt8], skipHashCheck: Bool = false) async throws -> SnapshotReport {
-    try await Program.withFolder { folder in
+    try await BuiltProgram.withFolder { folder in
         let file = folder.appendingPathComponent("made.db")
         try Data(bytes).write(to: file)
         return try await SnapshotVerifier(path: FilePath(file.path), skipHashCheck: skipHashCheck).verify()

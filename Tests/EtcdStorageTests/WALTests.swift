@@ -17,7 +17,7 @@ import Testing
     }
 
     @Test func `The log of a restored member reads back whole`() async throws {
-        try await Program.withFolder { folder in
+        try await BuiltProgram.withFolder { folder in
             let identity = try ClusterIdentity(initialCluster: "a=http://h:1,b=http://h:2,c=http://h:3", token: "t")
             let path = FilePath(folder.path)
             try MemberFiles(identity: identity, member: identity.members[1]).write(snapFolder: path, walFolder: path)
@@ -35,7 +35,7 @@ import Testing
     }
 
     @Test func `A log that ends inside its zeros is noticed`() async throws {
-        try await Program.withFolder { folder in
+        try await BuiltProgram.withFolder { folder in
             let identity = try ClusterIdentity(initialCluster: "a=http://h:1", token: "t")
             let path = FilePath(folder.path).appending("0000000000000000-0000000000000000.wal")
             try Data(WALWriter.restored(identity, member: identity.members[0])).write(to: URL(fileURLWithPath: path.string))

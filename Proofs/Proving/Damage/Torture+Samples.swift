@@ -13,7 +13,7 @@ extension Torture {
                 for pair in data.next(60) { try await client.putAll([pair], lease: lease) }
                 _ = try await client.delete(prefix: "/registry/events/ns-1")
             }
-            let run = try await Program.run(["snapshot", "save", snapshot.path] + cluster.flags)
+            let run = try await BuiltProgram.run(["snapshot", "save", snapshot.path] + cluster.flags)
             guard run.status == 0 else { throw LocalEtcdCluster.Failure(description: run.errors) }
             await cluster.stop(cluster.members[0], signal: SIGTERM)
             let member = cluster.members[0].dataFolder.appendingPathComponent("member")

@@ -48,6 +48,7 @@ package final class LocalEtcdCluster: Sendable {
     package let folder: URL
     package let members: [Member]
     package let pki: URL
+    private let authority: EtcdPKI?
 
     /// `name=peerURL` of every member, as `--initial-cluster` takes it.
     package var initialCluster: String { members.map { "\($0.name)=\($0.peerURL)" }.joined(separator: ",") }
@@ -58,7 +59,7 @@ package final class LocalEtcdCluster: Sendable {
         pki = folder.appendingPathComponent("pki")
         let scheme = options.usesTLS ? "https" : "http"
         let ports = try FreePorts.take(options.members * 2)
-        let authority = options.usesTLS ? try EtcdPKI() : nil
+        authority = options.usesTLS ? try EtcdPKI() : nil
         var members: [Member] = []
         for index in 0..<options.members {
             let name = "etcd-\(index + 1)"
@@ -149,6 +150,17 @@ package final class LocalEtcdCluster: Sendable {
         let endpoints = ["--endpoints", members.map(\.clientURL).joined(separator: ",")]
         guard options.usesTLS else { return endpoints }
         return endpoints + ["--cacert", authorityFile, "--cert", clientFile("crt"), "--key", clientFile("key")]
+    }
+
+    /// A client certificate that is valid until `notAfter`, signed by the cluster's authority, and its key.
+    package func issueClientCertificate(notAfter: Date) throws -> (certificate: String, key: String) {
+        guard let authority else { throw Failure(description: "this cluster has no TLS") }
+        let request = CertificateRequest(
+            commonName: "client", organization: "system:masters", usages: [.client],
+            notBefore: min(Date(), notAfter) - 86400, notAfter: notAfter)
+        let name = "client-\(UUID().uuidString)"
+        try authority.write(try authority.authority.issue(request), as: name, to: pki)
+        return (pki.appendingPathComponent("\(name).crt").path, pki.appendingPathComponent("\(name).key").path)
     }
 
     /// Returns when every member has a leader and answers reads.

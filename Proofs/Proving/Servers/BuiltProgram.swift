@@ -1,7 +1,7 @@
 package import Foundation
 
 /// The `drydock` that stands beside the running program: built together with it.
-package enum Program {
+package enum BuiltProgram {
     package static let path: String = {
         let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
         return URL(fileURLWithPath: own).deletingLastPathComponent().appendingPathComponent("drydock").path

@@ -1,0 +1,51 @@
+# Everything that is done to this project has its command here.
+SWIFT_BUILD ?= swift build
+
+.PHONY: help setup build demo test torture bench release generate format lint docs clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: ## Install what is missing: Debian packages, etcd 3.5.1 into .tools/
+	@Scripts/setup
+
+build: ## Build everything, debug
+	$(SWIFT_BUILD)
+
+demo: setup ## Save, damage, lose and restore a real three-member cluster
+	$(SWIFT_BUILD) --product drydock
+	$(SWIFT_BUILD) --product drydock-proof
+	@"$$($(SWIFT_BUILD) --show-bin-path)/drydock-proof" demo
+
+test: setup ## Run all tests, against real servers
+	swift test
+
+release: ## Build .build/drydock: one stripped binary that needs no Swift runtime
+	$(SWIFT_BUILD) -c release --static-swift-stdlib --product drydock
+	strip -o .build/drydock "$$($(SWIFT_BUILD) -c release --show-bin-path)/drydock"
+	@ls -l .build/drydock
+
+torture: setup ## Damage files of a real etcd 10,000 times each; report in docs/torture.md
+	$(SWIFT_BUILD) -c release --static-swift-stdlib --product drydock
+	$(SWIFT_BUILD) -c release --static-swift-stdlib --product drydock-proof
+	@"$$($(SWIFT_BUILD) -c release --show-bin-path)/drydock-proof" torture --report docs/torture.md
+
+bench: setup release ## Measure against openssl, etcdctl and etcdutl; report in docs/benchmarks.md
+	$(SWIFT_BUILD) -c release --static-swift-stdlib --product drydock-proof
+	@"$$($(SWIFT_BUILD) -c release --show-bin-path)/drydock-proof" bench --drydock .build/drydock --report docs/benchmarks.md
+
+generate: ## Generate the gRPC code from Protos/
+	Scripts/generate
+
+format: ## Format the sources
+	swift format --in-place --parallel $$(git ls-files --cached --others --exclude-standard '*.swift' | grep -v /Generated/)
+
+lint: ## Check format and house rules
+	Scripts/lint
+
+docs: build ## Write the man pages to docs/man
+	@mkdir -p docs/man
+	"$$($(SWIFT_BUILD) --show-bin-path)/drydock" man --output-dir docs/man
+
+clean: ## Remove what was built, not what was installed
+	rm -rf .build
