@@ -88,7 +88,8 @@ let package = Package(
         ),
 
         // Tests mirror Sources. Those that run the program need it built.
-        .testTarget(name: "EtcdStorageTests", dependencies: ["CPlatform", "EtcdStorage", "Proving", "drydock", crypto, system], swiftSettings: strict),
+        .testTarget(
+            name: "EtcdStorageTests", dependencies: ["CPlatform", "EtcdStorage", "Proving", "drydock", crypto, system], swiftSettings: strict),
         .testTarget(name: "EtcdTests", dependencies: ["ClusterPKI", "Etcd", "Proving"], swiftSettings: strict),
         .testTarget(
             name: "OperationsTests", dependencies: ["Etcd", "EtcdStorage", "Operations", "Proving", "drydock", system], swiftSettings: strict),

@@ -26,7 +26,8 @@ struct TortureCommand: AsyncParsableCommand {
                     guard let counts = tally.byDamage[damage] else { continue }
                     lines.append("| \(kind.rawValue) | \(damage.rawValue) | \(counts.cases) | \(counts.reported) | | |")
                 }
-                lines.append("| **\(kind.rawValue)** | **all** | \(tally.cases) | \(tally.reported) | \(tally.legal) | \(tally.slowest.formatted()) |")
+                lines.append(
+                    "| **\(kind.rawValue)** | **all** | \(tally.cases) | \(tally.reported) | \(tally.legal) | \(tally.slowest.formatted()) |")
                 print("\(kind.rawValue): \(tally.reported) of \(tally.cases) reported, \(tally.legal) legal, slowest \(tally.slowest)")
                 // What keeps its digest and breaks no rule cannot be found; the second judge says whether a rule was broken.
                 if kind != .rehashedSnapshot { missed += tally.missed.map { "\(kind.rawValue): \($0)" } }

@@ -44,7 +44,8 @@ struct EtcdOptions: ParsableArguments {
         }
         if let value = environment["ETCDCTL_INSECURE_SKIP_TLS_VERIFY"], ["1", "t", "true"].contains(value.lowercased()) {
             throw EtcdError(
-                .invalid, "ETCDCTL_INSECURE_SKIP_TLS_VERIFY is set, and drydock always verifies servers. Unset it, and name the authority with --cacert.")
+                .invalid,
+                "ETCDCTL_INSECURE_SKIP_TLS_VERIFY is set, and drydock always verifies servers. Unset it, and name the authority with --cacert.")
         }
         let authority = setting(cacert, "CACERT")
         let certificate = setting(cert, "CERT")

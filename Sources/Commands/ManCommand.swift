@@ -55,7 +55,10 @@ struct ManPage {
         let words = parents + [command.commandName]
         let subcommands = (command.subcommands ?? []).filter { $0.commandName != "help" }
         let name = words.joined(separator: "-")
-        var lines = [".TH \(quote(name.uppercased())) 1 \"\" \(quote("drydock \(Version.current)"))", ".SH NAME", "\(escape(name)) \\- \(escape(command.abstract ?? ""))"]
+        var lines = [
+            ".TH \(quote(name.uppercased())) 1 \"\" \(quote("drydock \(Version.current)"))", ".SH NAME",
+            "\(escape(name)) \\- \(escape(command.abstract ?? ""))",
+        ]
         let arguments = (command.arguments ?? []).filter(\.shouldDisplay)
         lines += [".SH SYNOPSIS", ".B \(escape(words.joined(separator: " ")))"]
         lines += subcommands.isEmpty ? arguments.map(synopsis) : [".I command"]
@@ -69,7 +72,9 @@ struct ManPage {
         }
         if !subcommands.isEmpty {
             lines.append(".SH COMMANDS")
-            for subcommand in subcommands { lines += [".TP", ".BR \(escape("\(name)-\(subcommand.commandName)")) (1)", escape(subcommand.abstract ?? "")] }
+            for subcommand in subcommands {
+                lines += [".TP", ".BR \(escape("\(name)-\(subcommand.commandName)")) (1)", escape(subcommand.abstract ?? "")]
+            }
         }
         lines += [
             ".SH EXIT STATUS", "0 done, 1 failed, 2 wrong usage or input, 3 done but with findings, 4 refused by a safety rule, 75 try again later.",

@@ -198,7 +198,8 @@ struct RestoreFaultTests {
         try await withSnapshot { file, folder in
             let mount = folder.appendingPathComponent("small").path
             try FileManager.default.createDirectory(atPath: mount, withIntermediateDirectories: true)
-            let script = "mount -t tmpfs -o size=8m tmpfs \"$0\" && \"$1\" snapshot restore \"$2\" --data-dir \"$0/data\"; code=$?; ls -A \"$0\"; exit $code"
+            let script =
+                "mount -t tmpfs -o size=8m tmpfs \"$0\" && \"$1\" snapshot restore \"$2\" --data-dir \"$0/data\"; code=$?; ls -A \"$0\"; exit $code"
             let run = try await CommandRun.run("unshare", ["-rm", "sh", "-c", script, mount, BuiltProgram.path, file])
             #expect(run.status == 1)
             #expect(run.output == "", "left behind: \(run.output)")
@@ -229,17 +230,24 @@ struct TrustTests {
                 #expect(proxied.status == 75, "nothing listens there: \(proxied.errors)")
 
                 let expired = try cluster.issueClientCertificate(notAfter: Date(timeIntervalSinceNow: -3600))
-                let old = try await save(["--endpoints", endpoint, "--cacert", cluster.authorityFile, "--cert", expired.certificate, "--key", expired.key])
+                let old = try await save([
+                    "--endpoints", endpoint, "--cacert", cluster.authorityFile, "--cert", expired.certificate, "--key", expired.key,
+                ])
                 #expect(old.status == 1 && old.errors.contains("client certificate") && old.errors.contains("expired"), "\(old.errors)")
 
                 // In two years the server's certificate has expired, and ours has not.
                 let later = try await CommandRun.run(
                     "faketime",
-                    ["+2 years", BuiltProgram.path, "snapshot", "save", folder.appendingPathComponent("t.db").path, "--endpoints", endpoint, "--cacert", cluster.authorityFile]
+                    [
+                        "+2 years", BuiltProgram.path, "snapshot", "save", folder.appendingPathComponent("t.db").path, "--endpoints", endpoint,
+                        "--cacert", cluster.authorityFile,
+                    ]
                         + credentials)
                 #expect(later.status == 1 && later.errors.contains("server's certificate expired"), "\(later.errors)")
 
-                let mismatched = try await save(["--endpoints", endpoint, "--cacert", cluster.authorityFile, "--cert", expired.certificate, "--key", good.key])
+                let mismatched = try await save([
+                    "--endpoints", endpoint, "--cacert", cluster.authorityFile, "--cert", expired.certificate, "--key", good.key,
+                ])
                 #expect(mismatched.status != 0)
                 let without = try await save(["--endpoints", endpoint, "--cacert", cluster.authorityFile, "--cert", good.certificate])
                 #expect(without.status == 2 && without.errors.contains("--cert and --key go together"))
@@ -248,15 +256,16 @@ struct TrustTests {
     }
 
     @Test func `A server whose certificate bears another name is not trusted`() async throws {
-        // The certificates are for 127.0.0.1 and localhost; a proxy on the same port elsewhere is neither.
-        try await LocalEtcdCluster.running(.init(usesTLS: true, arguments: ["--listen-metrics-urls", "http://127.0.0.1:0"])) { cluster in
+        try await LocalEtcdCluster.running(.init(usesTLS: true)) { cluster in
+            // The certificate is for 127.0.0.1 and localhost; at 127.0.0.2 it is somebody else's.
+            let proxy = try CuttingProxy(target: port(of: cluster.members[0].clientURL), after: .max, fault: .cut, host: 2)
+            let good = try cluster.issueClientCertificate(notAfter: Date(timeIntervalSinceNow: 86400))
             let file = "/tmp/drydock-never-\(UUID().uuidString).db"
-            let port = cluster.members[0].clientURL.split(separator: ":").last ?? ""
-            let host = ProcessInfo.processInfo.hostName
-            guard host != "localhost" else { return }
-            // The machine's own name does not lead to the loopback interface everywhere; where it does not, nothing answers.
-            let run = try await BuiltProgram.run(["snapshot", "save", file, "--endpoints", "https://\(host):\(port)", "--cacert", cluster.authorityFile])
-            #expect(run.status == 1 || run.status == 75)
+            let run = try await BuiltProgram.run([
+                "snapshot", "save", file, "--endpoints", "https://127.0.0.2:\(proxy.port)", "--cacert", cluster.authorityFile,
+                "--cert", good.certificate, "--key", good.key,
+            ])
+            #expect(run.status == 1 && run.errors.contains("not for 127.0.0.2"), "\(run.errors)")
             #expect(nothingStands(at: file))
         }
     }

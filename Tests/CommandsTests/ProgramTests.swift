@@ -91,7 +91,9 @@ import Testing
     }
 
     @Test func `Bars are as long as their values`() {
-        let chart = BarChart(bars: [.init(label: "a", value: 100, note: "n"), .init(label: "b", value: 50, note: "n"), .init(label: "c", value: 0, note: "n")])
+        let chart = BarChart(bars: [
+            .init(label: "a", value: 100, note: "n"), .init(label: "b", value: 50, note: "n"), .init(label: "c", value: 0, note: "n"),
+        ])
         let full = chart.text(width: 40).split(separator: "\n").map { $0.count { $0 == "█" } }
         #expect(full[0] == 2 * full[1] && full[2] == 0)
     }

@@ -81,9 +81,16 @@ private func verify(_ bytes: [UInt8], skipHashCheck: Bool = false) async throws 
         var wrong = put(5, "a")
         wrong.value[wrong.value.count - 4] ^= 0x40
         #expect(try await verify(try database([("meta", [])])).findings.map(\.code) == [.bucketMissing])
-        #expect(try await verify(try database([("key", [BoltEntry(key: Revision(main: 3).encoded, value: put(4, "a").value)]), ("meta", [])])).findings.map(\.code) == [.valueInvalid])
-        #expect(try await verify(try database([("key", [BoltEntry(key: Revision(main: 3).encoded, value: [0xff])]), ("meta", [])])).findings.map(\.code) == [.valueInvalid])
-        #expect(try await verify(try database([("key", [BoltEntry(key: [1, 2, 3], value: put(4, "a").value)]), ("meta", [])])).findings.map(\.code) == [.revisionInvalid])
+        #expect(
+            try await verify(try database([("key", [BoltEntry(key: Revision(main: 3).encoded, value: put(4, "a").value)]), ("meta", [])])).findings
+                .map(\.code) == [.valueInvalid])
+        #expect(
+            try await verify(try database([("key", [BoltEntry(key: Revision(main: 3).encoded, value: [0xff])]), ("meta", [])])).findings.map(\.code)
+                == [.valueInvalid])
+        #expect(
+            try await verify(try database([("key", [BoltEntry(key: [1, 2, 3], value: put(4, "a").value)]), ("meta", [])])).findings.map(\.code) == [
+                .revisionInvalid
+            ])
     }
 
     @Test(arguments: [[UInt8](), [0], Array("no database at all".utf8), [UInt8](repeating: 0, count: 8192)])

@@ -30,7 +30,8 @@ enum DatabaseShape: String, CaseIterable, Sendable {
                 try await cluster.enableAuthentication(password: "secret")
             case .compactedAndDefragmented:
                 // 100,000 keys, half of them written twice.
-                try await client.putAll((0..<100_000).map { ("/registry/pods/ns-\($0 % 50)/p-\($0)", [UInt8](repeating: UInt8($0 % 251), count: 40)) })
+                try await client.putAll(
+                    (0..<100_000).map { ("/registry/pods/ns-\($0 % 50)/p-\($0)", [UInt8](repeating: UInt8($0 % 251), count: 40)) })
                 try await client.putAll((0..<50_000).map { ("/registry/pods/ns-\($0 % 50)/p-\($0)", [1, 2, 3]) })
                 let endpoint = client.configuration.endpoints[0]
                 try await client.compact(at: try await client.status(at: endpoint).revision)
@@ -60,7 +61,8 @@ struct StatusTests {
                     ["snapshot", "save", file] + cluster.flags + flags, environment: ["ETCDCTL_PASSWORD": "secret"])
                 try #require(save.status == 0, "\(save.errors)")
             }
-            let theirs = try await CommandRun.run(release.snapshotTool, ["snapshot", "status", file, "-w", "json"], environment: ["ETCDCTL_API": "3"])
+            let theirs = try await CommandRun.run(
+                release.snapshotTool, ["snapshot", "status", file, "-w", "json"], environment: ["ETCDCTL_API": "3"])
             let expected = try JSONDecoder().decode(TheirStatus.self, from: Data(theirs.output.utf8))
             let report = try await SnapshotVerifier(path: FilePath(file)).verify()
             #expect(report.findings == [])

@@ -19,7 +19,9 @@ extension Torture {
             let member = cluster.members[0].dataFolder.appendingPathComponent("member")
             let wal = folder.appendingPathComponent("0000000000000000-0000000000000000.wal")
             try FileManager.default.copyItem(at: member.appendingPathComponent("wal/\(wal.lastPathComponent)"), to: wal)
-            let snaps = try FileManager.default.contentsOfDirectory(atPath: member.appendingPathComponent("snap").path).filter { $0.hasSuffix(".snap") }
+            let snaps = try FileManager.default.contentsOfDirectory(atPath: member.appendingPathComponent("snap").path).filter {
+                $0.hasSuffix(".snap")
+            }
             guard let newest = snaps.max() else { throw LocalEtcdCluster.Failure(description: "the server wrote no .snap file") }
             let snap = folder.appendingPathComponent(newest)
             try FileManager.default.copyItem(at: member.appendingPathComponent("snap/\(newest)"), to: snap)

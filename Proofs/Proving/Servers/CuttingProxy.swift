@@ -16,9 +16,10 @@ package final class CuttingProxy: Sendable {
     private let listener: Int32
 
     /// Forwards connections to `target` on 127.0.0.1; `fault` strikes each one after `limit` bytes from the server.
-    package init(target: Int, after limit: Int, fault: Fault) throws {
+    /// - Parameter host: the last number of the address to listen on, 127.0.0.x.
+    package init(target: Int, after limit: Int, fault: Fault, host: UInt8 = 1) throws {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = Self.loopback(0)
+        var address = Self.loopback(0, host: host)
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let listening = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -42,11 +43,11 @@ package final class CuttingProxy: Sendable {
         close(listener)
     }
 
-    private static func loopback(_ port: Int) -> sockaddr_in {
+    private static func loopback(_ port: Int, host: UInt8 = 1) -> sockaddr_in {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = UInt16(port).bigEndian
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        address.sin_addr.s_addr = (UInt32(0x7f00_0000) + UInt32(host)).bigEndian
         return address
     }
 

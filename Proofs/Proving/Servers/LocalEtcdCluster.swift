@@ -207,7 +207,9 @@ package enum FreePorts {
             address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
             var length = socklen_t(MemoryLayout<sockaddr_in>.size)
             let bound = withUnsafeMutablePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0 }
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
+                }
             }
             guard bound else { throw LocalEtcdCluster.Failure(description: "no free port on 127.0.0.1") }
             return Int(UInt16(bigEndian: address.sin_port))

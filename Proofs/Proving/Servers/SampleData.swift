@@ -18,10 +18,11 @@ package struct SampleData: Sendable {
     package mutating func next(_ count: Int) -> [(key: String, value: [UInt8])] {
         (0..<count).map { _ in
             var draw = Int.random(in: 0..<100, using: &generator)
-            let kind = Self.kinds.first { kind in
-                draw -= kind.weight
-                return draw < 0
-            } ?? Self.kinds[0]
+            let kind =
+                Self.kinds.first { kind in
+                    draw -= kind.weight
+                    return draw < 0
+                } ?? Self.kinds[0]
             index += 1
             let key = "/registry/\(kind.prefix)/ns-\(index % 97)/object-\(index)"
             let size = Int.random(in: kind.size, using: &generator)

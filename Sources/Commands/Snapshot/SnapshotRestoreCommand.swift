@@ -39,7 +39,9 @@ struct SnapshotRestoreCommand: AsyncParsableCommand {
 
     func validate() throws {
         if allMembers != (outputDir != nil) { throw ValidationError("--all-members and --output-dir go together.") }
-        if allMembers, dataDir != nil || walDir != nil { throw ValidationError("With --all-members the folders are DIR/NAME: leave out --data-dir and --wal-dir.") }
+        if allMembers, dataDir != nil || walDir != nil {
+            throw ValidationError("With --all-members the folders are DIR/NAME: leave out --data-dir and --wal-dir.")
+        }
         if (bumpRevision != nil) != markCompacted {
             throw ValidationError("--bump-revision and --mark-compacted go together: without both, old watches would go on and miss what changed.")
         }
@@ -59,7 +61,9 @@ struct SnapshotRestoreCommand: AsyncParsableCommand {
             let outcome = try await SnapshotRestore(plan: plan).run { bar.advance(by: $0) }
             bar.finish()
             try output.emit(RestoreReport(plan: plan, outcome: outcome)) { table(plan, outcome, took: ContinuousClock.now - started) }
-            if outcome.report.alarms > 0 { output.remark("warning: the snapshot bears an alarm, and so does the new cluster: disarm it when the members run.") }
+            if outcome.report.alarms > 0 {
+                output.remark("warning: the snapshot bears an alarm, and so does the new cluster: disarm it when the members run.")
+            }
             if !outcome.report.isSound { throw Outcome(status: .findings) }
         } catch let refusal as SnapshotRestore.Refusal {
             bar.finish()
@@ -85,7 +89,9 @@ struct SnapshotRestoreCommand: AsyncParsableCommand {
         for url in advertised { try ClusterIdentity.check(url, option: "--initial-advertise-peer-urls") }
         guard advertised.sorted() == member.peerURLs.sorted() else {
             throw StorageError(
-                .invalid, "--initial-cluster has \(member.peerURLs.joined(separator: ",")) for \(name), and --initial-advertise-peer-urls says \(advertised.joined(separator: ",")). Make them equal.")
+                .invalid,
+                "--initial-cluster has \(member.peerURLs.joined(separator: ",")) for \(name), and --initial-advertise-peer-urls says \(advertised.joined(separator: ",")). Make them equal."
+            )
         }
         plan.targets = [
             .init(member: member, dataDirectory: FilePath(dataDir ?? "\(name).etcd"), walDirectory: walDir.map { FilePath($0) })
@@ -96,7 +102,9 @@ struct SnapshotRestoreCommand: AsyncParsableCommand {
     private func describe(_ plan: SnapshotRestore.Plan) -> String {
         var lines = ["would restore \(plan.source) into a new cluster \(String(plan.identity.clusterID, radix: 16)):"]
         for target in plan.targets {
-            lines.append("  \(target.member.name) (\(target.member.hexID)) in \(target.dataDirectory)" + (target.walDirectory.map { ", its log in \($0)" } ?? ""))
+            lines.append(
+                "  \(target.member.name) (\(target.member.hexID)) in \(target.dataDirectory)"
+                    + (target.walDirectory.map { ", its log in \($0)" } ?? ""))
         }
         return lines.joined(separator: "\n")
     }

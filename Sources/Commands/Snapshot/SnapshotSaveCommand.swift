@@ -50,7 +50,9 @@ struct SnapshotSaveCommand: AsyncParsableCommand {
         verifying.finish()
         try output.emit(SaveReport(outcome)) { table(outcome, took: clock.now - started) }
         if outcome.report?.isSound == false {
-            output.remark("the member's own database is damaged: the copy is kept as \(outcome.file), and is no backup. Look at the member, and save from another.")
+            output.remark(
+                "the member's own database is damaged: the copy is kept as \(outcome.file), and is no backup. Look at the member, and save from another."
+            )
             throw Outcome(status: .findings)
         }
     }
@@ -58,7 +60,9 @@ struct SnapshotSaveCommand: AsyncParsableCommand {
     private func table(_ outcome: SnapshotSave.Outcome, took: Duration) -> String {
         var facts = FactList()
         facts.add("saved", outcome.file.string)
-        facts.add("from", "\(outcome.member.status.endpoint), member \(String(outcome.member.status.memberID, radix: 16)), etcd \(outcome.member.status.version)")
+        facts.add(
+            "from",
+            "\(outcome.member.status.endpoint), member \(String(outcome.member.status.memberID, radix: 16)), etcd \(outcome.member.status.version)")
         facts.add("size", "\(Bytes.text(outcome.sizeBytes)) in \(took.text)")
         facts.add("sha256", outcome.sha256)
         if let report = outcome.report {

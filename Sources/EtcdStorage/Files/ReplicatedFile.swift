@@ -85,7 +85,9 @@ package final class ReplicatedFile: Sendable {
             while done < count {
                 let copied = drydock_copy_range(
                     source.descriptor.rawValue, descriptor.rawValue, Int64(start) + Int64(done), Int64(count - done))
-                if copied > 0 { done += Int(copied) } else if copied == 0 {
+                if copied > 0 {
+                    done += Int(copied)
+                } else if copied == 0 {
                     throw StorageError(.system, "\(source.path) became shorter while it was read. Let no one write to it, and run again.")
                 } else {
                     let error = Errno(rawValue: errno)

@@ -56,7 +56,8 @@ package final class StagedFolder: Sendable {
         var status = stat()
         guard lstat(path.string, &status) == 0 else { return }
         guard let contents = try? FileManager.default.contentsOfDirectory(atPath: path.string), contents.isEmpty else {
-            throw StorageError(.refused, "\(path) exists and is not an empty folder. Name another one, or move it away: nothing is ever restored over data.")
+            throw StorageError(
+                .refused, "\(path) exists and is not an empty folder. Name another one, or move it away: nothing is ever restored over data.")
         }
     }
 

@@ -114,7 +114,8 @@ private struct MembershipStore {
         }
         let history = events + Array(repeating: "null", count: max(0, Self.historyCapacity - events.count))
         let count = members.count
-        let queue = "{\"Events\":[\(history.joined(separator: ","))],\"Size\":\(count),\"Front\":0,\"Back\":\(count),\"Capacity\":\(Self.historyCapacity)}"
+        let queue =
+            "{\"Events\":[\(history.joined(separator: ","))],\"Size\":\(count),\"Front\":0,\"Back\":\(count),\"Capacity\":\(Self.historyCapacity)}"
         let hub = "{\"EventHistory\":{\"Queue\":\(queue),\"StartIndex\":1,\"LastIndex\":\(count)}}"
         let counters = [
             "getsSuccess", "getsFail", "setsSuccess", "setsFail", "deleteSuccess", "deleteFail", "updateSuccess", "updateFail",

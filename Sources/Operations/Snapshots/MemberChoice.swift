@@ -38,7 +38,8 @@ package struct MemberChoice: Sendable {
             throw firstError ?? EtcdError(.invalid, "there is no endpoint. Use --endpoints.")
         }
         let reason: Reason =
-            answers.count == 1 ? .onlyEndpoint
+            answers.count == 1
+            ? .onlyEndpoint
             : !best.isHealthy ? .unhealthy : best.isLeader || best.isLearner ? .onlyHealthy : .mostUpToDateFollower
         return MemberChoice(status: best, reason: reason, unavailable: unavailable)
     }

@@ -149,7 +149,9 @@ package struct SnapshotRestore: Sendable {
         let needed = (source + MemberFiles.logSize) * Int64(plan.targets.count)
         if free < needed {
             throw StorageError(
-                .system, "there are \(free >> 20) MiB free in \(folder.isEmpty ? "." : folder.string), and the restore needs \(needed >> 20) MiB. Make room there, or choose another folder.")
+                .system,
+                "there are \(free >> 20) MiB free in \(folder.isEmpty ? "." : folder.string), and the restore needs \(needed >> 20) MiB. Make room there, or choose another folder."
+            )
         }
     }
 }
