@@ -22,6 +22,8 @@ package final class LocalEtcdCluster: Sendable {
 
     package struct Failure: Error, CustomStringConvertible {
         package let description: String
+
+        package init(description: String) { self.description = description }
     }
 
     /// One member: fixed name, ports and folders, and the process while it runs.
