@@ -27,8 +27,11 @@ struct TortureCommand: AsyncParsableCommand {
                     lines.append("| \(kind.rawValue) | \(damage.rawValue) | \(counts.cases) | \(counts.reported) | | |")
                 }
                 lines.append(
-                    "| **\(kind.rawValue)** | **all** | \(tally.cases) | \(tally.reported) | \(tally.legal) | \(tally.slowest.formatted()) |")
-                print("\(kind.rawValue): \(tally.reported) of \(tally.cases) reported, \(tally.legal) legal, slowest \(tally.slowest)")
+                    "| **\(kind.rawValue)** | **all** | \(tally.cases) | \(tally.reported) | \(tally.legal) | \(Self.milliseconds(tally.slowest)) ms |"
+                )
+                print(
+                    "\(kind.rawValue): \(tally.reported) of \(tally.cases) reported, \(tally.legal) legal, slowest \(Self.milliseconds(tally.slowest)) ms"
+                )
                 // What keeps its digest and breaks no rule cannot be found; the second judge says whether a rule was broken.
                 if kind != .rehashedSnapshot { missed += tally.missed.map { "\(kind.rawValue): \($0)" } }
             }
@@ -54,5 +57,9 @@ struct TortureCommand: AsyncParsableCommand {
         lines += [sentence, ""]
         print(sentence)
         missed += tally.missedButJudged.map { "reported by etcdutl only: \($0)" }
+    }
+
+    private static func milliseconds(_ duration: Duration) -> String {
+        String(format: "%.1f", Double(duration.components.seconds) * 1000 + Double(duration.components.attoseconds) / 1e15)
     }
 }

@@ -1,7 +1,7 @@
 internal import GRPCCore
 internal import GRPCNIOTransportHTTP2Posix
 internal import GRPCProtobuf
-internal import Synchronization
+internal import Logging
 
 /// A client of etcd's v3 API over gRPC: one connection an endpoint, opened when first used.
 ///
@@ -11,6 +11,7 @@ package final class EtcdClient: Sendable {
     package let configuration: EtcdConfiguration
     private let members: [EtcdMember]
     private let backoff: Backoff
+    private let log = Logger(label: "drydock.etcd")
 
     private init(configuration: EtcdConfiguration, backoff: Backoff) throws(EtcdError) {
         self.configuration = configuration
@@ -36,6 +37,19 @@ package final class EtcdClient: Sendable {
 
     /// Calls the endpoints in turn until one is available.
     func read<Answer: Sendable>(_ call: @Sendable (EtcdMember) async throws -> Answer) async throws -> Answer {
+        try await read(from: members, call)
+    }
+
+    /// Calls one endpoint, again while it is unavailable.
+    func read<Answer: Sendable>(
+        at endpoint: Endpoint, _ call: @Sendable (EtcdMember) async throws -> Answer
+    ) async throws -> Answer {
+        try await read(from: [try member(at: endpoint)], call)
+    }
+
+    private func read<Answer: Sendable>(
+        from members: [EtcdMember], _ call: @Sendable (EtcdMember) async throws -> Answer
+    ) async throws -> Answer {
         var generator = SystemRandomNumberGenerator()
         var attempt = 0
         while true {
@@ -43,10 +57,11 @@ package final class EtcdClient: Sendable {
             for member in members {
                 do { return try await member.call(call) } catch let error as EtcdError where error.isTransient { failure = error }
             }
-            guard let delay = backoff.delay(after: attempt, using: &generator) else {
+            guard let failure, let delay = backoff.delay(after: attempt, using: &generator) else {
                 throw failure ?? EtcdError(.invalid, "there is no endpoint. Use --endpoints.")
             }
             attempt += 1
+            log.debug("trying again", metadata: ["attempt": "\(attempt)", "delay": "\(delay)", "reason": "\(failure)"])
             try await Task.sleep(for: delay)
         }
     }
@@ -66,21 +81,5 @@ package final class EtcdClient: Sendable {
             throw EtcdError(.invalid, "\(endpoint) is not among the endpoints of this client.")
         }
         return member
-    }
-
-    /// Calls one endpoint, with retries while it is unavailable.
-    func read<Answer: Sendable>(
-        at endpoint: Endpoint, _ call: @Sendable (EtcdMember) async throws -> Answer
-    ) async throws -> Answer {
-        let member = try member(at: endpoint)
-        var generator = SystemRandomNumberGenerator()
-        var attempt = 0
-        while true {
-            do { return try await member.call(call) } catch let error as EtcdError where error.isTransient {
-                guard let delay = backoff.delay(after: attempt, using: &generator) else { throw error }
-                attempt += 1
-                try await Task.sleep(for: delay)
-            }
-        }
     }
 }

@@ -1,6 +1,7 @@
 internal import GRPCCore
 internal import GRPCNIOTransportHTTP2Posix
 internal import GRPCProtobuf
+internal import Logging
 internal import Synchronization
 
 /// The connection to one endpoint, and the token that the member's authentication gave us.
@@ -10,6 +11,7 @@ final class EtcdMember: Sendable {
     private let tls: EtcdConfiguration.TLS?
     private let client: GRPCClient<HTTP2ClientTransport.Posix>
     private let token = Mutex<String?>(nil)
+    private let log = Logger(label: "drydock.etcd")
 
     init(endpoint: Endpoint, configuration: EtcdConfiguration) throws(EtcdError) {
         self.endpoint = endpoint
@@ -37,6 +39,8 @@ final class EtcdMember: Sendable {
     var kv: Etcdserverpb_KV.Client<HTTP2ClientTransport.Posix> { .init(wrapping: client) }
     var maintenance: Etcdserverpb_Maintenance.Client<HTTP2ClientTransport.Posix> { .init(wrapping: client) }
     var lease: Etcdserverpb_Lease.Client<HTTP2ClientTransport.Posix> { .init(wrapping: client) }
+
+    // MARK: Calls
 
     /// For calls that answer soon.
     var brief: CallOptions { options(timeout: configuration.commandTimeout) }
@@ -81,6 +85,7 @@ final class EtcdMember: Sendable {
         let client = Etcdserverpb_Auth.Client(wrapping: client)
         let answer = try await client.authenticate(request, options: brief)
         token.withLock { $0 = answer.token }
+        log.debug("authenticated", metadata: ["endpoint": "\(endpoint)", "user": "\(credentials.user)"])
     }
 
     private func explain(_ error: RPCError) async -> EtcdError {

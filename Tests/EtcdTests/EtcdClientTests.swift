@@ -23,4 +23,39 @@ struct EtcdClientTests {
             }
         }
     }
+
+    @Test func `A token that the server no longer knows is replaced by a new one`() async throws {
+        try await LocalEtcdCluster.running { cluster in
+            try await cluster.enableAuthentication(password: "pw")
+            var configuration = try cluster.configuration
+            configuration.credentials = .init(user: "root", password: "pw")
+            try await EtcdClient.connected(configuration, backoff: Backoff(attempts: 8)) { client in
+                _ = try await client.put([("before", [1])])
+                // Simple tokens live in the member's memory.
+                await cluster.stop(cluster.members[0])
+                try cluster.start(cluster.members[0])
+                try await cluster.waitUntilServing()
+                _ = try await client.put([("after", [1])])
+                var keys = 0
+                try await client.forEachPage { keys += $0.count }
+                #expect(keys == 2)
+            }
+        }
+    }
+
+    @Test func `Reads go on at the next endpoint when one is down`() async throws {
+        try await LocalEtcdCluster.running(.init(members: 3)) { cluster in
+            _ = try await EtcdClient.connected(try cluster.configuration) { try await $0.put([("k", [1])]) }
+            await cluster.stop(cluster.members[0])
+            let (keys, answers) = try await EtcdClient.connected(try cluster.configuration) { client in
+                var keys = 0
+                // While a new leader is elected the members answer Unavailable, too.
+                try await client.forEachPage { keys += $0.count }
+                return (keys, await client.statuses())
+            }
+            #expect(keys == 1)
+            #expect(answers.map(\.endpoint.description) == cluster.members.map(\.clientURL))
+            #expect(answers.map { (try? $0.status.get()) != nil } == [false, true, true])
+        }
+    }
 }

@@ -93,6 +93,9 @@ struct SnapshotRestoreCommand: AsyncParsableCommand {
                 "--initial-cluster has \(member.peerURLs.joined(separator: ",")) for \(name), and --initial-advertise-peer-urls says \(advertised.joined(separator: ",")). Make them equal."
             )
         }
+        if let walDir, FilePath(walDir).lexicallyNormalized().starts(with: FilePath(dataDir ?? "\(name).etcd").lexicallyNormalized()) {
+            throw StorageError(.invalid, "--wal-dir \(walDir) is inside the data directory. Leave it out: the log goes there by itself.")
+        }
         plan.targets = [
             .init(member: member, dataDirectory: FilePath(dataDir ?? "\(name).etcd"), walDirectory: walDir.map { FilePath($0) })
         ]

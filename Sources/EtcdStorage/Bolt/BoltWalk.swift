@@ -22,6 +22,8 @@ struct Place: Sendable {
 struct BoltWalk<Visitor: BoltVisitor> {
     /// The longest page run that is believed, bytes: etcd refuses requests over 1.5 MiB by default, and a node holds few.
     private static var longestRun: UInt64 { 64 << 20 }
+    /// An inline bucket takes at most a quarter of a page, and no page is over 64 KiB.
+    private static var longestBucketValue: Int { 64 << 10 }
     /// Deeper than any tree of 2^31 pages can be.
     private static var deepest: Int { 40 }
 
@@ -260,7 +262,7 @@ struct BoltWalk<Visitor: BoltVisitor> {
             if let last = buckets.last?.name, name.compare(last.span.bytes) <= 0 {
                 report(.keyOrder, page: page, "the buckets of page \(page) are not in order at element \(index)")
             }
-            guard element.isBucket else {
+            guard element.isBucket, element.key.count <= Self.longestBucketValue, element.value.count <= Self.longestBucketValue else {
                 report(.bucketInvalid, page: page, "element \(index) of root page \(page) is not a bucket")
                 continue
             }

@@ -26,6 +26,14 @@ package struct PartialFile: Sendable {
             try? descriptor.close()
             throw StorageError(.refused, "another process is writing \(partial). Wait for it, or choose another name.")
         }
+        // The process before us may have renamed the file between our opening and our locking it: then this is its finished file.
+        var ours = stat()
+        var named = stat()
+        guard fstat(descriptor.rawValue, &ours) == 0, lstat(partial.string, &named) == 0, ours.st_ino == named.st_ino, ours.st_dev == named.st_dev
+        else {
+            try? descriptor.close()
+            throw StorageError(.refused, "another process has just finished \(target). Run again if it is to be written anew.")
+        }
         do {
             try descriptor.resize(to: 0)
             // A file left behind keeps its mode; this one is ours.

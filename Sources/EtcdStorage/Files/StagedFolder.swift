@@ -12,9 +12,14 @@ package final class StagedFolder: Sendable {
 
     /// - Throws: `.refused` when the target exists and is not empty, or another process builds it.
     package init(target: FilePath) throws(StorageError) {
-        self.target = target.lexicallyNormalized()
+        // Absolute, so that "." has a name that something can stand beside.
+        self.target = FilePath(FileManager.default.currentDirectoryPath).pushing(target).lexicallyNormalized()
         staging = FilePath(self.target.string + ".drydock-part")
         try Self.refuseUnlessEmpty(self.target)
+        let parent = self.target.removingLastComponent()
+        do {
+            try FileManager.default.createDirectory(atPath: parent.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        } catch { throw StorageError(.system, "cannot create \(parent): \(error.localizedDescription) Check the path.") }
         if mkdir(staging.string, 0o700) != 0 {
             guard errno == EEXIST else { throw StorageError.writing(staging, Errno(rawValue: errno), doing: "create") }
             let old = try Self.locked(staging)

@@ -10,6 +10,13 @@ package struct RevisionBump: Sendable, Equatable {
         guard by > 0 else { throw StorageError(.invalid, "--bump-revision is \(by). Use a number over 0, such as 1000000000.") }
         self.by = by
     }
+
+    /// The revision that stands, without a value, above all others, up to which everything counts as compacted.
+    func applied(to newest: Revision?) throws(StorageError) -> Revision {
+        let (main, overflow) = (newest?.main ?? 1).addingReportingOverflow(by)
+        guard !overflow else { throw StorageError(.invalid, "--bump-revision \(by) is too much above revision \(newest?.main ?? 1).") }
+        return Revision(main: main)
+    }
 }
 
 /// Makes the databases of a new cluster's members out of a snapshot, and proves the snapshot in the same reading.
@@ -73,7 +80,7 @@ package struct DatabaseRestore: Sendable {
     /// Adds the buckets that a restore makes anew, the root, and the meta pages.
     private func finish(_ writer: inout BoltWriter, audit: SchemaAudit, image: BoltImage, output: ReplicatedFile) throws {
         let schema = RestoredSchema(identity: identity, bump: bump)
-        for (name, entries) in schema.buckets(oldMeta: audit.meta, newest: audit.last) {
+        for (name, entries) in try schema.buckets(oldMeta: audit.meta, newest: audit.last) {
             writer.beginBucket(name)
             for entry in entries { try writer.put(entry) }
             try writer.endBucket()
@@ -110,7 +117,7 @@ struct RestoredSchema {
     static func isReplaced(_ name: [UInt8]) -> Bool { replaced.contains(name) }
 
     /// The new buckets, with their entries in order of keys.
-    func buckets(oldMeta: [BoltEntry], newest: Revision?) -> [(name: [UInt8], entries: [BoltEntry])] {
+    func buckets(oldMeta: [BoltEntry], newest: Revision?) throws(StorageError) -> [(name: [UInt8], entries: [BoltEntry])] {
         let members = identity.members.map { BoltEntry($0.hexID, Array($0.storedJSON.utf8)) }
         var meta = Dictionary(oldMeta.map { ($0.key, $0.value) }) { $1 }
         func set(_ key: String, _ value: [UInt8]) { meta[Array(key.utf8)] = value }
@@ -121,16 +128,13 @@ struct RestoredSchema {
         term.append(u64BigEndian: 1)
         set("term", term)
         set("confState", Array(ConfState(voters: identity.members.map(\.id)).storedJSON.utf8))
-        if let bumped = bumped(newest) { set("scheduledCompactRev", bumped.encoded) }
+        if let bump { set("scheduledCompactRev", try bump.applied(to: newest).encoded) }
         return [
             (Self.replaced[0], members.sorted(by: Self.inOrder)),
             (Self.replaced[1], []),
             (Self.replaced[2], meta.map { BoltEntry(key: $0.key, value: $0.value) }.sorted(by: Self.inOrder)),
         ]
     }
-
-    /// The revision that stands, without a value, above all others, up to which everything counts as compacted.
-    func bumped(_ newest: Revision?) -> Revision? { bump.map { Revision(main: (newest?.main ?? 1) &+ $0.by) } }
 
     private static func inOrder(_ left: BoltEntry, _ right: BoltEntry) -> Bool { left.key.lexicographicallyPrecedes(right.key) }
 }
@@ -183,8 +187,7 @@ private struct RewritingVisitor: BoltVisitor, @unchecked Sendable {
     mutating func leaveBucket() throws {
         if copies {
             if isKeyBucket, let bump {
-                let newest = Revision(lastKey.span.bytes)
-                let marker = Revision(main: (newest?.main ?? 1) &+ bump.by)
+                let marker = try bump.applied(to: Revision(lastKey.span.bytes))
                 try writer.put(BoltEntry(key: marker.encoded, value: []))
             }
             try writer.endBucket()

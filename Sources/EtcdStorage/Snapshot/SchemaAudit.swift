@@ -4,6 +4,8 @@ internal import Foundation
 struct SchemaAudit: BoltVisitor {
     /// Entries of small buckets that a restore needs again are kept up to this many; etcd has fewer than ten in each.
     private static let mostKept = 4096
+    /// The largest entry of a small bucket that is believed, bytes; etcd's are well under a KiB.
+    private static let largestSmallEntry = 64 << 10
 
     var findings: Findings
     private(set) var status = CRC32C()
@@ -60,6 +62,9 @@ struct SchemaAudit: BoltVisitor {
         status.update(key)
         status.update(value)
         totalKey += 1
+        if bucket != .key, bucket != .authUsers, bucket != .authRoles, bucket != .other, key.byteCount + value.byteCount > Self.largestSmallEntry {
+            return found(.recordInvalid, at: place, "an entry of the \(bucket.rawValue) bucket is \(key.byteCount + value.byteCount) bytes long")
+        }
         switch bucket {
         case .key: revision(key, value, place)
         case .lease: lease(key, value, place)
