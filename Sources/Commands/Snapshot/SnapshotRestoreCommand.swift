@@ -54,7 +54,7 @@ struct SnapshotRestoreCommand: AsyncParsableCommand {
             return
         }
         let size = (try? FileManager.default.attributesOfItem(atPath: file)[.size] as? Int64) ?? 0
-        let bar = ProgressBar("restore", total: size * 2, options: output)
+        let bar = ProgressBar("restore", total: size, options: output)
         defer { bar.finish() }
         let started = ContinuousClock.now
         do {

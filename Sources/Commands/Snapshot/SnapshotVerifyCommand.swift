@@ -14,7 +14,7 @@ struct SnapshotInput: ParsableArguments {
     func verified(_ output: OutputOptions) async throws -> SnapshotReport {
         let verifier = SnapshotVerifier(path: FilePath(file), skipHashCheck: skipHashCheck)
         let size = (try? FileManager.default.attributesOfItem(atPath: file)[.size] as? Int64) ?? 0
-        let bar = ProgressBar("verify", total: size * 2, options: output)
+        let bar = ProgressBar("verify", total: size, options: output)
         defer { bar.finish() }
         return try await verifier.verify { bar.advance(by: $0) }
     }

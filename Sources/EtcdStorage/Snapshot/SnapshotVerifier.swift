@@ -19,7 +19,7 @@ package struct SnapshotVerifier: Sendable {
     }
 
     /// Checks the file.
-    /// - Parameter progress: told now and then how many more bytes were read; the whole is twice the file's size.
+    /// - Parameter progress: told now and then how many more bytes are done; the whole is the file's size.
     /// - Throws: `StorageError` with `.notASnapshot` or `.system`; damage is in the report, not thrown.
     package func verify(progress: @escaping @Sendable (Int) -> Void = { _ in }) async throws -> SnapshotReport {
         let file = try RandomAccessFile(path: path)
@@ -52,7 +52,10 @@ struct SnapshotReading: Sendable {
         let image = try BoltImage(file: file, findings: &findings)
         let hasDigest = BoltImage.endsInDigest(size: file.size)
         let databaseSize = hasDigest ? file.size - BoltImage.digestSize : file.size
-        async let digest = hasDigest && !skipHashCheck ? SequentialReading(file: file, byteCount: databaseSize).digest(progress) : nil
+        let computesDigest = hasDigest && !skipHashCheck
+        // With two readers each byte is read twice, and counts once.
+        let progress: @Sendable (Int) -> Void = { [progress] in progress(computesDigest ? $0 / 2 : $0) }
+        async let digest = computesDigest ? SequentialReading(file: file, byteCount: databaseSize).digest(progress) : nil
         async let copied: Void? = copy?.copy(from: file, byteCount: databaseSize)
 
         var visited: Visitor?

@@ -58,7 +58,7 @@ package struct SnapshotSave: Sendable {
             let (size, digest) = try receiver.finish(endpoint: choice.status.endpoint)
             var report: SnapshotReport?
             if verifiesAfterwards {
-                watch(.verifying(total: Int(size) * 2))
+                watch(.verifying(total: Int(size)))
                 report = try await SnapshotVerifier(path: file.partial).verify { watch(.verified($0)) }
                 report?.file = target.string
                 if report?.isSound == false { return try keepDamaged(file, report, size, digest, choice) }
