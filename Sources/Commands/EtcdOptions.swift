@@ -86,6 +86,10 @@ struct DurationArgument: ExpressibleByArgument, Equatable {
             ("ns", .nanoseconds(1)), ("us", .microseconds(1)), ("µs", .microseconds(1)), ("ms", .milliseconds(1)), ("s", .seconds(1)),
             ("m", .seconds(60)), ("h", .seconds(3600)),
         ]
+        if argument == "0" {
+            duration = .zero
+            return
+        }
         var rest = argument[...]
         var sum = Duration.zero
         while !rest.isEmpty {

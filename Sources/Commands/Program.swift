@@ -31,6 +31,7 @@ enum ExitStatus: Int32 {
             switch error.code {
             case .unavailable, .deadline: self = .tryAgain
             case .invalid: self = .usage
+            case .refused: self = .refused
             case .tls, .denied, .server: self = .failed
             }
         default: self = .failed
@@ -40,12 +41,13 @@ enum ExitStatus: Int32 {
 
 /// The program: parses the command line, runs the command, and ends with the exit code that fits.
 package enum Program {
-    /// Runs and never returns. SIGTERM and SIGINT cancel the command, which then removes what it had begun.
+    /// Runs and never returns. SIGTERM, SIGINT and SIGHUP cancel the command, which then removes what it had begun.
     package static func run() async -> Never {
+        Terminal.fillStandardDescriptors()
         let status = await withTaskGroup(of: ExitStatus?.self) { group in
             group.addTask { await parseAndRun() }
             group.addTask {
-                for await _ in await UnixSignalsSequence(trapping: .sigterm, .sigint) { break }
+                for await _ in await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup) { break }
                 return nil
             }
             while let finished = await group.next() {
@@ -59,7 +61,7 @@ package enum Program {
 
     private static func parseAndRun() async -> ExitStatus {
         var command: any ParsableCommand
-        do { command = try Drydock.parseAsRoot() } catch {
+        do { command = try Drydock.parseAsRoot(EtcdctlArguments.normalized(Array(CommandLine.arguments.dropFirst()))) } catch {
             let message = Drydock.fullMessage(for: error)
             // Help and version are answers; everything else is wrong usage.
             guard Drydock.exitCode(for: error) == .success else {

@@ -19,8 +19,12 @@ package struct MemberStatus: Sendable, Equatable {
     package var errors: [String]
 
     package var isLeader: Bool { leaderID == memberID }
-    /// Whether it follows a leader and complains of nothing but a full quota, which does not hurt its data.
-    package var isHealthy: Bool { leaderID != 0 && errors.allSatisfy { $0.contains("NOSPACE") } }
+    /// Whether an alarm says that this member's own data is corrupt. Every member reports the alarms of all
+    /// (`memberID:<decimal> alarm:CORRUPT`).
+    package var isCorrupt: Bool { errors.contains { $0.contains("alarm:CORRUPT") && $0.contains("memberID:\(memberID) ") } }
+
+    /// Whether it follows a leader and complains of nothing but alarms that do not hurt its data: a full quota, or another's corruption.
+    package var isHealthy: Bool { leaderID != 0 && !isCorrupt && errors.allSatisfy { $0.contains("alarm:") } }
 }
 
 extension EtcdClient {

@@ -36,6 +36,9 @@ package struct EtcdConfiguration: Sendable {
     /// How long one call may take. Streams of snapshots are not bound by it.
     package var commandTimeout: Duration
 
+    /// Whether an endpoint is spoken to without TLS.
+    package var sendsPasswordInClear: Bool { endpoints.contains { !($0.requiresTLS ?? (tls != nil)) } }
+
     package init(
         endpoints: [Endpoint], tls: TLS? = nil, credentials: Credentials? = nil, dialTimeout: Duration = .seconds(2),
         commandTimeout: Duration = .seconds(5)

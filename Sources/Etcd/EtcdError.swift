@@ -14,6 +14,8 @@ package struct EtcdError: Error, CustomStringConvertible, Sendable {
         case denied
         /// The configuration contradicts itself or names files that cannot be used.
         case invalid
+        /// A safety rule forbids it.
+        case refused
         /// The server answered with another error.
         case server
     }

@@ -74,7 +74,7 @@ final class EtcdMember: Sendable {
     }
 
     private func isExpiredToken(_ error: RPCError) -> Bool {
-        configuration.credentials != nil && error.code == .unauthenticated
+        configuration.credentials != nil && (error.code == .unauthenticated || error.message.contains("revision in header is old"))
     }
 
     private func authenticate() async throws {
@@ -104,8 +104,7 @@ final class EtcdMember: Sendable {
     // MARK: Calls that the client itself needs
 
     func status() async throws -> Etcdserverpb_StatusResponse {
-        var options = options(timeout: configuration.dialTimeout)
-        options.waitForReady = false
+        let options = options(timeout: configuration.dialTimeout + configuration.commandTimeout)
         return try await maintenance.status(Etcdserverpb_StatusRequest(), metadata: metadata, options: options)
     }
 }

@@ -86,6 +86,11 @@ package struct Findings: Sendable {
     package mutating func add(_ finding: Finding) {
         total += 1
         if finding.severity == .error { errors += 1 }
-        if kept.count < Self.limit { kept.append(finding) }
+        if kept.count < Self.limit {
+            kept.append(finding)
+        } else if finding.severity == .error, let warning = kept.lastIndex(where: { $0.severity == .warning }) {
+            // Warnings never hide an error.
+            kept[warning] = finding
+        }
     }
 }

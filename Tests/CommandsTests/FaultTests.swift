@@ -198,12 +198,31 @@ struct RestoreFaultTests {
         try await withSnapshot { file, folder in
             let mount = folder.appendingPathComponent("small").path
             try FileManager.default.createDirectory(atPath: mount, withIntermediateDirectories: true)
-            let script =
-                "mount -t tmpfs -o size=8m tmpfs \"$0\" && \"$1\" snapshot restore \"$2\" --data-dir \"$0/data\"; code=$?; ls -A \"$0\"; exit $code"
-            let run = try await CommandRun.run("unshare", ["-rm", "sh", "-c", script, mount, BuiltProgram.path, file])
+            let data = folder.appendingPathComponent("data").path
+            // There is room for the data directory, and none for the log.
+            let script = """
+                mount -t tmpfs -o size=8m tmpfs "$0" && "$1" snapshot restore "$2" --data-dir "$3" --wal-dir "$0/wal"; code=$?; ls -A "$0"; exit $code
+                """
+            let run = try await CommandRun.run("unshare", ["-rm", "sh", "-c", script, mount, BuiltProgram.path, file, data])
             #expect(run.status == 1)
             #expect(run.output == "", "left behind: \(run.output)")
-            #expect(run.errors.contains("Make room"), "\(run.errors)")
+            #expect(run.errors.contains("No space left") && run.errors.contains("Make room"), "\(run.errors)")
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == ["saved.db", "small"])
+        }
+    }
+
+    @Test func `A mount point is restored into, and a link is refused`() async throws {
+        try await withSnapshot { file, folder in
+            let mount = folder.appendingPathComponent("disk").path
+            try FileManager.default.createDirectory(atPath: mount, withIntermediateDirectories: true)
+            let script =
+                "mount -t tmpfs -o size=200m tmpfs \"$0\" && \"$1\" snapshot restore \"$2\" --data-dir \"$0\" -q >/dev/null && ls -A \"$0\" \"$0/member\""
+            let run = try await CommandRun.run("unshare", ["-rm", "sh", "-c", script, mount, BuiltProgram.path, file])
+            #expect(run.status == 0, "\(run.errors)")
+            #expect(run.output.split(separator: "\n").map(String.init) == ["\(mount):", "member", "\(mount)/member:", "snap", "wal"])
+            let link = folder.appendingPathComponent("link")
+            try FileManager.default.createSymbolicLink(at: link, withDestinationURL: folder.appendingPathComponent("disk"))
+            #expect(try await BuiltProgram.run(["snapshot", "restore", file, "--data-dir", link.path]).status == 4)
         }
     }
 }

@@ -27,6 +27,35 @@ import Testing
         #expect(run.status == 2 && run.errors.contains("always verifies"))
     }
 
+    @Test(arguments: [
+        ("--endpoints=https://a:1 --cacert /ca snapshot save f", "snapshot save f --endpoints=https://a:1 --cacert /ca"),
+        ("-w json snapshot status f", "snapshot status f -w json"),
+        ("snapshot restore f --skip-hash-check=true", "snapshot restore f --skip-hash-check"),
+        ("snapshot restore f --skip-hash-check=false", "snapshot restore f"), ("--version", "--version"), ("--key", "--key"),
+    ])
+    func `Command lines written for etcdctl are understood`(line: String, normalized: String) {
+        let words = EtcdctlArguments.normalized(line.split(separator: " ").map(String.init))
+        #expect(words.joined(separator: " ") == normalized)
+    }
+
+    @Test func `Output that cannot be written is a failure, and a lost standard error is not`() async throws {
+        try await BuiltProgram.withFolder { folder in
+            let file = folder.appendingPathComponent("x").path
+            try Data("no snapshot".utf8).write(to: URL(fileURLWithPath: file))
+            let lost = try await CommandRun.run("sh", ["-c", "\"$0\" snapshot verify \"$1\" 2>/dev/full", BuiltProgram.path, file])
+            #expect(lost.status == 2)
+            let closed = try await CommandRun.run("sh", ["-c", "\"$0\" snapshot verify \"$1\" >&- 2>&-", BuiltProgram.path, file])
+            #expect(closed.status == 2)
+        }
+    }
+
+    @Test(arguments: [
+        ("a\u{1b}[2Jb", "a\u{fffd}[2Jb"), ("\u{1b}[31mred\u{1b}[0m", "\u{1b}[31mred\u{1b}[0m"), ("x\ry\nz\u{9b}", "x\u{fffd}y\nz\u{fffd}"),
+    ])
+    func `Nothing in a file commands the terminal`(text: String, shown: String) {
+        #expect(Terminal.printable(text) == shown)
+    }
+
     @Test(arguments: ["bash", "zsh", "fish"])
     func `Completions know the commands`(_ shell: String) async throws {
         let run = try await BuiltProgram.run(["completions", shell])

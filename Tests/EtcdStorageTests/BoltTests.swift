@@ -78,8 +78,6 @@ private func verify(_ bytes: [UInt8], skipHashCheck: Bool = false) async throws 
     }
 
     @Test func `A missing bucket, a wrong mod revision and a torn value are each named`() async throws {
-        var wrong = put(5, "a")
-        wrong.value[wrong.value.count - 4] ^= 0x40
         #expect(try await verify(try database([("meta", [])])).findings.map(\.code) == [.bucketMissing])
         #expect(
             try await verify(try database([("key", [BoltEntry(key: Revision(main: 3).encoded, value: put(4, "a").value)]), ("meta", [])])).findings
@@ -96,6 +94,21 @@ private func verify(_ bytes: [UInt8], skipHashCheck: Bool = false) async throws 
     @Test(arguments: [[UInt8](), [0], Array("no database at all".utf8), [UInt8](repeating: 0, count: 8192)])
     func `What is no database is wrong input, not damage`(_ bytes: [UInt8]) async throws {
         await #expect { try await verify(bytes) } throws: { ($0 as? StorageError)?.code == .notASnapshot }
+    }
+
+    @Test func `Any number of warnings hides no error`() async throws {
+        let alarms = (1...300).map { number -> BoltEntry in
+            var message = ProtobufWriter()
+            message.varint(1, UInt64(number))
+            message.varint(2, 1)
+            return BoltEntry(key: message.bytes, value: [])
+        }.sorted { $0.key.lexicographicallyPrecedes($1.key) }
+        var bytes = try database([("alarm", alarms), ("key", [put(2, "a")]), ("meta", [])])
+        #expect(try await verify(bytes).isSound)
+        bytes[bytes.count - 1] ^= 1
+        let report = try await verify(bytes)
+        #expect(!report.isSound)
+        #expect(report.findings.contains { $0.code == .sha256Mismatch })
     }
 
     @Test func `A file without digest is accepted when asked to`() async throws {

@@ -40,6 +40,18 @@ import Testing
         #expect(choice.status.memberID == 2)
     }
 
+    @Test func `A corrupt member is never taken, though every member reports its alarm`() throws {
+        let alarm = ["memberID:2 alarm:CORRUPT "]
+        let choice = try MemberChoice.choose(among: [
+            answer("leader", id: 1, applied: 90, errors: alarm), answer("corrupt", id: 2, applied: 99, errors: alarm),
+            answer("sound", id: 3, applied: 80, errors: alarm),
+        ])
+        #expect(choice.status.memberID == 3)
+        #expect { try MemberChoice.choose(among: [answer("corrupt", id: 2, applied: 99, errors: alarm)]) } throws: {
+            ($0 as? EtcdError)?.code == .refused
+        }
+    }
+
     @Test func `Endpoints that do not answer are named, and the first error is told when none does`() throws {
         let down = EtcdClient.StatusAnswer(endpoint: try Endpoint("http://down:2379"), status: .failure(EtcdError(.unavailable, "down")))
         let choice = try MemberChoice.choose(among: [down, answer("leader", id: 1, applied: 90)])

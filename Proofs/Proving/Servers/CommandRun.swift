@@ -9,7 +9,7 @@ package struct CommandRun: Sendable {
     package var errors: String
 
     /// Runs `executable`, found along PATH when it has no slash.
-    /// - Parameter environment: added to our own.
+    /// - Parameter environment: added to our own, which loses its etcd settings.
     @discardableResult
     package static func run(_ executable: String, _ arguments: [String], environment: [String: String] = [:]) async throws -> CommandRun {
         let running = try Running(executable, arguments, environment: environment)
@@ -30,7 +30,7 @@ package struct CommandRun: Sendable {
             process = Process()
             process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
             process.arguments = [executable] + arguments
-            process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+            process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("ETCDCTL_") }.merging(environment) { $1 }
             process.standardInput = FileHandle.nullDevice
             process.standardOutput = try Self.file(folder.appendingPathComponent("out"))
             process.standardError = try Self.file(folder.appendingPathComponent("err"))

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import EtcdStorage
 internal import Foundation
 internal import Logging
 internal import Yams
@@ -6,14 +7,22 @@ internal import Yams
 /// How a command that reports is read: by a person or by a program.
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
     case table, json, yaml
+
+    /// etcdctl's `simple` and `fields` are for reading, too.
+    init?(argument: String) { self.init(rawValue: ["simple", "fields"].contains(argument) ? "table" : argument) }
 }
 
 /// The options that every command has.
 struct OutputOptions: ParsableArguments {
     @Option(
         name: [.customShort("o"), .customLong("output"), .customShort("w"), .customLong("write-out")],
-        help: ArgumentHelp("How to print the result.", valueName: "table|json|yaml"))
-    var format: OutputFormat = .table
+        help: ArgumentHelp("How to print the result. (ETCDCTL_WRITE_OUT; default: table)", valueName: "table|json|yaml"))
+    var requestedFormat: OutputFormat?
+
+    /// The flag, or etcdctl's variable, or the table.
+    var format: OutputFormat {
+        requestedFormat ?? ProcessInfo.processInfo.environment["ETCDCTL_WRITE_OUT"].flatMap(OutputFormat.init(argument:)) ?? .table
+    }
 
     @Flag(name: .shortAndLong, help: "Print the result only: no progress, no remarks.")
     var quiet = false
@@ -37,13 +46,17 @@ struct OutputOptions: ParsableArguments {
 
     /// Prints `report` as the user asked; `table` makes what people read.
     func emit(_ report: some Encodable, table: () -> String) throws {
+        let text: String
         switch format {
-        case .table: print(table())
+        case .table: text = Terminal.printable(table()) + "\n"
         case .json:
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            print(String(decoding: try encoder.encode(report), as: UTF8.self))
-        case .yaml: print(try YAMLEncoder().encode(report), terminator: "")
+            text = String(decoding: try encoder.encode(report), as: UTF8.self) + "\n"
+        case .yaml: text = try YAMLEncoder().encode(report)
+        }
+        guard Terminal.write(text, to: STDOUT_FILENO) else {
+            throw StorageError(.system, "cannot write the result to standard output. Check where it goes.")
         }
     }
 

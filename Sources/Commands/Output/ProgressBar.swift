@@ -41,7 +41,7 @@ final class ProgressBar: Sendable {
     /// Takes the bar off the screen.
     func finish() {
         state.withLock { state in
-            if state.isVisible { FileHandle.standardError.write(Data("\r\u{1b}[K".utf8)) }
+            if state.isVisible { _ = Terminal.write("\r\u{1b}[K", to: STDERR_FILENO) }
             state.isVisible = false
         }
     }
@@ -55,7 +55,7 @@ final class ProgressBar: Sendable {
             state.lastDrawn = now
             state.isVisible = true
             let line = Self.line(label, done: state.done, total: state.total, elapsed: now - started, width: Terminal.width)
-            FileHandle.standardError.write(Data("\r\u{1b}[K\(line)".utf8))
+            _ = Terminal.write("\r\u{1b}[K\(line)", to: STDERR_FILENO)
         }
     }
 

@@ -21,8 +21,41 @@ enum Terminal {
         return 80
     }
 
-    /// Writes a line to standard error.
-    static func complain(_ message: String) { FileHandle.standardError.write(Data((message + "\n").utf8)) }
+    /// Writes a line to standard error. Where it cannot be written there is nobody to tell.
+    static func complain(_ message: String) { _ = write(printable(message) + "\n", to: STDERR_FILENO) }
+
+    /// Writes `text` as it is; false when the system refused.
+    static func write(_ text: String, to descriptor: Int32) -> Bool {
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
+            if count > 0 { rest = rest.dropFirst(count) } else if errno != EINTR { return false }
+        }
+        return true
+    }
+
+    /// Makes sure that descriptors 0 to 2 are open, so that no file of ours becomes standard output by accident.
+    static func fillStandardDescriptors() {
+        for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(descriptor, F_GETFD) < 0 { _ = open("/dev/null", O_RDWR) }
+    }
+
+    /// `text` without what could command a terminal: names in a file from elsewhere are not to be trusted. Colours stay.
+    static func printable(_ text: String) -> String {
+        var result = ""
+        var rest = text.unicodeScalars[...]
+        while let scalar = rest.popFirst() {
+            if scalar == "\u{1b}", rest.first == "[" {
+                let digits = rest.dropFirst().prefix { ("0"..."9").contains($0) }
+                if digits.count <= 2, rest.dropFirst(1 + digits.count).first == "m" {
+                    result.unicodeScalars.append(scalar)
+                    continue
+                }
+            }
+            let isControl = scalar.value < 0x20 && scalar != "\n" || (0x7f...0x9f).contains(scalar.value)
+            result.unicodeScalars.append(isControl ? "\u{fffd}" : scalar)
+        }
+        return result
+    }
 
     enum Color: Int { case red = 31, green = 32, yellow = 33, cyan = 36, bold = 1 }
 

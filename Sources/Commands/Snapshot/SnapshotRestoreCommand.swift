@@ -50,6 +50,7 @@ struct SnapshotRestoreCommand: AsyncParsableCommand {
     func run() async throws {
         let plan = try makePlan()
         if dryRun {
+            try SnapshotRestore(plan: plan).check()
             try output.emit(RestoreReport(plan: plan, outcome: nil)) { describe(plan) }
             return
         }
@@ -67,7 +68,7 @@ struct SnapshotRestoreCommand: AsyncParsableCommand {
             if !outcome.report.isSound { throw Outcome(status: .findings) }
         } catch let refusal as SnapshotRestore.Refusal {
             bar.finish()
-            try output.emit(refusal.report) { SnapshotVerifyCommand.table(refusal.report) }
+            try output.emit(RestoreReport(plan: plan, outcome: nil, refused: refusal.report)) { SnapshotVerifyCommand.table(refusal.report) }
             Terminal.complain("error: the snapshot is damaged, and nothing was restored. Use another one; with --force what can be read is restored.")
             throw Outcome(status: .refused)
         }
@@ -114,14 +115,27 @@ struct SnapshotRestoreCommand: AsyncParsableCommand {
 
     private func table(_ plan: SnapshotRestore.Plan, _ outcome: SnapshotRestore.Outcome, took: Duration) -> String {
         var facts = FactList()
-        facts.add("restored", "\(file), revision \(outcome.report.revision), \(outcome.report.liveKeys) live keys, in \(took.text)")
+        facts.add(
+            "restored",
+            "\(file), revision \((outcome.restored ?? outcome.report).revision), \((outcome.restored ?? outcome.report).liveKeys) live keys, in \(took.text)"
+        )
         facts.add("snapshot", SnapshotVerifyCommand.verdict(outcome.report))
-        if outcome.omittedEntries > 0 { facts.add("left out", "\(outcome.omittedEntries) damaged entries") }
+        if outcome.restored != nil, !outcome.report.isSound {
+            facts.add("left out", "\(outcome.omittedEntries) damaged entries, and whatever stood on pages that cannot be read")
+        }
         facts.add("cluster", String(plan.identity.clusterID, radix: 16))
         for target in plan.targets { facts.add("member", "\(target.member.name) (\(target.member.hexID)) in \(target.dataDirectory)") }
-        let commands = plan.targets.map { "etcd " + plan.flags(for: $0).joined(separator: " \\\n     ") }
+        let commands = plan.targets.map { "etcd " + plan.flags(for: $0).map(Self.quoted).joined(separator: " \\\n     ") }
         return facts.text + "\n\nStart each member, on its host, with these flags and its own listen-client, advertise-client and TLS flags:\n\n"
             + commands.joined(separator: "\n\n")
+    }
+}
+
+extension SnapshotRestoreCommand {
+    /// `word` as a shell reads it back.
+    fileprivate static func quoted(_ word: String) -> String {
+        let isPlain = word.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_=./:,@%+[]".contains($0)) }
+        return isPlain ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
     }
 }
 
@@ -136,15 +150,16 @@ private struct RestoreReport: Encodable {
     }
 
     let snapshot: String
-    let dryRun: Bool
+    /// False for a dry run, and when the snapshot was refused.
+    let restored: Bool
     let clusterID: String
     let members: [MemberReport]
     let omittedEntries: Int64
     let report: SnapshotReport?
 
-    init(plan: SnapshotRestore.Plan, outcome: SnapshotRestore.Outcome?) {
+    init(plan: SnapshotRestore.Plan, outcome: SnapshotRestore.Outcome?, refused: SnapshotReport? = nil) {
         snapshot = plan.source.string
-        dryRun = outcome == nil
+        restored = outcome != nil
         clusterID = String(plan.identity.clusterID, radix: 16)
         members = plan.targets.map { target in
             MemberReport(
@@ -153,6 +168,6 @@ private struct RestoreReport: Encodable {
                 flags: plan.flags(for: target))
         }
         omittedEntries = outcome?.omittedEntries ?? 0
-        report = outcome?.report
+        report = outcome?.report ?? refused
     }
 }

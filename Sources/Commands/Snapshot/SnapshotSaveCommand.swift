@@ -17,7 +17,7 @@ struct SnapshotSaveCommand: AsyncParsableCommand {
     @Argument(help: "Where the snapshot goes. A file that is there is replaced when the new one is whole.")
     var file: String
 
-    @Flag(inversion: .prefixedNo, help: "Verify the file before it gets its name.")
+    @Flag(inversion: .prefixedNo, help: "Verify the file before it gets its name, or do not.")
     var afterVerify = true
 
     @OptionGroup(title: "etcd") var etcd: EtcdOptions
@@ -27,6 +27,9 @@ struct SnapshotSaveCommand: AsyncParsableCommand {
         let configuration = try etcd.configuration()
         let save = SnapshotSave(
             target: FilePath(file), verifiesAfterwards: afterVerify, timeout: etcd.boundsCommand ? configuration.commandTimeout : nil)
+        if configuration.credentials != nil, configuration.sendsPasswordInClear {
+            output.remark("warning: the password goes over the network unencrypted. Use https:// endpoints and --cacert.")
+        }
         let saving = ProgressBar("save", options: output)
         let verifying = ProgressBar("verify", options: output)
         let output = output

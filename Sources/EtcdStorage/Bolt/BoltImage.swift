@@ -22,6 +22,9 @@ struct BoltImage: Sendable {
         return overflow ? .max : size
     }
 
+    /// No larger file is read: etcd advises 8 GiB at most, and what is kept for each page must be bounded.
+    private static let largestFile: UInt64 = 1 << 40
+
     /// Length of the digest that ends a snapshot.
     static let digestSize: UInt64 = 32
 
@@ -32,6 +35,9 @@ struct BoltImage: Sendable {
     /// still bears bbolt's magic number.
     /// - Throws: `.notASnapshot` when nothing in the file says bbolt.
     init?(file: RandomAccessFile, findings: inout Findings) throws(StorageError) {
+        guard file.size <= Self.largestFile else {
+            throw StorageError(.invalid, "\(file.path) is over 1 TiB, which no etcd database is. Name the snapshot itself.")
+        }
         self.file = file
         hasDigest = Self.endsInDigest(size: file.size)
         byteCount = hasDigest ? file.size - Self.digestSize : file.size

@@ -60,7 +60,7 @@ struct BoltWalk<Visitor: BoltVisitor> {
     }
 
     private mutating func report(_ code: Finding.Code, page: UInt64, _ message: String) {
-        visitor.found(Finding(code, offset: page &* UInt64(image.pageSize), page: page, message))
+        visitor.found(Finding(code, offset: page < image.pageLimit ? page * UInt64(image.pageSize) : nil, page: page, message))
     }
 
     // MARK: Pages
@@ -69,6 +69,11 @@ struct BoltWalk<Visitor: BoltVisitor> {
     private mutating func load(_ page: UInt64, from parent: String) throws -> (header: PageHeader, run: Range<Int>)? {
         guard page >= 2, page < image.pageLimit else {
             report(.pageOutOfBounds, page: page, "\(parent) points to page \(page), outside 2 ..< \(image.pageLimit)")
+            return nil
+        }
+        // Claimed before it is read, sound or not: no page is ever read twice.
+        guard reachable.insert(page) else {
+            report(.pageReusedTwice, page: page, "page \(page) is referenced twice, the second time from \(parent)")
             return nil
         }
         try Task.checkCancellation()
@@ -84,8 +89,8 @@ struct BoltWalk<Visitor: BoltVisitor> {
             report(.pageHeader, page: page, "page \(page) claims \(header.overflow) overflow pages, more than can be")
             return nil
         }
-        for claimed in page...last where !reachable.insert(claimed) {
-            report(.pageReusedTwice, page: claimed, "page \(claimed) is referenced twice, the second time from \(parent)")
+        for claimed in page..<last where !reachable.insert(claimed + 1) {
+            report(.pageReusedTwice, page: claimed + 1, "page \(claimed + 1) is referenced twice, the second time from \(parent)")
             return nil
         }
         let run = header.overflow == 0 ? first : try reader.load(page: page, byteCount: Int(length))
@@ -278,7 +283,7 @@ struct BoltWalk<Visitor: BoltVisitor> {
     }
 
     private mutating func walk(_ bucket: Bucket) throws {
-        let name = String(decoding: bucket.name, as: UTF8.self)
+        let name = String(decoding: bucket.name.prefix(64), as: UTF8.self)
         let headerSize = 16
         guard bucket.value.count >= headerSize else {
             report(.bucketInvalid, page: bucket.place.page, "bucket \(name) has no header")

@@ -2,8 +2,10 @@
 /// whole. Mapping the file would be simpler, but a mapped file counts as memory in use, and one that shrinks while it is
 /// read kills the process.
 struct PageReader {
-    /// Pages that follow each other are read this many bytes at a time.
+    /// Pages that follow each other are read up to this many bytes at a time.
     private static let windowSize = 256 << 10
+    /// How much is read ahead at first; it doubles while the sequence goes on, so that short ones cost little.
+    private static let firstWindow = 16 << 10
 
     private let image: BoltImage
     /// The window, and behind it room for one run read by itself.
@@ -12,6 +14,7 @@ struct PageReader {
     private var held: Range<UInt64> = 0..<0
     /// Where the last run ended. A run that starts exactly here is part of a sequence, and is read ahead.
     private var expected: UInt64 = .max
+    private var ahead = PageReader.firstWindow
 
     init(image: BoltImage) {
         self.image = image
@@ -29,7 +32,8 @@ struct PageReader {
             return start..<start + count
         }
         if offset == expected, count <= Self.windowSize {
-            let length = min(UInt64(Self.windowSize), image.byteCount - offset)
+            ahead = offset == held.upperBound ? min(ahead * 2, Self.windowSize) : Self.firstWindow
+            let length = min(UInt64(max(ahead, count)), image.byteCount - offset)
             held = 0..<0
             try fill(0..<Int(length), from: offset)
             held = offset..<offset + length

@@ -14,11 +14,18 @@ package struct PartialFile: Sendable {
 
     /// - Throws: `.system` when the folder does not take a new file, `.refused` when another process writes the same one.
     package init(target: FilePath) throws(StorageError) {
+        guard target.lastComponent?.kind == .regular else {
+            throw StorageError(.invalid, "\"\(target)\" is no name for a file. Name the file itself.")
+        }
+        var existing = stat()
+        if stat(target.string, &existing) == 0, existing.st_mode & S_IFMT != S_IFREG {
+            throw StorageError(.refused, "\(target) exists and is not a regular file. Name another one: it is not replaced.")
+        }
         self.target = target
         partial = FilePath(target.string + ".part")
         do {
             descriptor = try FileDescriptor.open(
-                partial, .readWrite, options: [.create, .closeOnExec, .noFollow], permissions: .ownerReadWrite)
+                partial, .readWrite, options: [.create, .closeOnExec, .noFollow, .nonBlocking], permissions: .ownerReadWrite)
         } catch {
             throw StorageError(.system, "cannot create \(partial): \(error). Check that the folder exists and is writable.")
         }
@@ -33,6 +40,10 @@ package struct PartialFile: Sendable {
         else {
             try? descriptor.close()
             throw StorageError(.refused, "another process has just finished \(target). Run again if it is to be written anew.")
+        }
+        guard ours.st_mode & S_IFMT == S_IFREG, ours.st_nlink == 1, ours.st_uid == geteuid() else {
+            try? descriptor.close()
+            throw StorageError(.refused, "\(partial) is not a file of this user's own. Remove it, then run again.")
         }
         do {
             try descriptor.resize(to: 0)

@@ -60,7 +60,7 @@ package struct DatabaseRestore: Sendable {
                 visitor: { try RewritingVisitor(audit: $0, output: output, bump: bump, pageSize: $1.pageSize) }, audit: { $0.audit })
             try accept(result.report)
             guard var visitor = result.walk?.visitor, let image = result.walk?.image else { throw unreadable }
-            try finish(&visitor.writer, audit: visitor.audit, image: image, output: output)
+            try finish(&visitor.writer, audit: visitor.audit, newest: visitor.newest, image: image, output: output)
             return (result.report, visitor.omitted)
         }
         let result = try await reading.run(progress: progress, copy: output, visitor: { audit, _ in audit }, audit: { $0 })
@@ -69,7 +69,7 @@ package struct DatabaseRestore: Sendable {
         try output.seek(to: image.logicalSize)
         var writer = BoltWriter(pageSize: image.pageSize, firstPage: image.meta.highWater) { try output.append($0) }
         for bucket in audit.buckets where !RestoredSchema.isReplaced(bucket.key) { writer.keep(bucket) }
-        try finish(&writer, audit: audit, image: image, output: output)
+        try finish(&writer, audit: audit, newest: audit.last, image: image, output: output)
         return (result.report, 0)
     }
 
@@ -78,9 +78,9 @@ package struct DatabaseRestore: Sendable {
     }
 
     /// Adds the buckets that a restore makes anew, the root, and the meta pages.
-    private func finish(_ writer: inout BoltWriter, audit: SchemaAudit, image: BoltImage, output: ReplicatedFile) throws {
+    private func finish(_ writer: inout BoltWriter, audit: SchemaAudit, newest: Revision?, image: BoltImage, output: ReplicatedFile) throws {
         let schema = RestoredSchema(identity: identity, bump: bump)
-        for (name, entries) in try schema.buckets(oldMeta: audit.meta, newest: audit.last) {
+        for (name, entries) in try schema.buckets(oldMeta: audit.meta, newest: newest) {
             writer.beginBucket(name)
             for entry in entries { try writer.put(entry) }
             try writer.endBucket()
@@ -147,6 +147,8 @@ private struct RewritingVisitor: BoltVisitor, @unchecked Sendable {
     /// Entries that were damaged or out of order.
     var omitted: Int64 = 0
     private let bump: RevisionBump?
+    /// The newest revision that was written.
+    private(set) var newest: Revision?
     private var copies = false
     private var isKeyBucket = false
     private var lastKey: [UInt8] = []
@@ -186,8 +188,9 @@ private struct RewritingVisitor: BoltVisitor, @unchecked Sendable {
 
     mutating func leaveBucket() throws {
         if copies {
+            if isKeyBucket { newest = Revision(lastKey.span.bytes) }
             if isKeyBucket, let bump {
-                let marker = try bump.applied(to: Revision(lastKey.span.bytes))
+                let marker = try bump.applied(to: newest)
                 try writer.put(BoltEntry(key: marker.encoded, value: []))
             }
             try writer.endBucket()

@@ -56,7 +56,9 @@ package struct ClusterIdentity: Sendable, Equatable {
 
     /// A member's name becomes a folder's name with --all-members, so it may not be a path.
     private static func checkName(_ name: String) throws(StorageError) {
-        guard !name.isEmpty, name != ".", name != "..", !name.contains("/"), !name.contains("\0") else {
+        guard !name.isEmpty, name != ".", name != "..", !name.contains("/"),
+            name.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value != 0x7f })
+        else {
             throw StorageError(.invalid, "--initial-cluster: \"\(name)\" cannot be a member's name.")
         }
     }

@@ -272,7 +272,7 @@ struct SchemaAudit: BoltVisitor {
 private struct StoredConfState: Decodable {
     var voters: [UInt64]?
     var learners: [UInt64]?
-    var auto_leave: Bool
+    var auto_leave: Bool?
 }
 
 /// A planned downgrade in `cluster/downgrade`.

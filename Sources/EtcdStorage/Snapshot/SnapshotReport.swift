@@ -42,9 +42,11 @@ package struct SnapshotReport: Sendable, Equatable, Codable {
     package var findings: [Finding]
     /// All findings, also those beyond the ones listed.
     package var findingCount: Int
+    /// All errors among them.
+    package var errorCount: Int
 
     /// Whether nothing is wrong; warnings do not count.
-    package var isSound: Bool { !findings.contains { $0.severity == .error } }
+    package var isSound: Bool { errorCount == 0 }
 }
 
 extension SnapshotReport {
@@ -74,5 +76,6 @@ extension SnapshotReport {
         try container.encode(modified, forKey: .modified)
         try container.encode(findings, forKey: .findings)
         try container.encode(findingCount, forKey: .findingCount)
+        try container.encode(errorCount, forKey: .errorCount)
     }
 }

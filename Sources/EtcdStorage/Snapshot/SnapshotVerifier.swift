@@ -11,8 +11,8 @@ package struct SnapshotVerifier: Sendable {
     private let path: FilePath
     private let skipHashCheck: Bool
 
-    /// - Parameter skipHashCheck: accept a file without a digest, as one copied from a data directory is, and do not
-    ///   compare the digest of one that has it.
+    /// - Parameter skipHashCheck: accept a file without a digest, as one copied from a data directory is, and only
+    ///   warn of a digest that does not match.
     package init(path: FilePath, skipHashCheck: Bool = false) {
         self.path = path
         self.skipHashCheck = skipHashCheck
@@ -52,7 +52,7 @@ struct SnapshotReading: Sendable {
         let image = try BoltImage(file: file, findings: &findings)
         let hasDigest = BoltImage.endsInDigest(size: file.size)
         let databaseSize = hasDigest ? file.size - BoltImage.digestSize : file.size
-        let computesDigest = hasDigest && !skipHashCheck
+        let computesDigest = hasDigest
         // With two readers each byte is read twice, and counts once.
         let progress: @Sendable (Int) -> Void = { [progress] in progress(computesDigest ? $0 / 2 : $0) }
         async let digest = computesDigest ? SequentialReading(file: file, byteCount: databaseSize).digest(progress) : nil
@@ -95,7 +95,9 @@ struct SnapshotReading: Sendable {
         _ = try stored.read(from: file, at: file.size - BoltImage.digestSize)
         if stored == computed { return .match }
         findings.add(
-            Finding(.sha256Mismatch, offset: file.size - BoltImage.digestSize, "the SHA-256 of the database is not the one it was saved with"))
+            Finding(
+                .sha256Mismatch, severity: skipHashCheck ? .warning : .error, offset: file.size - BoltImage.digestSize,
+                "the SHA-256 of the database is not the one it was saved with"))
         return .mismatch
     }
 
@@ -125,7 +127,8 @@ struct SnapshotReading: Sendable {
             resources: audit.resources.top(SnapshotVerifier.topResources),
             modified: try file.modificationTime(),
             findings: audit.findings.kept,
-            findingCount: audit.findings.total
+            findingCount: audit.findings.total,
+            errorCount: audit.findings.errors
         )
     }
 }

@@ -178,8 +178,8 @@ package struct WALReader {
     /// Indexes follow each other; one that stands again replaces what followed it. Terms never fall.
     private mutating func entry(type: UInt64, term: UInt64, index: UInt64) -> String? {
         guard type <= 2 else { return "an entry has the unknown type \(type)" }
-        let next = (report.lastIndex ?? report.snapshots.last?.index).map { $0 + 1 } ?? index
-        guard index > 0, index <= next else { return "entry \(index) does not follow entry \(next - 1)" }
+        let next = (report.lastIndex ?? report.snapshots.last?.index).map { $0 &+ 1 } ?? index
+        guard index > 0, index <= next else { return "entry \(index) does not follow entry \(next &- 1)" }
         guard term > 0, term >= (report.lastIndex == nil || index == next ? lastEntryTerm : 0) else {
             return "entry \(index) goes back to term \(term)"
         }

@@ -5,7 +5,7 @@ package struct MemberChoice: Sendable {
     package enum Reason: String, Sendable, Codable {
         case onlyEndpoint = "the only endpoint"
         case mostUpToDateFollower = "the most up-to-date healthy follower, so that the leader is spared"
-        case onlyHealthy = "no healthy follower answered, so the leader"
+        case onlyHealthy = "no healthy follower answered, so the leader, or a learner where there is nothing else"
         case unhealthy = "no endpoint reports itself healthy; this one answered"
     }
 
@@ -30,12 +30,16 @@ package struct MemberChoice: Sendable {
             }
         }
         func rank(_ status: MemberStatus) -> (Int, UInt64) {
-            let standing = !status.isHealthy ? 0 : status.isLearner ? 1 : status.isLeader ? 2 : 3
+            let standing = status.isCorrupt ? 0 : !status.isHealthy ? 1 : status.isLearner ? 2 : status.isLeader ? 3 : 4
             return (standing, status.raftAppliedIndex)
         }
         // The first of equals wins, so that the order of the endpoints decides.
         guard let best = reachable.max(by: { rank($0) < rank($1) }) else {
             throw firstError ?? EtcdError(.invalid, "there is no endpoint. Use --endpoints.")
+        }
+        if best.isCorrupt {
+            throw EtcdError(
+                .refused, "\(best.endpoint) is under a CORRUPT alarm, and no other endpoint answered. Name a healthy member with --endpoints.")
         }
         let reason: Reason =
             answers.count == 1

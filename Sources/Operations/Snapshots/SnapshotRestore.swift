@@ -53,17 +53,35 @@ package struct SnapshotRestore: Sendable {
                 .flatMap { member in member.peerURLs.map { "\(member.name)=\($0)" } }.joined(separator: ",")
         }
 
+        /// etcd binds to addresses only: a member that is known by its host name listens everywhere.
+        static func listenURL(_ url: String) -> String {
+            guard let scheme = url.range(of: "://"), let colon = url.lastIndex(of: ":"), url.hasPrefix("http") else { return url }
+            let host = url[scheme.upperBound..<colon]
+            let isAddress = host.hasPrefix("[") || host.allSatisfy { $0.isNumber || $0 == "." }
+            return isAddress || host == "localhost" ? url : url[..<scheme.upperBound] + "0.0.0.0" + url[colon...]
+        }
+
         /// The flags with which etcd starts on a target. `existing` makes it refuse to begin an empty cluster, should the folder be
         /// mistyped or missing.
         package func flags(for target: Target) -> [String] {
             let urls = target.member.peerURLs.joined(separator: ",")
+            let listen = target.member.peerURLs.map(Self.listenURL).joined(separator: ",")
             var flags = ["--name=\(target.member.name)", "--data-dir=\(target.dataDirectory)"]
             if let wal = target.walDirectory { flags.append("--wal-dir=\(wal)") }
             return flags + [
-                "--listen-peer-urls=\(urls)", "--initial-advertise-peer-urls=\(urls)", "--initial-cluster=\(initialCluster)",
+                "--listen-peer-urls=\(listen)", "--initial-advertise-peer-urls=\(urls)", "--initial-cluster=\(initialCluster)",
                 "--initial-cluster-token=\(token)", "--initial-cluster-state=existing",
             ]
         }
+    }
+
+    /// Says whether a run would be refused, without writing.
+    package func check() throws {
+        _ = try RandomAccessFile(path: plan.source)
+        for target in plan.commonFolder.map({ [$0] }) ?? plan.targets.flatMap({ [$0.dataDirectory] + ($0.walDirectory.map { [$0] } ?? []) }) {
+            try StagedFolder.refuseUnlessEmpty(target)
+        }
+        try checkSpace()
     }
 
     /// The snapshot is damaged, and nothing was restored.
@@ -73,8 +91,10 @@ package struct SnapshotRestore: Sendable {
 
     package struct Outcome: Sendable {
         package var report: SnapshotReport
-        /// Damaged entries that were left out; 0 unless forced.
+        /// Damaged entries that were left out; 0 unless forced. Entries on pages that could not be read are not among them.
         package var omittedEntries: Int64
+        /// What a check of the restored database says; nil unless forced.
+        package var restored: SnapshotReport?
     }
 
     package var plan: Plan
@@ -105,10 +125,14 @@ package struct SnapshotRestore: Sendable {
                 accept: { report in
                     if !report.isSound, !plan.force { throw Refusal(report: report) }
                 }, progress: progress)
+            let restored = plan.force ? try await SnapshotVerifier(path: databases[0], skipHashCheck: true).verify() : nil
+            if restored?.isSound == false {
+                throw StorageError(.damaged, "what could be read of \(plan.source) makes no sound database. Use another snapshot.")
+            }
             // The data directories last: where one stands, everything stands.
             try Task.checkCancellation()
             for folder in staged.folders { try folder.commit() }
-            return Outcome(report: report, omittedEntries: omitted)
+            return Outcome(report: report, omittedEntries: omitted, restored: restored)
         } catch {
             for folder in staged.folders { folder.discard() }
             throw error
@@ -146,11 +170,13 @@ package struct SnapshotRestore: Sendable {
         let folder = (plan.commonFolder ?? plan.targets.first?.dataDirectory ?? FilePath(".")).removingLastComponent()
         let attributes = try? FileManager.default.attributesOfFileSystem(forPath: folder.isEmpty ? "." : folder.string)
         guard let free = attributes?[.systemFreeSize] as? Int64 else { return }
-        let needed = (source + MemberFiles.logSize) * Int64(plan.targets.count)
-        if free < needed {
+        // A database written anew may be smaller than its snapshot by as much as that has holes.
+        let database = plan.rewrites || plan.force ? 0 : source
+        let needed = (Double(database) + Double(MemberFiles.logSize)) * Double(plan.targets.count)
+        if Double(free) < needed {
             throw StorageError(
                 .system,
-                "there are \(free >> 20) MiB free in \(folder.isEmpty ? "." : folder.string), and the restore needs \(needed >> 20) MiB. Make room there, or choose another folder."
+                "there are \(free >> 20) MiB free in \(folder.isEmpty ? "." : folder.string), and the restore needs \(Int(needed / 1_048_576)) MiB. Make room there, or choose another folder."
             )
         }
     }

@@ -120,7 +120,7 @@ private final class SnapshotReceiver: Sendable {
     func receive(_ blob: UnsafeRawBufferPointer, remaining: UInt64) throws {
         try state.withLock { state in
             let (total, overflow) = remaining.addingReportingOverflow(UInt64(blob.count))
-            guard !overflow else { throw Self.broken("the server announced an impossible size") }
+            guard !overflow, total <= UInt64(Int64.max) else { throw Self.broken("the server announced an impossible size") }
             // The first message says how long the database is: what it holds and what is to follow.
             let expected = state.expected ?? total
             state.expected = expected
