@@ -25,7 +25,7 @@ struct SnapshotVerifyCommand: AsyncParsableCommand {
         commandName: "verify",
         abstract: "Prove that a snapshot is sound, or say what is wrong with it.",
         discussion: """
-            Reads the whole file, in memory that does not grow with it: the SHA-256, every page of the tree, every revision and \
+            Reads the whole file, a window at a time (some 35 MiB of memory, and 10 to 21 bytes a distinct key): the SHA-256, every page of the tree, every revision and \
             every value. Exit code 0: sound. 3: damaged. 2: not a snapshot.
             """,
         aliases: ["status"]

@@ -33,6 +33,7 @@ struct BoltWalk<Visitor: BoltVisitor> {
     private var free: PageSet?
     private let progress: @Sendable (Int) -> Void
     private var unreported = 0
+    private var reported = 0
     var visitor: Visitor
 
     /// - Parameter progress: told now and then how many more bytes were read.
@@ -59,16 +60,20 @@ struct BoltWalk<Visitor: BoltVisitor> {
         image.pageLimit > 0 ? 1 - Double(reachable.count) / Double(image.pageLimit) : 0
     }
 
-    private mutating func report(_ code: Finding.Code, page: UInt64, _ message: String) {
-        visitor.found(Finding(code, offset: page < image.pageLimit ? page * UInt64(image.pageSize) : nil, page: page, message))
+    /// The message is only made while findings are kept: a file can hold millions of broken elements.
+    private mutating func report(_ code: Finding.Code, page: UInt64, _ message: @autoclosure () -> String) {
+        reported += 1
+        let offset = page < image.pageLimit ? page * UInt64(image.pageSize) : nil
+        visitor.found(Finding(code, offset: offset, page: page, reported <= Findings.limit ? message() : ""))
     }
 
     // MARK: Pages
 
     /// Claims the run that starts at `page` and loads it; nil, with a finding, when it cannot be a page.
     private mutating func load(_ page: UInt64, from parent: String) throws -> (header: PageHeader, run: Range<Int>)? {
-        guard page >= 2, page < image.pageLimit else {
-            report(.pageOutOfBounds, page: page, "\(parent) points to page \(page), outside 2 ..< \(image.pageLimit)")
+        let limit = image.pageLimit
+        guard page >= 2, page < limit else {
+            report(.pageOutOfBounds, page: page, "\(parent) points to page \(page), outside 2 ..< \(limit)")
             return nil
         }
         // Claimed before it is read, sound or not: no page is ever read twice.

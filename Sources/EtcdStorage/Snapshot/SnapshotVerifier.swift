@@ -1,7 +1,8 @@
 internal import Crypto
 package import SystemPackage
 
-/// Proves or refutes that a file is a sound etcd snapshot, in memory that does not grow with the file.
+/// Proves or refutes that a file is a sound etcd snapshot. The file is never in memory: what is kept is a bit a page, and 10 to 21 bytes a
+/// distinct user key for the count of live ones.
 ///
 /// Two readers go side by side: one in file order for the SHA-256, one along the tree for everything else.
 package struct SnapshotVerifier: Sendable {
