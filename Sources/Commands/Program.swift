@@ -80,7 +80,7 @@ package enum Program {
             return .done
         } catch let outcome as Outcome {
             return outcome.status
-        } catch where error is CancellationError || Task.isCancelled {
+        } catch  where error is CancellationError || Task.isCancelled {
             // A call that was in flight may end in an error of its own.
             Terminal.complain("interrupted: what was begun has been removed.")
             return .failed
