@@ -58,13 +58,13 @@ let package = Package(
         ),
 
         // Floor 3: the use cases.
-        .target(name: "Operations", dependencies: ["Etcd", "EtcdStorage", crypto, logging, system], swiftSettings: strict),
+        .target(name: "Operations", dependencies: ["Etcd", "EtcdStorage", crypto, system], swiftSettings: strict),
 
         // Floor 2: formats, protocols and clients. They do not know each other.
         .target(
             name: "Etcd",
             dependencies: [
-                asn1, logging, nioCore, nioPosix, nioSSL, system, x509,
+                asn1, logging, nioCore, nioPosix, nioSSL, x509,
                 .product(name: "GRPCCore", package: "grpc-swift-2"),
                 .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
                 .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf"),

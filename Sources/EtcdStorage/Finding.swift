@@ -12,7 +12,6 @@ package struct Finding: Sendable, Equatable, Codable {
         case sha256Absent = "sha256-absent"
         case truncated
         case trailingBytes = "trailing-bytes"
-        case unreadable
         // bbolt's structure.
         case metaInvalid = "meta-invalid"
         case pageOutOfBounds = "page-out-of-bounds"
@@ -31,13 +30,12 @@ package struct Finding: Sendable, Equatable, Codable {
         case memberInvalid = "member-invalid"
         case metadataInvalid = "metadata-invalid"
         case alarmStored = "alarm-stored"
-        // WAL segments and .snap files.
+        // WAL segments.
         case walFrame = "wal-frame"
         case walChecksum = "wal-checksum"
         case walRecord = "wal-record"
         case walSequence = "wal-sequence"
         case walTail = "wal-tail"
-        case snapInvalid = "snap-invalid"
     }
 
     package let code: Code

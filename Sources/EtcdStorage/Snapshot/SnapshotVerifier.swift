@@ -53,10 +53,9 @@ struct SnapshotReading: Sendable {
         let image = try BoltImage(file: file, findings: &findings)
         let hasDigest = BoltImage.endsInDigest(size: file.size)
         let databaseSize = hasDigest ? file.size - BoltImage.digestSize : file.size
-        let computesDigest = hasDigest
         // With two readers each byte is read twice, and counts once.
-        let progress: @Sendable (Int) -> Void = { [progress] in progress(computesDigest ? $0 / 2 : $0) }
-        async let digest = computesDigest ? SequentialReading(file: file, byteCount: databaseSize).digest(progress) : nil
+        let progress: @Sendable (Int) -> Void = { [progress] in progress(hasDigest ? $0 / 2 : $0) }
+        async let digest = hasDigest ? SequentialReading(file: file, byteCount: databaseSize).digest(progress) : nil
         async let copied: Void? = copy?.copy(from: file, byteCount: databaseSize)
 
         var visited: Visitor?
