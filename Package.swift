@@ -38,6 +38,8 @@ let package = Package(
         .package(url: "https://github.com/grpc/grpc-swift-2", exact: "2.4.3"),
         .package(url: "https://github.com/grpc/grpc-swift-nio-transport", exact: "2.9.2"),
         .package(url: "https://github.com/grpc/grpc-swift-protobuf", exact: "2.4.1"),
+        .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
     ],
@@ -49,7 +51,7 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "Operations", "Etcd", "EtcdStorage", logging, system,
+                "Operations", "Etcd", "EtcdStorage", "Journal", "Maintenance", logging, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
@@ -58,13 +60,16 @@ let package = Package(
         ),
 
         // Floor 3: the use cases.
-        .target(name: "Operations", dependencies: ["Etcd", "EtcdStorage", crypto, system], swiftSettings: strict),
+        .target(
+            name: "Operations", dependencies: ["Etcd", "EtcdStorage", "Journal", "Maintenance", crypto, logging, system, x509], swiftSettings: strict),
 
         // Floor 2: formats, protocols and clients. They do not know each other.
         .target(
             name: "Etcd",
             dependencies: [
                 asn1, logging, nioCore, nioPosix, nioSSL, x509,
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "GRPCCore", package: "grpc-swift-2"),
                 .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
                 .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf"),
@@ -74,6 +79,11 @@ let package = Package(
         ),
         .target(name: "EtcdStorage", dependencies: ["CPlatform", crypto, system], swiftSettings: strict),
         .target(name: "ClusterPKI", dependencies: [asn1, crypto, x509], swiftSettings: strict),
+        .target(
+            name: "Journal", dependencies: ["Maintenance", system, .product(name: "GRDB", package: "GRDB.swift")], swiftSettings: strict),
+
+        // Floor 1: the domain. No I/O, no clock of its own.
+        .target(name: "Maintenance", swiftSettings: strict),
         .target(name: "CPlatform"),
 
         // The proofs: what shows, against real servers, that the rooms above hold. Never shipped.
@@ -90,13 +100,17 @@ let package = Package(
         // Tests mirror Sources. Those that run the program need it built.
         .testTarget(
             name: "EtcdStorageTests", dependencies: ["CPlatform", "EtcdStorage", "Proving", "drydock", crypto, system], swiftSettings: strict),
+        .testTarget(name: "MaintenanceTests", dependencies: ["Maintenance"], swiftSettings: strict),
+        .testTarget(name: "JournalTests", dependencies: ["Journal", "Maintenance", "Proving"], swiftSettings: strict),
         .testTarget(name: "EtcdTests", dependencies: ["ClusterPKI", "Etcd", "Proving"], swiftSettings: strict),
         .testTarget(
-            name: "OperationsTests", dependencies: ["Etcd", "EtcdStorage", "Operations", "Proving", "drydock", system], swiftSettings: strict),
+            name: "OperationsTests", dependencies: ["Etcd", "EtcdStorage", "Journal", "Maintenance", "Operations", "Proving", "drydock", system],
+            swiftSettings: strict),
         .testTarget(
             name: "CommandsTests",
             dependencies: [
-                "Commands", "Etcd", "EtcdStorage", "Proving", "drydock", system, .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Commands", "Etcd", "EtcdStorage", "Journal", "Maintenance", "Proving", "drydock", system,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
     ],

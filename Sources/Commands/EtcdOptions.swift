@@ -59,6 +59,15 @@ struct EtcdOptions: ParsableArguments {
             commandTimeout: try duration(commandTimeout, "COMMAND_TIMEOUT", default: .seconds(5)))
     }
 
+    /// Whether a flag says how to reach the cluster.
+    var isGiven: Bool { endpoints != nil || cacert != nil || cert != nil || key != nil || user != nil }
+
+    /// The password of a user whose name is known already.
+    func password(of user: String?) throws -> String? {
+        guard let user else { return nil }
+        return try credentials(user, password ?? ProcessInfo.processInfo.environment["ETCDCTL_PASSWORD"])?.password
+    }
+
     /// Whether the user bounded the command's time; streams are unbounded otherwise, as etcdctl's are.
     var boundsCommand: Bool {
         commandTimeout != nil || ProcessInfo.processInfo.environment["ETCDCTL_COMMAND_TIMEOUT"]?.isEmpty == false

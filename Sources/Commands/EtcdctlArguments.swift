@@ -7,7 +7,7 @@ enum EtcdctlArguments {
         "--log-level", "-w", "-o",
     ]
     private static let switches: Set<String> = [
-        "--skip-hash-check", "--mark-compacted", "--quiet", "--compact", "--force", "--all-members", "--dry-run",
+        "--skip-hash-check", "--mark-compacted", "--quiet", "--compact", "--force", "--all-members", "--dry-run", "--cluster", "--learner",
     ]
 
     /// The same arguments with the flags that stand before the first command moved behind all others, and switches without their values.

@@ -2,6 +2,9 @@ internal import ArgumentParser
 internal import Etcd
 internal import EtcdStorage
 internal import Foundation
+internal import Journal
+internal import Maintenance
+internal import Operations
 internal import UnixSignals
 
 /// What the process tells its caller by its exit code.
@@ -32,8 +35,22 @@ enum ExitStatus: Int32 {
             case .unavailable, .deadline: self = .tryAgain
             case .invalid: self = .usage
             case .refused: self = .refused
-            case .tls, .denied, .server: self = .failed
+            case .tls, .denied, .server, .compacted, .noSpace, .learnerNotReady, .memberNotFound, .notLeader: self = .failed
             }
+        case let error as OperationError:
+            switch error.code {
+            case .refused: self = .refused
+            case .stopped: self = .failed
+            case .invalid: self = .usage
+            case .tryAgain: self = .tryAgain
+            }
+        case let error as JournalError:
+            switch error.code {
+            case .locked: self = .refused
+            case .invalid: self = .usage
+            case .system: self = .failed
+            }
+        case is MaintenanceError: self = .usage
         default: self = .failed
         }
     }
@@ -80,6 +97,10 @@ package enum Program {
             return .done
         } catch let outcome as Outcome {
             return outcome.status
+        } catch let error as OperationError {
+            // Also when the run was interrupted: it says how to go on.
+            Terminal.complain("error: \(error)")
+            return ExitStatus(error)
         } catch  where error is CancellationError || Task.isCancelled {
             // A call that was in flight may end in an error of its own.
             Terminal.complain("interrupted: what was begun has been removed.")

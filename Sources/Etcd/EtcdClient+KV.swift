@@ -75,6 +75,65 @@ extension EtcdClient {
         _ = try await write { [request] in try await $0.kv.compact(request, metadata: $0.metadata, options: $0.unbounded) }
     }
 
+    /// Reads one key at the member at `endpoint`, once, and returns how long that took. Whether the key exists does not matter.
+    /// - Parameter isSerializable: asks the member alone, for what it has applied; otherwise the whole cluster has to agree.
+    package func probe(at endpoint: Endpoint, isSerializable: Bool, within limit: Duration? = nil) async throws -> Duration {
+        let request = Etcdserverpb_RangeRequest.with {
+            $0.key = Data("health".utf8)
+            $0.keysOnly = true
+            $0.serializable = isSerializable
+        }
+        let clock = ContinuousClock()
+        let started = clock.now
+        do {
+            _ = try await once(at: endpoint) { try await $0.kv.range(request, metadata: $0.metadata, options: $0.bounded(by: limit)) }
+        } catch let error as EtcdError where error.isKeyDenied {
+            // Consensus was reached; only the key is not this user's.
+        }
+        return clock.now - started
+    }
+
+    /// Whether the history before `revision` has been removed.
+    package func isCompacted(at revision: Int64) async throws -> Bool {
+        guard revision > 1 else { return true }
+        let request = Etcdserverpb_RangeRequest.with {
+            $0.key = Data([0])
+            $0.rangeEnd = Data([0])
+            $0.limit = 1
+            $0.keysOnly = true
+            $0.revision = revision - 1
+        }
+        do {
+            _ = try await read { try await $0.kv.range(request, metadata: $0.metadata, options: $0.brief) }
+            return false
+        } catch let error as EtcdError where error.code == .compacted {
+            return true
+        }
+    }
+
+    /// The newest value of a key, or nil when there is none.
+    package func get(_ key: String) async throws -> [UInt8]? {
+        let request = Etcdserverpb_RangeRequest.with { $0.key = Data(key.utf8) }
+        return try await read { try await $0.kv.range(request, metadata: $0.metadata, options: $0.brief) }.kvs.first.map { Array($0.value) }
+    }
+
+    /// Writes one pair at the member at `endpoint`, once. Returns the revision that holds it.
+    package func put(_ key: String, _ value: [UInt8], lease: Int64 = 0, at endpoint: Endpoint, within limit: Duration? = nil) async throws -> Int64 {
+        let request = Etcdserverpb_PutRequest.with {
+            $0.key = Data(key.utf8)
+            $0.value = Data(value)
+            $0.lease = lease
+        }
+        return try await once(at: endpoint) { try await $0.kv.put(request, metadata: $0.metadata, options: $0.bounded(by: limit)) }.header.revision
+    }
+
+    /// Gives a lease back, and deletes the keys that it holds.
+    package func revokeLease(_ lease: Int64) async throws {
+        _ = try await write {
+            try await $0.lease.leaseRevoke(Etcdserverpb_LeaseRevokeRequest.with { $0.id = lease }, metadata: $0.metadata, options: $0.brief)
+        }
+    }
+
     /// Grants a lease of `seconds`; returns its id.
     package func grantLease(seconds: Int64) async throws -> Int64 {
         var request = Etcdserverpb_LeaseGrantRequest()

@@ -1,10 +1,12 @@
 internal import Foundation
 internal import GRPCCore
 internal import GRPCProtobuf
+internal import SwiftProtobuf
 
 /// What a member says of itself.
 package struct MemberStatus: Sendable, Equatable {
     package var endpoint: Endpoint
+    package var clusterID: UInt64 = 0
     package var memberID: UInt64
     package var version: String
     package var leaderID: UInt64
@@ -14,7 +16,11 @@ package struct MemberStatus: Sendable, Equatable {
     package var databaseSizeInUse: Int64
     package var revision: Int64
     package var raftTerm: UInt64
+    /// The newest committed raft entry that it knows, and the newest that it has applied.
+    package var raftIndex: UInt64
     package var raftAppliedIndex: UInt64
+    /// The quota of its database, bytes; nil before etcd 3.6, which does not say (its metrics do).
+    package var databaseQuota: Int64?
     /// What the member itself complains of: no leader, alarms.
     package var errors: [String]
 
@@ -29,13 +35,17 @@ package struct MemberStatus: Sendable, Equatable {
 
 extension EtcdClient {
     /// The status of the member at `endpoint`.
-    package func status(at endpoint: Endpoint) async throws -> MemberStatus {
-        let answer = try await read(at: endpoint) { try await $0.status() }
+    /// - Parameter limit: how long the answer may take; then the member is asked once, not again while it is unavailable.
+    package func status(at endpoint: Endpoint, within limit: Duration? = nil) async throws -> MemberStatus {
+        let answer =
+            limit == nil
+            ? try await read(at: endpoint) { try await $0.status() } : try await once(at: endpoint) { try await $0.status(within: limit) }
         return MemberStatus(
-            endpoint: endpoint, memberID: answer.header.memberID, version: answer.version, leaderID: answer.leader,
+            endpoint: endpoint, clusterID: answer.header.clusterID, memberID: answer.header.memberID, version: answer.version,
+            leaderID: answer.leader,
             isLearner: answer.isLearner, databaseSize: answer.dbSize, databaseSizeInUse: answer.dbSizeInUse,
-            revision: answer.header.revision, raftTerm: answer.raftTerm, raftAppliedIndex: answer.raftAppliedIndex,
-            errors: answer.errors)
+            revision: answer.header.revision, raftTerm: answer.raftTerm, raftIndex: answer.raftIndex,
+            raftAppliedIndex: answer.raftAppliedIndex, databaseQuota: answer.dbSizeQuota > 0 ? answer.dbSizeQuota : nil, errors: answer.errors)
     }
 
     /// What became of a question to one endpoint.
@@ -83,10 +93,89 @@ extension EtcdClient {
         }
     }
 
-    /// Rewrites the database file of the member at `endpoint` without holes. The member does not serve meanwhile.
+    /// Rewrites the database file of the member at `endpoint` without holes. The member does not serve meanwhile. Sent once: a lost answer
+    /// does not say that the work was lost.
     package func defragment(at endpoint: Endpoint) async throws {
-        _ = try await read(at: endpoint) {
+        _ = try await once(at: endpoint) {
             try await $0.maintenance.defragment(Etcdserverpb_DefragmentRequest(), metadata: $0.metadata, options: $0.unbounded)
         }
     }
+
+    /// The alarms that stand.
+    package func alarms() async throws -> [Alarm] {
+        let answer = try await read {
+            try await $0.maintenance.alarm(Etcdserverpb_AlarmRequest.with { $0.action = .get }, metadata: $0.metadata, options: $0.brief)
+        }
+        return answer.alarms.map { Alarm(memberID: $0.memberID, kind: Alarm.Kind($0.alarm)) }
+    }
+
+    /// Takes an alarm back. The server raises it again when its reason is still there.
+    package func disarm(_ alarm: Alarm) async throws {
+        let request = Etcdserverpb_AlarmRequest.with {
+            $0.action = .deactivate
+            $0.memberID = alarm.memberID
+            $0.alarm = alarm.kind.wire
+        }
+        _ = try await write { try await $0.maintenance.alarm(request, metadata: $0.metadata, options: $0.brief) }
+    }
+
+    /// The hash that the member at `endpoint` computes over its key-value store at `revision`. Reads the member's whole history.
+    package func hashKV(at endpoint: Endpoint, revision: Int64) async throws -> KeyValueHash {
+        let answer = try await read(at: endpoint) {
+            try await $0.maintenance.hashKV(
+                Etcdserverpb_HashKVRequest.with { $0.revision = revision }, metadata: $0.metadata, options: $0.unbounded)
+        }
+        return KeyValueHash(memberID: answer.header.memberID, hash: answer.hash, compactRevision: answer.compactRevision)
+    }
+
+    /// Asks the leader, which must be the member at `endpoint`, to hand leadership over.
+    package func moveLeader(at endpoint: Endpoint, to member: UInt64) async throws {
+        _ = try await once(at: endpoint) {
+            try await $0.maintenance.moveLeader(
+                Etcdserverpb_MoveLeaderRequest.with { $0.targetID = member }, metadata: $0.metadata, options: $0.brief)
+        }
+    }
+}
+
+/// An alarm, and the member that it is about.
+package struct Alarm: Sendable, Hashable, Codable {
+    package enum Kind: String, Sendable, Codable {
+        /// The database reached its quota: nothing may be written.
+        case noSpace = "NOSPACE"
+        /// The member's data is not that of the others.
+        case corrupt = "CORRUPT"
+        /// One that this program does not know.
+        case unknown = "UNKNOWN"
+
+        init(_ wire: Etcdserverpb_AlarmType) {
+            switch wire {
+            case .nospace: self = .noSpace
+            case .corrupt: self = .corrupt
+            default: self = .unknown
+            }
+        }
+
+        var wire: Etcdserverpb_AlarmType {
+            switch self {
+            case .noSpace: .nospace
+            case .corrupt: .corrupt
+            case .unknown: .none
+            }
+        }
+    }
+
+    package var memberID: UInt64
+    package var kind: Kind
+
+    package init(memberID: UInt64, kind: Kind) {
+        self.memberID = memberID
+        self.kind = kind
+    }
+}
+
+/// The answer to HashKV.
+package struct KeyValueHash: Sendable, Equatable {
+    package var memberID: UInt64
+    package var hash: UInt32
+    package var compactRevision: Int64
 }

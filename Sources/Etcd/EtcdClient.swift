@@ -2,34 +2,46 @@ internal import GRPCCore
 internal import GRPCNIOTransportHTTP2Posix
 internal import GRPCProtobuf
 internal import Logging
+internal import Synchronization
 
 /// A client of etcd's v3 API over gRPC: one connection an endpoint, opened when first used.
 ///
-/// Reads are tried again, on every endpoint in turn, while the answer is Unavailable; writes are sent once, since a lost answer
-/// does not say that the write was lost.
+/// Reads are tried again, on every endpoint in turn, while the answer is Unavailable; an endpoint that does not answer in time is passed over,
+/// and asked last from then on. Writes are sent once, since a lost answer does not say that the write was lost.
 package final class EtcdClient: Sendable {
     package let configuration: EtcdConfiguration
-    private let members: [EtcdMember]
+    private let members: Mutex<[EtcdMember]>
+    private let connections: AsyncStream<EtcdMember>.Continuation
     private let backoff: Backoff
     private let log = Logger(label: "drydock.etcd")
 
-    private init(configuration: EtcdConfiguration, backoff: Backoff) throws(EtcdError) {
+    private init(
+        configuration: EtcdConfiguration, backoff: Backoff, connections: AsyncStream<EtcdMember>.Continuation
+    ) throws(EtcdError) {
         self.configuration = configuration
         self.backoff = backoff
+        self.connections = connections
         var members: [EtcdMember] = []
         for endpoint in configuration.endpoints { members.append(try EtcdMember(endpoint: endpoint, configuration: configuration)) }
-        self.members = members
+        self.members = Mutex(members)
+        for member in members { connections.yield(member) }
     }
 
     /// Runs `body` with a client, and closes its connections when it returns.
     package static func connected<Result: Sendable>(
         _ configuration: EtcdConfiguration, backoff: Backoff = Backoff(), body: (EtcdClient) async throws -> Result
     ) async throws -> Result {
-        let client = try EtcdClient(configuration: configuration, backoff: backoff)
+        let (stream, connections) = AsyncStream.makeStream(of: EtcdMember.self)
+        let client = try EtcdClient(configuration: configuration, backoff: backoff, connections: connections)
         return try await withThrowingTaskGroup(of: Void.self) { group in
-            for member in client.members { group.addTask { try await member.runConnection() } }
+            group.addTask {
+                try await withThrowingDiscardingTaskGroup { running in
+                    for await member in stream { running.addTask { try await member.runConnection() } }
+                }
+            }
             defer {
-                for member in client.members { member.close() }
+                connections.finish()
+                for member in client.members.withLock({ $0 }) { member.close() }
             }
             return try await body(client)
         }
@@ -37,7 +49,7 @@ package final class EtcdClient: Sendable {
 
     /// Calls the endpoints in turn until one is available.
     func read<Answer: Sendable>(_ call: @Sendable (EtcdMember) async throws -> Answer) async throws -> Answer {
-        try await read(from: members, call)
+        try await read(from: members.withLock { $0.filter { configuration.endpoints.contains($0.endpoint) } }, call)
     }
 
     /// Calls one endpoint, again while it is unavailable.
@@ -54,10 +66,12 @@ package final class EtcdClient: Sendable {
         var attempt = 0
         while true {
             var failure: EtcdError?
-            for member in members {
-                do { return try await member.call(call) } catch let error as EtcdError where error.isTransient { failure = error }
+            for member in members.filter({ !$0.isSuspect }) + members.filter(\.isSuspect) {
+                do { return try await member.call(call) } catch let error as EtcdError where error.isTransient || error.code == .deadline {
+                    failure = error
+                }
             }
-            guard let failure, let delay = backoff.delay(after: attempt, using: &generator) else {
+            guard let failure, failure.isTransient, let delay = backoff.delay(after: attempt, using: &generator) else {
                 throw failure ?? EtcdError(.invalid, "there is no endpoint. Use --endpoints.")
             }
             attempt += 1
@@ -75,11 +89,21 @@ package final class EtcdClient: Sendable {
         return try await available.call(call)
     }
 
-    /// The member behind `endpoint`, which must be one of the configuration's.
+    /// Calls one endpoint, once.
+    func once<Answer: Sendable>(
+        at endpoint: Endpoint, _ call: @Sendable (EtcdMember) async throws -> Answer
+    ) async throws -> Answer {
+        try await member(at: endpoint).call(call)
+    }
+
+    /// The member behind `endpoint`. A new one is connected to: members come and go while a client lives.
     func member(at endpoint: Endpoint) throws(EtcdError) -> EtcdMember {
-        guard let member = members.first(where: { $0.endpoint == endpoint }) else {
-            throw EtcdError(.invalid, "\(endpoint) is not among the endpoints of this client.")
+        try members.withLock { members throws(EtcdError) in
+            if let member = members.first(where: { $0.endpoint == endpoint }) { return member }
+            let member = try EtcdMember(endpoint: endpoint, configuration: configuration)
+            members.append(member)
+            connections.yield(member)
+            return member
         }
-        return member
     }
 }

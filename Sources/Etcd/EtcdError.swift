@@ -16,6 +16,16 @@ package struct EtcdError: Error, CustomStringConvertible, Sendable {
         case invalid
         /// A safety rule forbids it.
         case refused
+        /// A server answer that callers act on: the revision is compacted.
+        case compacted
+        /// The quota is used up: the NOSPACE alarm stands.
+        case noSpace
+        /// The learner has not caught up yet.
+        case learnerNotReady
+        /// There is no such member.
+        case memberNotFound
+        /// The member that was asked does not lead.
+        case notLeader
         /// The server answered with another error.
         case server
     }
@@ -53,9 +63,24 @@ package struct EtcdError: Error, CustomStringConvertible, Sendable {
         case .invalidArgument where said.contains("user name is empty"), .failedPrecondition where said.contains("authentication is not enabled"):
             self.init(.denied, "\(endpoint) says: \(said). Check whether the cluster has authentication enabled, and --user.")
         default:
+            // etcd's answers are known by their text: its own clients tell them apart the same way (api/v3rpc/rpctypes/error.go).
+            if let known = Self.answers.first(where: { said.contains($0.text) }) {
+                self.init(known.code, "\(endpoint) answered: \(said). \(known.remedy)")
+                return
+            }
             self.init(.server, "\(endpoint) answered \(error.code): \(said)")
         }
     }
+
+    private static let answers: [(text: String, code: Code, remedy: String)] = [
+        ("mvcc: required revision has been compacted", .compacted, "Use a newer revision."),
+        ("mvcc: database space exceeded", .noSpace, "The quota is used up; run `drydock etcd recover-space`."),
+        ("can only promote a learner member which is in sync with leader", .learnerNotReady, "Wait until it has caught up."),
+        ("member not found", .memberNotFound, "Look at `drydock etcd members`."), ("not leader", .notLeader, "The leader has changed; ask again."),
+    ]
+
+    /// Whether only the rights on the key are missing, so that the cluster is at work.
+    var isKeyDenied: Bool { code == .denied && message.contains("permission denied") }
 
     /// The innermost cause, which names the refused connection or the missing route.
     private static func root(of error: RPCError) -> String {

@@ -11,6 +11,7 @@ final class EtcdMember: Sendable {
     private let tls: EtcdConfiguration.TLS?
     private let client: GRPCClient<HTTP2ClientTransport.Posix>
     private let token = Mutex<String?>(nil)
+    private let failed = Atomic(false)
     private let log = Logger(label: "drydock.etcd")
 
     init(endpoint: Endpoint, configuration: EtcdConfiguration) throws(EtcdError) {
@@ -32,12 +33,16 @@ final class EtcdMember: Sendable {
         }
     }
 
+    /// Whether its last call found it silent or gone.
+    var isSuspect: Bool { failed.load(ordering: .relaxed) }
+
     func runConnection() async throws { try await client.runConnections() }
 
     func close() { client.beginGracefulShutdown() }
 
     var kv: Etcdserverpb_KV.Client<HTTP2ClientTransport.Posix> { .init(wrapping: client) }
     var maintenance: Etcdserverpb_Maintenance.Client<HTTP2ClientTransport.Posix> { .init(wrapping: client) }
+    var cluster: Etcdserverpb_Cluster.Client<HTTP2ClientTransport.Posix> { .init(wrapping: client) }
     var lease: Etcdserverpb_Lease.Client<HTTP2ClientTransport.Posix> { .init(wrapping: client) }
 
     // MARK: Calls
@@ -47,6 +52,9 @@ final class EtcdMember: Sendable {
 
     /// For calls that take as long as they take; a dead connection is found by keepalive.
     var unbounded: CallOptions { options(timeout: nil) }
+
+    /// For calls that must answer within `limit`; `brief` when there is none.
+    func bounded(by limit: Duration?) -> CallOptions { options(timeout: limit ?? configuration.commandTimeout) }
 
     private func options(timeout: Duration?) -> CallOptions {
         var options = CallOptions.defaults
@@ -64,6 +72,17 @@ final class EtcdMember: Sendable {
 
     /// Performs `call` with a valid token, and once more with a new one when the old one had expired.
     func call<Answer: Sendable>(_ call: @Sendable (EtcdMember) async throws -> Answer) async throws -> Answer {
+        do {
+            let answer = try await authenticated(call)
+            failed.store(false, ordering: .relaxed)
+            return answer
+        } catch let error as EtcdError {
+            failed.store(error.isTransient || error.code == .deadline, ordering: .relaxed)
+            throw error
+        }
+    }
+
+    private func authenticated<Answer: Sendable>(_ call: @Sendable (EtcdMember) async throws -> Answer) async throws -> Answer {
         do {
             if configuration.credentials != nil, token.withLock({ $0 }) == nil { try await authenticate() }
             do { return try await call(self) } catch let error as RPCError where isExpiredToken(error) {
@@ -103,8 +122,8 @@ final class EtcdMember: Sendable {
 
     // MARK: Calls that the client itself needs
 
-    func status() async throws -> Etcdserverpb_StatusResponse {
-        let options = options(timeout: configuration.dialTimeout + configuration.commandTimeout)
+    func status(within limit: Duration? = nil) async throws -> Etcdserverpb_StatusResponse {
+        let options = options(timeout: limit ?? configuration.dialTimeout + configuration.commandTimeout)
         return try await maintenance.status(Etcdserverpb_StatusRequest(), metadata: metadata, options: options)
     }
 }

@@ -35,6 +35,17 @@ extension EtcdConfiguration.TLS {
         return .tls(tls)
     }
 
+    /// The same for the port's HTTP side, which serves the metrics. The files have been checked when the connection was made.
+    func clientConfiguration() throws -> TLSConfiguration {
+        var tls = TLSConfiguration.makeClientConfiguration()
+        if let authority { tls.trustRoots = .file(authority) }
+        if let certificate, let key {
+            tls.certificateChain = try NIOSSLCertificate.fromPEMFile(certificate).map { .certificate($0) }
+            tls.privateKey = .privateKey(try NIOSSLPrivateKey(file: key, format: .pem))
+        }
+        return tls
+    }
+
     /// The certificates of a PEM file; at least one.
     static func certificates(_ path: String, option: String) throws(EtcdError) -> [Certificate] {
         do {

@@ -57,6 +57,9 @@ enum Terminal {
         return result
     }
 
+    /// Takes everything off the screen, and begins at its top.
+    static let clearScreen = "\u{1b}[H\u{1b}[2J"
+
     enum Color: Int { case red = 31, green = 32, yellow = 33, cyan = 36, bold = 1 }
 
     /// `text` in colour where colour is wanted.

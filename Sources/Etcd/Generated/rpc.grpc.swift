@@ -664,6 +664,19 @@ package enum Etcdserverpb_Maintenance: Sendable {
     package static let descriptor = GRPCCore.ServiceDescriptor(fullyQualifiedService: "etcdserverpb.Maintenance")
     /// Namespace for method metadata.
     package enum Method: Sendable {
+        /// Namespace for "Alarm" metadata.
+        package enum Alarm: Sendable {
+            /// Request type for "Alarm".
+            package typealias Input = Etcdserverpb_AlarmRequest
+            /// Response type for "Alarm".
+            package typealias Output = Etcdserverpb_AlarmResponse
+            /// Descriptor for "Alarm".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "etcdserverpb.Maintenance"),
+                method: "Alarm",
+                type: .unary
+            )
+        }
         /// Namespace for "Status" metadata.
         package enum Status: Sendable {
             /// Request type for "Status".
@@ -690,6 +703,32 @@ package enum Etcdserverpb_Maintenance: Sendable {
                 type: .unary
             )
         }
+        /// Namespace for "HashKV" metadata.
+        package enum HashKV: Sendable {
+            /// Request type for "HashKV".
+            package typealias Input = Etcdserverpb_HashKVRequest
+            /// Response type for "HashKV".
+            package typealias Output = Etcdserverpb_HashKVResponse
+            /// Descriptor for "HashKV".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "etcdserverpb.Maintenance"),
+                method: "HashKV",
+                type: .unary
+            )
+        }
+        /// Namespace for "MoveLeader" metadata.
+        package enum MoveLeader: Sendable {
+            /// Request type for "MoveLeader".
+            package typealias Input = Etcdserverpb_MoveLeaderRequest
+            /// Response type for "MoveLeader".
+            package typealias Output = Etcdserverpb_MoveLeaderResponse
+            /// Descriptor for "MoveLeader".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "etcdserverpb.Maintenance"),
+                method: "MoveLeader",
+                type: .unary
+            )
+        }
         /// Namespace for "Snapshot" metadata.
         package enum Snapshot: Sendable {
             /// Request type for "Snapshot".
@@ -705,8 +744,11 @@ package enum Etcdserverpb_Maintenance: Sendable {
         }
         /// Descriptors for all methods in the "etcdserverpb.Maintenance" service.
         package static let descriptors: [GRPCCore.MethodDescriptor] = [
+            Alarm.descriptor,
             Status.descriptor,
             Defragment.descriptor,
+            HashKV.descriptor,
+            MoveLeader.descriptor,
             Snapshot.descriptor
         ]
     }
@@ -727,6 +769,25 @@ extension Etcdserverpb_Maintenance {
     /// You don't need to implement this protocol directly, use the generated
     /// implementation, ``Client``.
     package protocol ClientProtocol: Sendable {
+        /// Call the "Alarm" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Etcdserverpb_AlarmRequest` message.
+        ///   - serializer: A serializer for `Etcdserverpb_AlarmRequest` messages.
+        ///   - deserializer: A deserializer for `Etcdserverpb_AlarmResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func alarm<Result>(
+            request: GRPCCore.ClientRequest<Etcdserverpb_AlarmRequest>,
+            serializer: some GRPCCore.MessageSerializer<Etcdserverpb_AlarmRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Etcdserverpb_AlarmResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_AlarmResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
         /// Call the "Status" method.
         ///
         /// - Parameters:
@@ -765,6 +826,44 @@ extension Etcdserverpb_Maintenance {
             onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_DefragmentResponse>) async throws -> Result
         ) async throws -> Result where Result: Sendable
 
+        /// Call the "HashKV" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Etcdserverpb_HashKVRequest` message.
+        ///   - serializer: A serializer for `Etcdserverpb_HashKVRequest` messages.
+        ///   - deserializer: A deserializer for `Etcdserverpb_HashKVResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func hashKV<Result>(
+            request: GRPCCore.ClientRequest<Etcdserverpb_HashKVRequest>,
+            serializer: some GRPCCore.MessageSerializer<Etcdserverpb_HashKVRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Etcdserverpb_HashKVResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_HashKVResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "MoveLeader" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Etcdserverpb_MoveLeaderRequest` message.
+        ///   - serializer: A serializer for `Etcdserverpb_MoveLeaderRequest` messages.
+        ///   - deserializer: A deserializer for `Etcdserverpb_MoveLeaderResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func moveLeader<Result>(
+            request: GRPCCore.ClientRequest<Etcdserverpb_MoveLeaderRequest>,
+            serializer: some GRPCCore.MessageSerializer<Etcdserverpb_MoveLeaderRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Etcdserverpb_MoveLeaderResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_MoveLeaderResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
         /// Call the "Snapshot" method.
         ///
         /// - Parameters:
@@ -799,6 +898,36 @@ extension Etcdserverpb_Maintenance {
         ///   - client: A `GRPCCore.GRPCClient` providing a communication channel to the service.
         package init(wrapping client: GRPCCore.GRPCClient<Transport>) {
             self.client = client
+        }
+
+        /// Call the "Alarm" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Etcdserverpb_AlarmRequest` message.
+        ///   - serializer: A serializer for `Etcdserverpb_AlarmRequest` messages.
+        ///   - deserializer: A deserializer for `Etcdserverpb_AlarmResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func alarm<Result>(
+            request: GRPCCore.ClientRequest<Etcdserverpb_AlarmRequest>,
+            serializer: some GRPCCore.MessageSerializer<Etcdserverpb_AlarmRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Etcdserverpb_AlarmResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_AlarmResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Etcdserverpb_Maintenance.Method.Alarm.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
         }
 
         /// Call the "Status" method.
@@ -861,6 +990,66 @@ extension Etcdserverpb_Maintenance {
             )
         }
 
+        /// Call the "HashKV" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Etcdserverpb_HashKVRequest` message.
+        ///   - serializer: A serializer for `Etcdserverpb_HashKVRequest` messages.
+        ///   - deserializer: A deserializer for `Etcdserverpb_HashKVResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func hashKV<Result>(
+            request: GRPCCore.ClientRequest<Etcdserverpb_HashKVRequest>,
+            serializer: some GRPCCore.MessageSerializer<Etcdserverpb_HashKVRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Etcdserverpb_HashKVResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_HashKVResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Etcdserverpb_Maintenance.Method.HashKV.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
+        /// Call the "MoveLeader" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Etcdserverpb_MoveLeaderRequest` message.
+        ///   - serializer: A serializer for `Etcdserverpb_MoveLeaderRequest` messages.
+        ///   - deserializer: A deserializer for `Etcdserverpb_MoveLeaderResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func moveLeader<Result>(
+            request: GRPCCore.ClientRequest<Etcdserverpb_MoveLeaderRequest>,
+            serializer: some GRPCCore.MessageSerializer<Etcdserverpb_MoveLeaderRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Etcdserverpb_MoveLeaderResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_MoveLeaderResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Etcdserverpb_Maintenance.Method.MoveLeader.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
         /// Call the "Snapshot" method.
         ///
         /// - Parameters:
@@ -894,6 +1083,31 @@ extension Etcdserverpb_Maintenance {
 // Helpers providing default arguments to 'ClientProtocol' methods.
 @available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
 extension Etcdserverpb_Maintenance.ClientProtocol {
+    /// Call the "Alarm" method.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Etcdserverpb_AlarmRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func alarm<Result>(
+        request: GRPCCore.ClientRequest<Etcdserverpb_AlarmRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_AlarmResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.alarm(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Etcdserverpb_AlarmRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Etcdserverpb_AlarmResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
     /// Call the "Status" method.
     ///
     /// - Parameters:
@@ -944,6 +1158,56 @@ extension Etcdserverpb_Maintenance.ClientProtocol {
         )
     }
 
+    /// Call the "HashKV" method.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Etcdserverpb_HashKVRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func hashKV<Result>(
+        request: GRPCCore.ClientRequest<Etcdserverpb_HashKVRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_HashKVResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.hashKV(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Etcdserverpb_HashKVRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Etcdserverpb_HashKVResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "MoveLeader" method.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Etcdserverpb_MoveLeaderRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func moveLeader<Result>(
+        request: GRPCCore.ClientRequest<Etcdserverpb_MoveLeaderRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_MoveLeaderResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.moveLeader(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Etcdserverpb_MoveLeaderRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Etcdserverpb_MoveLeaderResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
     /// Call the "Snapshot" method.
     ///
     /// - Parameters:
@@ -971,6 +1235,35 @@ extension Etcdserverpb_Maintenance.ClientProtocol {
 // Helpers providing sugared APIs for 'ClientProtocol' methods.
 @available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
 extension Etcdserverpb_Maintenance.ClientProtocol {
+    /// Call the "Alarm" method.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func alarm<Result>(
+        _ message: Etcdserverpb_AlarmRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_AlarmResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Etcdserverpb_AlarmRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.alarm(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
     /// Call the "Status" method.
     ///
     /// - Parameters:
@@ -1029,6 +1322,64 @@ extension Etcdserverpb_Maintenance.ClientProtocol {
         )
     }
 
+    /// Call the "HashKV" method.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func hashKV<Result>(
+        _ message: Etcdserverpb_HashKVRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_HashKVResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Etcdserverpb_HashKVRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.hashKV(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "MoveLeader" method.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func moveLeader<Result>(
+        _ message: Etcdserverpb_MoveLeaderRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_MoveLeaderResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Etcdserverpb_MoveLeaderRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.moveLeader(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
     /// Call the "Snapshot" method.
     ///
     /// - Parameters:
@@ -1050,6 +1401,531 @@ extension Etcdserverpb_Maintenance.ClientProtocol {
             metadata: metadata
         )
         return try await self.snapshot(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+}
+
+// MARK: - etcdserverpb.Cluster
+
+/// Namespace containing generated types for the "etcdserverpb.Cluster" service.
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+package enum Etcdserverpb_Cluster: Sendable {
+    /// Service descriptor for the "etcdserverpb.Cluster" service.
+    package static let descriptor = GRPCCore.ServiceDescriptor(fullyQualifiedService: "etcdserverpb.Cluster")
+    /// Namespace for method metadata.
+    package enum Method: Sendable {
+        /// Namespace for "MemberAdd" metadata.
+        package enum MemberAdd: Sendable {
+            /// Request type for "MemberAdd".
+            package typealias Input = Etcdserverpb_MemberAddRequest
+            /// Response type for "MemberAdd".
+            package typealias Output = Etcdserverpb_MemberAddResponse
+            /// Descriptor for "MemberAdd".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "etcdserverpb.Cluster"),
+                method: "MemberAdd",
+                type: .unary
+            )
+        }
+        /// Namespace for "MemberRemove" metadata.
+        package enum MemberRemove: Sendable {
+            /// Request type for "MemberRemove".
+            package typealias Input = Etcdserverpb_MemberRemoveRequest
+            /// Response type for "MemberRemove".
+            package typealias Output = Etcdserverpb_MemberRemoveResponse
+            /// Descriptor for "MemberRemove".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "etcdserverpb.Cluster"),
+                method: "MemberRemove",
+                type: .unary
+            )
+        }
+        /// Namespace for "MemberList" metadata.
+        package enum MemberList: Sendable {
+            /// Request type for "MemberList".
+            package typealias Input = Etcdserverpb_MemberListRequest
+            /// Response type for "MemberList".
+            package typealias Output = Etcdserverpb_MemberListResponse
+            /// Descriptor for "MemberList".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "etcdserverpb.Cluster"),
+                method: "MemberList",
+                type: .unary
+            )
+        }
+        /// Namespace for "MemberPromote" metadata.
+        package enum MemberPromote: Sendable {
+            /// Request type for "MemberPromote".
+            package typealias Input = Etcdserverpb_MemberPromoteRequest
+            /// Response type for "MemberPromote".
+            package typealias Output = Etcdserverpb_MemberPromoteResponse
+            /// Descriptor for "MemberPromote".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "etcdserverpb.Cluster"),
+                method: "MemberPromote",
+                type: .unary
+            )
+        }
+        /// Descriptors for all methods in the "etcdserverpb.Cluster" service.
+        package static let descriptors: [GRPCCore.MethodDescriptor] = [
+            MemberAdd.descriptor,
+            MemberRemove.descriptor,
+            MemberList.descriptor,
+            MemberPromote.descriptor
+        ]
+    }
+}
+
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+extension GRPCCore.ServiceDescriptor {
+    /// Service descriptor for the "etcdserverpb.Cluster" service.
+    package static let etcdserverpb_Cluster = GRPCCore.ServiceDescriptor(fullyQualifiedService: "etcdserverpb.Cluster")
+}
+
+// MARK: etcdserverpb.Cluster (client)
+
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+extension Etcdserverpb_Cluster {
+    /// Generated client protocol for the "etcdserverpb.Cluster" service.
+    ///
+    /// You don't need to implement this protocol directly, use the generated
+    /// implementation, ``Client``.
+    package protocol ClientProtocol: Sendable {
+        /// Call the "MemberAdd" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Etcdserverpb_MemberAddRequest` message.
+        ///   - serializer: A serializer for `Etcdserverpb_MemberAddRequest` messages.
+        ///   - deserializer: A deserializer for `Etcdserverpb_MemberAddResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func memberAdd<Result>(
+            request: GRPCCore.ClientRequest<Etcdserverpb_MemberAddRequest>,
+            serializer: some GRPCCore.MessageSerializer<Etcdserverpb_MemberAddRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Etcdserverpb_MemberAddResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_MemberAddResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "MemberRemove" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Etcdserverpb_MemberRemoveRequest` message.
+        ///   - serializer: A serializer for `Etcdserverpb_MemberRemoveRequest` messages.
+        ///   - deserializer: A deserializer for `Etcdserverpb_MemberRemoveResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func memberRemove<Result>(
+            request: GRPCCore.ClientRequest<Etcdserverpb_MemberRemoveRequest>,
+            serializer: some GRPCCore.MessageSerializer<Etcdserverpb_MemberRemoveRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Etcdserverpb_MemberRemoveResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_MemberRemoveResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "MemberList" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Etcdserverpb_MemberListRequest` message.
+        ///   - serializer: A serializer for `Etcdserverpb_MemberListRequest` messages.
+        ///   - deserializer: A deserializer for `Etcdserverpb_MemberListResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func memberList<Result>(
+            request: GRPCCore.ClientRequest<Etcdserverpb_MemberListRequest>,
+            serializer: some GRPCCore.MessageSerializer<Etcdserverpb_MemberListRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Etcdserverpb_MemberListResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_MemberListResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "MemberPromote" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Etcdserverpb_MemberPromoteRequest` message.
+        ///   - serializer: A serializer for `Etcdserverpb_MemberPromoteRequest` messages.
+        ///   - deserializer: A deserializer for `Etcdserverpb_MemberPromoteResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func memberPromote<Result>(
+            request: GRPCCore.ClientRequest<Etcdserverpb_MemberPromoteRequest>,
+            serializer: some GRPCCore.MessageSerializer<Etcdserverpb_MemberPromoteRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Etcdserverpb_MemberPromoteResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_MemberPromoteResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+    }
+
+    /// Generated client for the "etcdserverpb.Cluster" service.
+    ///
+    /// The ``Client`` provides an implementation of ``ClientProtocol`` which wraps
+    /// a `GRPCCore.GRPCCClient`. The underlying `GRPCClient` provides the long-lived
+    /// means of communication with the remote peer.
+    package struct Client<Transport>: ClientProtocol where Transport: GRPCCore.ClientTransport {
+        private let client: GRPCCore.GRPCClient<Transport>
+
+        /// Creates a new client wrapping the provided `GRPCCore.GRPCClient`.
+        ///
+        /// - Parameters:
+        ///   - client: A `GRPCCore.GRPCClient` providing a communication channel to the service.
+        package init(wrapping client: GRPCCore.GRPCClient<Transport>) {
+            self.client = client
+        }
+
+        /// Call the "MemberAdd" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Etcdserverpb_MemberAddRequest` message.
+        ///   - serializer: A serializer for `Etcdserverpb_MemberAddRequest` messages.
+        ///   - deserializer: A deserializer for `Etcdserverpb_MemberAddResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func memberAdd<Result>(
+            request: GRPCCore.ClientRequest<Etcdserverpb_MemberAddRequest>,
+            serializer: some GRPCCore.MessageSerializer<Etcdserverpb_MemberAddRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Etcdserverpb_MemberAddResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_MemberAddResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Etcdserverpb_Cluster.Method.MemberAdd.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
+        /// Call the "MemberRemove" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Etcdserverpb_MemberRemoveRequest` message.
+        ///   - serializer: A serializer for `Etcdserverpb_MemberRemoveRequest` messages.
+        ///   - deserializer: A deserializer for `Etcdserverpb_MemberRemoveResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func memberRemove<Result>(
+            request: GRPCCore.ClientRequest<Etcdserverpb_MemberRemoveRequest>,
+            serializer: some GRPCCore.MessageSerializer<Etcdserverpb_MemberRemoveRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Etcdserverpb_MemberRemoveResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_MemberRemoveResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Etcdserverpb_Cluster.Method.MemberRemove.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
+        /// Call the "MemberList" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Etcdserverpb_MemberListRequest` message.
+        ///   - serializer: A serializer for `Etcdserverpb_MemberListRequest` messages.
+        ///   - deserializer: A deserializer for `Etcdserverpb_MemberListResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func memberList<Result>(
+            request: GRPCCore.ClientRequest<Etcdserverpb_MemberListRequest>,
+            serializer: some GRPCCore.MessageSerializer<Etcdserverpb_MemberListRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Etcdserverpb_MemberListResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_MemberListResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Etcdserverpb_Cluster.Method.MemberList.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
+        /// Call the "MemberPromote" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Etcdserverpb_MemberPromoteRequest` message.
+        ///   - serializer: A serializer for `Etcdserverpb_MemberPromoteRequest` messages.
+        ///   - deserializer: A deserializer for `Etcdserverpb_MemberPromoteResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func memberPromote<Result>(
+            request: GRPCCore.ClientRequest<Etcdserverpb_MemberPromoteRequest>,
+            serializer: some GRPCCore.MessageSerializer<Etcdserverpb_MemberPromoteRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Etcdserverpb_MemberPromoteResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_MemberPromoteResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Etcdserverpb_Cluster.Method.MemberPromote.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+    }
+}
+
+// Helpers providing default arguments to 'ClientProtocol' methods.
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+extension Etcdserverpb_Cluster.ClientProtocol {
+    /// Call the "MemberAdd" method.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Etcdserverpb_MemberAddRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func memberAdd<Result>(
+        request: GRPCCore.ClientRequest<Etcdserverpb_MemberAddRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_MemberAddResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.memberAdd(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Etcdserverpb_MemberAddRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Etcdserverpb_MemberAddResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "MemberRemove" method.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Etcdserverpb_MemberRemoveRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func memberRemove<Result>(
+        request: GRPCCore.ClientRequest<Etcdserverpb_MemberRemoveRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_MemberRemoveResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.memberRemove(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Etcdserverpb_MemberRemoveRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Etcdserverpb_MemberRemoveResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "MemberList" method.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Etcdserverpb_MemberListRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func memberList<Result>(
+        request: GRPCCore.ClientRequest<Etcdserverpb_MemberListRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_MemberListResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.memberList(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Etcdserverpb_MemberListRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Etcdserverpb_MemberListResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "MemberPromote" method.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Etcdserverpb_MemberPromoteRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func memberPromote<Result>(
+        request: GRPCCore.ClientRequest<Etcdserverpb_MemberPromoteRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_MemberPromoteResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.memberPromote(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Etcdserverpb_MemberPromoteRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Etcdserverpb_MemberPromoteResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+}
+
+// Helpers providing sugared APIs for 'ClientProtocol' methods.
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+extension Etcdserverpb_Cluster.ClientProtocol {
+    /// Call the "MemberAdd" method.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func memberAdd<Result>(
+        _ message: Etcdserverpb_MemberAddRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_MemberAddResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Etcdserverpb_MemberAddRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.memberAdd(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "MemberRemove" method.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func memberRemove<Result>(
+        _ message: Etcdserverpb_MemberRemoveRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_MemberRemoveResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Etcdserverpb_MemberRemoveRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.memberRemove(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "MemberList" method.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func memberList<Result>(
+        _ message: Etcdserverpb_MemberListRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_MemberListResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Etcdserverpb_MemberListRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.memberList(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "MemberPromote" method.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func memberPromote<Result>(
+        _ message: Etcdserverpb_MemberPromoteRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_MemberPromoteResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Etcdserverpb_MemberPromoteRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.memberPromote(
             request: request,
             options: options,
             onResponse: handleResponse
@@ -1079,9 +1955,23 @@ package enum Etcdserverpb_Lease: Sendable {
                 type: .unary
             )
         }
+        /// Namespace for "LeaseRevoke" metadata.
+        package enum LeaseRevoke: Sendable {
+            /// Request type for "LeaseRevoke".
+            package typealias Input = Etcdserverpb_LeaseRevokeRequest
+            /// Response type for "LeaseRevoke".
+            package typealias Output = Etcdserverpb_LeaseRevokeResponse
+            /// Descriptor for "LeaseRevoke".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "etcdserverpb.Lease"),
+                method: "LeaseRevoke",
+                type: .unary
+            )
+        }
         /// Descriptors for all methods in the "etcdserverpb.Lease" service.
         package static let descriptors: [GRPCCore.MethodDescriptor] = [
-            LeaseGrant.descriptor
+            LeaseGrant.descriptor,
+            LeaseRevoke.descriptor
         ]
     }
 }
@@ -1118,6 +2008,25 @@ extension Etcdserverpb_Lease {
             deserializer: some GRPCCore.MessageDeserializer<Etcdserverpb_LeaseGrantResponse>,
             options: GRPCCore.CallOptions,
             onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_LeaseGrantResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "LeaseRevoke" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Etcdserverpb_LeaseRevokeRequest` message.
+        ///   - serializer: A serializer for `Etcdserverpb_LeaseRevokeRequest` messages.
+        ///   - deserializer: A deserializer for `Etcdserverpb_LeaseRevokeResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func leaseRevoke<Result>(
+            request: GRPCCore.ClientRequest<Etcdserverpb_LeaseRevokeRequest>,
+            serializer: some GRPCCore.MessageSerializer<Etcdserverpb_LeaseRevokeRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Etcdserverpb_LeaseRevokeResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_LeaseRevokeResponse>) async throws -> Result
         ) async throws -> Result where Result: Sendable
     }
 
@@ -1166,6 +2075,36 @@ extension Etcdserverpb_Lease {
                 onResponse: handleResponse
             )
         }
+
+        /// Call the "LeaseRevoke" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Etcdserverpb_LeaseRevokeRequest` message.
+        ///   - serializer: A serializer for `Etcdserverpb_LeaseRevokeRequest` messages.
+        ///   - deserializer: A deserializer for `Etcdserverpb_LeaseRevokeResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func leaseRevoke<Result>(
+            request: GRPCCore.ClientRequest<Etcdserverpb_LeaseRevokeRequest>,
+            serializer: some GRPCCore.MessageSerializer<Etcdserverpb_LeaseRevokeRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Etcdserverpb_LeaseRevokeResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_LeaseRevokeResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Etcdserverpb_Lease.Method.LeaseRevoke.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
     }
 }
 
@@ -1192,6 +2131,31 @@ extension Etcdserverpb_Lease.ClientProtocol {
             request: request,
             serializer: GRPCProtobuf.ProtobufSerializer<Etcdserverpb_LeaseGrantRequest>(),
             deserializer: GRPCProtobuf.ProtobufDeserializer<Etcdserverpb_LeaseGrantResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "LeaseRevoke" method.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Etcdserverpb_LeaseRevokeRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func leaseRevoke<Result>(
+        request: GRPCCore.ClientRequest<Etcdserverpb_LeaseRevokeRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_LeaseRevokeResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.leaseRevoke(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Etcdserverpb_LeaseRevokeRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Etcdserverpb_LeaseRevokeResponse>(),
             options: options,
             onResponse: handleResponse
         )
@@ -1224,6 +2188,35 @@ extension Etcdserverpb_Lease.ClientProtocol {
             metadata: metadata
         )
         return try await self.leaseGrant(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "LeaseRevoke" method.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func leaseRevoke<Result>(
+        _ message: Etcdserverpb_LeaseRevokeRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Etcdserverpb_LeaseRevokeResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Etcdserverpb_LeaseRevokeRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.leaseRevoke(
             request: request,
             options: options,
             onResponse: handleResponse

@@ -1,0 +1,94 @@
+internal import Etcd
+internal import Foundation
+internal import Journal
+internal import Maintenance
+internal import Operations
+
+/// How commands begin, resume and roll back runs on an etcd cluster: the plan is shown, the run is told step by step, its report is printed.
+struct EtcdRunSession {
+    let output: OutputOptions
+
+    /// Makes a plan from what the cluster says, and carries it out unless this is a rehearsal.
+    func run(
+        _ configuration: EtcdConfiguration, _ options: RunOptions, joinTimeout: Duration? = nil, toleratesNoSpace: Bool = false,
+        plan make: @escaping @Sendable (ClusterView) throws -> EtcdAction.Plan
+    ) async throws {
+        let now = Date()
+        var limits = options.limits
+        if let joinTimeout { limits.joinSeconds = joinTimeout.seconds }
+        let gate = options.gate(at: now)
+        try await EtcdClient.connected(configuration) { client in
+            let view = try await ClusterView.read(client, [.reads, .metrics])
+            let plan = try make(view)
+            if options.dryRun || plan.steps.isEmpty || !plan.refusals.isEmpty {
+                try output.emit(plan) { PlanText(plan).text }
+                if !plan.refusals.isEmpty { throw Outcome(status: .refused) }
+                return
+            }
+            for remark in plan.remarks { output.remark("note: \(remark)") }
+            let settings = EtcdRunSettings(
+                configuration: configuration, limits: limits, gate: gate, alarms: view.alarms, toleratesNoSpace: toleratesNoSpace,
+                acceptsRisk: options.acceptRisk)
+            let json = String(decoding: try JSONEncoder().encode(settings), as: UTF8.self)
+            let runner = try runner(client, settings)
+            try await carryOut(client, view) { try await runner.begin(plan, settings: json) }
+        }
+    }
+
+    enum Continuation { case resume, rollBack }
+
+    /// Goes on with a run of the journal, or takes it back.
+    func goOn(_ id: String, _ continuation: Continuation, _ etcd: EtcdOptions, takingLock: Bool) async throws {
+        let record = try Self.journal().run(id)
+        let settings = try Self.settings(of: record)
+        let configuration = try etcd.isGiven ? etcd.configuration() : settings.configuration(password: etcd.password(of: settings.user))
+        try await EtcdClient.connected(configuration) { client in
+            let view = try await ClusterView.read(client, [])
+            guard view.subject == record.subject else {
+                throw OperationError(
+                    .refused,
+                    "the run \(record.id) is about \(record.subject), and \(configuration.endpoints[0]) belongs to \(view.subject). Check --endpoints."
+                )
+            }
+            let runner = try runner(client, settings)
+            try await carryOut(client, view) {
+                switch continuation {
+                case .resume: try await runner.resume(record.id, takingLock: takingLock)
+                case .rollBack: try await runner.rollBack(record.id, takingLock: takingLock)
+                }
+            }
+        }
+    }
+
+    static func journal() throws -> Journal { try Journal(path: Journal.defaultPath(environment: ProcessInfo.processInfo.environment)) }
+
+    private static func settings(of run: RunRecord) throws -> EtcdRunSettings {
+        do { return try JSONDecoder().decode(EtcdRunSettings.self, from: Data(run.settings.utf8)) } catch {
+            throw OperationError(.invalid, "the settings of the run \(run.id) cannot be read: \(error). It was made by another version; abandon it.")
+        }
+    }
+
+    private func runner(_ client: EtcdClient, _ settings: EtcdRunSettings) throws -> Runner<EtcdRun> {
+        let output = output
+        return Runner(
+            operation: EtcdRun(client: client, settings: settings), journal: try Self.journal(), gate: settings.gate,
+            patience: .seconds(settings.limits.patienceSeconds)
+        ) { event in
+            switch event {
+            case .began(let run): output.remark("run \(run)")
+            case .step(let position, let count, let title): output.remark("[\(position)/\(count)] \(title)")
+            case .waiting(let reasons): output.remark("      waiting: \(reasons.joined(separator: "; "))")
+            case .note(let note): output.remark("      \(note)")
+            case .ended(_, let state, let result):
+                output.remark("      \(state == .alreadySo ? "already so" : state.rawValue)\(result.map { ": \($0)" } ?? "")")
+            }
+        }
+    }
+
+    private func carryOut(_ client: EtcdClient, _ view: ClusterView, _ work: () async throws -> RunRecord) async throws {
+        let endpoints = view.voters.compactMap(\.endpoint)
+        let (run, probe) = try await ReadProbe.watching(client, through: endpoints) { try await work() }
+        let report = RunReport(run, probe: probe)
+        try output.emit(report) { report.text }
+    }
+}

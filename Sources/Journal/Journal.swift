@@ -1,0 +1,246 @@
+package import Foundation
+internal import GRDB
+package import Maintenance
+package import SystemPackage
+
+/// The runs of this machine, in one SQLite file: written ahead of every act, so that a run that was killed anywhere is resumed or rolled back,
+/// never repeated blindly.
+///
+/// WAL mode with synchronous=FULL: what `record` returned from is on the disk. One run a subject at a time, among all processes that share
+/// the file: beginning a run and taking its subject's lock are one transaction.
+package final class Journal: Sendable {
+    /// What the journal is about to write or has written; tests end the process there.
+    package struct Boundary: Sendable, Equatable, CustomStringConvertible {
+        package enum Side: String, Sendable { case before, after }
+        package var side: Side
+        package var what: String
+
+        package var description: String { "\(side.rawValue) \(what)" }
+    }
+
+    /// Told of every boundary of a run. Nobody listens in the shipped program; the proof that a run survives a kill at each of them does.
+    @TaskLocal package static var onBoundary: (@Sendable (Boundary) -> Void)?
+
+    private let database: DatabaseQueue
+    package let path: FilePath
+
+    /// `$XDG_STATE_HOME/drydock/journal.sqlite`, or below `~/.local/state` (XDG Base Directory Specification).
+    package static func defaultPath(environment: [String: String]) throws(JournalError) -> FilePath {
+        if let state = environment["XDG_STATE_HOME"], state.hasPrefix("/") { return FilePath(state).appending("drydock/journal.sqlite") }
+        guard let home = environment["HOME"], home.hasPrefix("/") else {
+            throw JournalError(.system, "there is no place for the journal: neither XDG_STATE_HOME nor HOME is set. Set one of them.")
+        }
+        return FilePath(home).appending(".local/state/drydock/journal.sqlite")
+    }
+
+    /// Opens the journal, and makes it where there is none: the folder 0700, the file 0600.
+    package init(path: FilePath) throws(JournalError) {
+        self.path = path
+        do {
+            try FileManager.default.createDirectory(
+                atPath: path.removingLastComponent().string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            // SQLite gives its other files the mode of this one.
+            let file = try FileDescriptor.open(path, .readWrite, options: [.create], permissions: .ownerReadWrite)
+            try file.close()
+            var configuration = Configuration()
+            configuration.busyMode = .timeout(10)
+            configuration.journalMode = .wal
+            configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = FULL") }
+            database = try DatabaseQueue(path: path.string, configuration: configuration)
+            try Self.migrator.migrate(database)
+        } catch {
+            throw JournalError(
+                .system, "cannot open the journal \(path): \(error). Check that this user may write there, and that the disk has room.")
+        }
+    }
+
+    private static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("runs and steps") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE run (
+                        id TEXT PRIMARY KEY, operation TEXT NOT NULL, subject TEXT NOT NULL, state TEXT NOT NULL, startedAt REAL NOT NULL,
+                        updatedAt REAL NOT NULL, message TEXT, owner TEXT NOT NULL, plan TEXT NOT NULL, settings TEXT NOT NULL
+                    ) STRICT;
+                    CREATE UNIQUE INDEX oneUnfinishedRunPerSubject ON run (subject) WHERE state IN ('running', 'stopped');
+                    CREATE TABLE step (
+                        run TEXT NOT NULL REFERENCES run (id) ON DELETE CASCADE, position INTEGER NOT NULL, id TEXT NOT NULL, title TEXT NOT NULL,
+                        state TEXT NOT NULL, attempts INTEGER NOT NULL, startedAt REAL, endedAt REAL, evidence TEXT NOT NULL, result TEXT,
+                        PRIMARY KEY (run, position)
+                    ) STRICT;
+                    """)
+        }
+        return migrator
+    }
+
+    // MARK: Writing
+
+    /// Begins a run and takes its subject's lock.
+    /// - Throws: `.locked` when another run of the subject is not over; the message names its owner and the way out.
+    package func begin(_ run: RunRecord) throws {
+        try write("begin \(run.id)") { database in
+            if let other = try Self.runs(database, where: "subject = ? AND state IN ('running', 'stopped')", [run.subject]).first {
+                throw JournalError(.locked, Self.explain(other))
+            }
+            try Self.insert(run, into: database)
+        }
+    }
+
+    /// Takes an unfinished run over, to resume it or roll it back: allowed when it stopped or its owner is gone.
+    /// - Parameter takingLock: also when its owner is on another host, so that nobody here can tell whether it lives.
+    package func takeOver(_ id: String, by owner: RunOwner, takingLock: Bool, at now: Date) throws -> RunRecord {
+        try write("take over \(id)") { database in
+            guard var run = try Self.runs(database, where: "id = ?", [id]).first else { throw Self.missing(id) }
+            guard !run.state.isOver else {
+                throw JournalError(.invalid, "the run \(id) is over: \(run.state.rawValue). There is nothing to go on with.")
+            }
+            try Self.checkMayTake(run, takingLock: takingLock)
+            run.state = .running
+            run.owner = owner
+            run.updatedAt = now
+            try Self.update(run, in: database)
+            return run
+        }
+    }
+
+    /// Notes how far a step is.
+    package func record(_ step: StepRecord, at position: Int, of run: String, now: Date) throws {
+        try write("\(step.state.rawValue) \(step.id)") { database in
+            try database.execute(
+                sql: "UPDATE step SET state = ?, attempts = ?, startedAt = ?, endedAt = ?, evidence = ?, result = ? WHERE run = ? AND position = ?",
+                arguments: [
+                    step.state.rawValue, step.attempts, step.startedAt?.timeIntervalSince1970, step.endedAt?.timeIntervalSince1970,
+                    try Self.json(step.evidence), step.result, run, position,
+                ])
+            try database.execute(sql: "UPDATE run SET updatedAt = ? WHERE id = ?", arguments: [now.timeIntervalSince1970, run])
+        }
+    }
+
+    /// Notes that a run ended, which frees its subject unless it only stopped.
+    package func end(_ id: String, as state: RunState, message: String?, now: Date) throws {
+        try write("\(state.rawValue) \(id)") { database in
+            try database.execute(
+                sql: "UPDATE run SET state = ?, message = ?, updatedAt = ? WHERE id = ?",
+                arguments: [state.rawValue, message, now.timeIntervalSince1970, id])
+        }
+    }
+
+    /// Declares a run over that nobody will resume.
+    package func abandon(_ id: String, takingLock: Bool, now: Date) throws {
+        let run = try run(id)
+        guard !run.state.isOver else { throw JournalError(.invalid, "the run \(id) is over: \(run.state.rawValue).") }
+        try Self.checkMayTake(run, takingLock: takingLock)
+        try end(id, as: .abandoned, message: run.message, now: now)
+    }
+
+    // MARK: Reading
+
+    /// All runs, newest first.
+    package func runs(limit: Int = 1000) throws -> [RunRecord] {
+        try read { try Self.runs($0, where: "1 ORDER BY startedAt DESC LIMIT ?", [limit]) }
+    }
+
+    /// The run with this id, or the only one whose id begins with it.
+    package func run(_ id: String) throws -> RunRecord {
+        let found = try read { try Self.runs($0, where: "substr(id, 1, length(?1)) = ?1", [id]) }
+        if let exact = found.first(where: { $0.id == id }) { return exact }
+        guard found.count <= 1 else { throw JournalError(.invalid, "\(found.count) runs begin with \(id): write more of it.") }
+        guard let run = found.first else { throw Self.missing(id) }
+        return run
+    }
+
+    private static func missing(_ id: String) -> JournalError {
+        JournalError(.invalid, "there is no run \(id) in this journal. `drydock runs list` shows what there is.")
+    }
+
+    private static func checkMayTake(_ run: RunRecord, takingLock: Bool) throws {
+        guard run.state == .running else { return }
+        switch run.owner.isAlive {
+        case true?: throw JournalError(.locked, "the run \(run.id) is at work: \(run.owner.text). Wait for it, or end that process first.")
+        case nil where !takingLock:
+            throw JournalError(
+                .locked,
+                "the run \(run.id) was begun by \(run.owner.text); from here nobody can tell whether it is at work. Make sure that it is not, and add --take-lock."
+            )
+        default: return
+        }
+    }
+
+    private static func explain(_ run: RunRecord) -> String {
+        let started = "the run \(run.id) (\(run.operation)), begun at \(run.startedAt.formatted(.iso8601))"
+        let wayOut =
+            "`drydock runs resume \(run.id)` goes on with it, `drydock runs rollback \(run.id)` takes it back, `drydock runs abandon \(run.id)` declares it over."
+        switch (run.state, run.owner.isAlive) {
+        case (.running, true?): return "\(started), is at work on \(run.subject): \(run.owner.text). Wait for it."
+        case (.running, false?): return "\(started), holds \(run.subject), and its owner is gone (\(run.owner.text)). \(wayOut)"
+        case (.running, nil): return "\(started), holds \(run.subject) from another host (\(run.owner.text)). If it is dead there: \(wayOut)"
+        default: return "\(started), is not finished: \(run.message ?? "it stopped"). \(wayOut)"
+        }
+    }
+
+    // MARK: SQL
+
+    private func write<Result>(_ what: String, _ body: (Database) throws -> Result) throws -> Result {
+        Self.onBoundary?(Boundary(side: .before, what: what))
+        let result = try translating { try database.write(body) }
+        Self.onBoundary?(Boundary(side: .after, what: what))
+        return result
+    }
+
+    private func read<Result>(_ body: (Database) throws -> Result) throws -> Result { try translating { try database.read(body) } }
+
+    private func translating<Result>(_ body: () throws -> Result) throws -> Result {
+        do { return try body() } catch let error as DatabaseError {
+            throw JournalError(
+                .system, "the journal \(path) cannot be read or written: \(error). Nothing further was done. Check the disk, then resume.")
+        }
+    }
+
+    private static func insert(_ run: RunRecord, into database: Database) throws {
+        try database.execute(
+            sql: "INSERT INTO run (id, operation, subject, state, startedAt, updatedAt, message, owner, plan, settings) VALUES (?,?,?,?,?,?,?,?,?,?)",
+            arguments: [
+                run.id, run.operation, run.subject, run.state.rawValue, run.startedAt.timeIntervalSince1970, run.updatedAt.timeIntervalSince1970,
+                run.message, try json(run.owner), run.plan, run.settings,
+            ])
+        for (position, step) in run.steps.enumerated() {
+            try database.execute(
+                sql: "INSERT INTO step (run, position, id, title, state, attempts, evidence) VALUES (?,?,?,?,?,?,?)",
+                arguments: [run.id, position, step.id, step.title, step.state.rawValue, step.attempts, try json(step.evidence)])
+        }
+    }
+
+    private static func update(_ run: RunRecord, in database: Database) throws {
+        try database.execute(
+            sql: "UPDATE run SET state = ?, owner = ?, updatedAt = ? WHERE id = ?",
+            arguments: [run.state.rawValue, try json(run.owner), run.updatedAt.timeIntervalSince1970, run.id])
+    }
+
+    private static func runs(_ database: Database, where condition: String, _ arguments: StatementArguments) throws -> [RunRecord] {
+        try Row.fetchAll(database, sql: "SELECT * FROM run WHERE \(condition)", arguments: arguments).map { row in
+            let id: String = row["id"]
+            let steps = try Row.fetchAll(database, sql: "SELECT * FROM step WHERE run = ? ORDER BY position", arguments: [id])
+            return RunRecord(
+                id: id, operation: row["operation"], subject: row["subject"], state: RunState(rawValue: row["state"]) ?? .stopped,
+                startedAt: Date(timeIntervalSince1970: row["startedAt"]), updatedAt: Date(timeIntervalSince1970: row["updatedAt"]),
+                message: row["message"], owner: try decode(row["owner"]), plan: row["plan"], settings: row["settings"],
+                steps: try steps.map(stepRecord))
+        }
+    }
+
+    private static func stepRecord(_ row: Row) throws -> StepRecord {
+        func date(_ column: String) -> Date? { (row[column] as Double?).map(Date.init(timeIntervalSince1970:)) }
+        return StepRecord(
+            id: row["id"], title: row["title"], state: StepState(rawValue: row["state"]) ?? .started, attempts: row["attempts"],
+            startedAt: date("startedAt"), endedAt: date("endedAt"), evidence: try decode(row["evidence"]), result: row["result"])
+    }
+
+    private static func json(_ value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
+
+    private static func decode<Value: Decodable>(_ text: String) throws -> Value { try JSONDecoder().decode(Value.self, from: Data(text.utf8)) }
+}

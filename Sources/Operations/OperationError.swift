@@ -1,0 +1,22 @@
+/// Why an operation did not do what it was asked for, and what to do next.
+package struct OperationError: Error, CustomStringConvertible, Sendable {
+    /// The disposition.
+    package enum Code: Sendable {
+        /// A safety rule forbids it: nothing was done, or nothing further.
+        case refused
+        /// A step failed; the run stands still and can be resumed.
+        case stopped
+        /// The request makes no sense as it is.
+        case invalid
+        /// The cluster is not in a state for it now.
+        case tryAgain
+    }
+
+    package let code: Code
+    package let description: String
+
+    package init(_ code: Code, _ description: String) {
+        self.code = code
+        self.description = description
+    }
+}

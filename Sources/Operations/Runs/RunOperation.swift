@@ -1,0 +1,49 @@
+package import Foundation
+package import Maintenance
+
+/// What an operation must be able to do for its plan to be carried out: look, act, verify. The runner does everything else, for all of them.
+package protocol RunOperation: Sendable {
+    associatedtype Action: Codable & Sendable & Equatable
+
+    /// The conditions of the gate that only this operation can see, as they are now.
+    func checks(before step: Step<Action>) async throws -> [GateCheck]
+
+    /// What is so before the step acts. It is written ahead, and handed to `isAlreadySo` after a kill.
+    func evidence(before step: Step<Action>) async throws -> [String: String]
+
+    /// Whether what the step is for is so already: how, or nil.
+    /// - Parameter evidence: of an earlier attempt that nobody knows the end of; nil when there was none.
+    func isAlreadySo(_ step: Step<Action>, evidence: [String: String]?) async throws -> String?
+
+    /// Acts. Returns what came of it, for people.
+    func act(_ step: Step<Action>, notify: @Sendable (String) -> Void) async throws -> String?
+
+    /// Makes sure that what the step is for is so.
+    func verify(_ step: Step<Action>) async throws
+}
+
+/// Time, as a run needs it: what it says and how to wait. Tests bring their own.
+package struct RunTime: Sendable {
+    package var now: @Sendable () -> Date
+    package var sleep: @Sendable (Duration) async throws -> Void
+
+    package init(now: @escaping @Sendable () -> Date, sleep: @escaping @Sendable (Duration) async throws -> Void) {
+        self.now = now
+        self.sleep = sleep
+    }
+
+    /// The machine's.
+    package static let system = RunTime(now: { Date() }, sleep: { try await Task.sleep(for: $0) })
+}
+
+/// What happens in a run, for those who watch.
+package enum RunEvent: Sendable, Equatable {
+    case began(run: String)
+    /// Step `position` of `count`, from 1.
+    case step(position: Int, count: Int, title: String)
+    /// The gate makes the run wait for these reasons.
+    case waiting([String])
+    /// Something of note within the step.
+    case note(String)
+    case ended(title: String, state: StepState, result: String?)
+}

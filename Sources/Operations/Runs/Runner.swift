@@ -1,0 +1,188 @@
+internal import Foundation
+package import Journal
+package import Maintenance
+
+/// Carries a plan out: for each step the gate, then check, act and verify, written ahead to the journal.
+///
+/// A step whose act began and whose end nobody knows is checked first and acts again only when it is not already so. What fails stops the run;
+/// it keeps its subject until it is resumed, rolled back or abandoned.
+package struct Runner<Operation: RunOperation>: Sendable {
+    package let operation: Operation
+    package let journal: Journal
+    package let gate: Gate
+    /// How long the gate may make a step wait.
+    package let patience: Duration
+    package let time: RunTime
+    package let notify: @Sendable (RunEvent) -> Void
+
+    package init(
+        operation: Operation, journal: Journal, gate: Gate, patience: Duration, time: RunTime = .system,
+        notify: @escaping @Sendable (RunEvent) -> Void
+    ) {
+        self.operation = operation
+        self.journal = journal
+        self.gate = gate
+        self.patience = patience
+        self.time = time
+        self.notify = notify
+    }
+
+    /// Begins a run with `plan` and carries it out.
+    /// - Parameter settings: what `resume` needs to know besides the plan, JSON without secrets.
+    /// - Returns: the run's record when it is done.
+    package func begin(_ plan: Plan<Operation.Action>, settings: String) async throws -> RunRecord {
+        guard plan.refusals.isEmpty else { throw OperationError(.refused, plan.refusals.joined(separator: "\n")) }
+        let now = time.now()
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        let run = RunRecord(
+            id: Self.identifier(plan.operation, at: now), operation: plan.operation, subject: plan.subject, state: .running, startedAt: now,
+            updatedAt: now, owner: .current, plan: String(decoding: try encoder.encode(plan), as: UTF8.self), settings: settings,
+            steps: plan.steps.map { StepRecord(id: $0.id, title: $0.title) })
+        try journal.begin(run)
+        notify(.began(run: run.id))
+        return try await finish(run.id, plan, run.steps)
+    }
+
+    /// Goes on with a run that stopped or whose process is gone.
+    package func resume(_ id: String, takingLock: Bool) async throws -> RunRecord {
+        let run = try journal.takeOver(id, by: .current, takingLock: takingLock, at: time.now())
+        notify(.began(run: run.id))
+        return try await finish(run.id, try Self.plan(of: run), run.steps)
+    }
+
+    /// Takes the steps of a run back, the last first.
+    package func rollBack(_ id: String, takingLock: Bool) async throws -> RunRecord {
+        let plan = try Self.plan(of: try journal.run(id))
+        let open = try journal.run(id).steps
+        for (step, record) in zip(plan.steps, open) {
+            if case .impossible(let reason) = step.undo, record.state == .done || record.state == .started {
+                throw OperationError(.refused, "the run \(id) cannot be taken back: \"\(step.title)\" was done, and \(reason)")
+            }
+        }
+        let run = try journal.takeOver(id, by: .current, takingLock: takingLock, at: time.now())
+        notify(.began(run: run.id))
+        try await stopping(run.id) {
+            for position in plan.steps.indices.reversed() where run.steps[position].state == .done || run.steps[position].state == .started {
+                try await takeBack(plan.steps[position], run.steps[position], at: position, of: plan.steps.count, run: run.id)
+            }
+        }
+        try journal.end(run.id, as: .rolledBack, message: nil, now: time.now())
+        return try journal.run(run.id)
+    }
+
+    /// The plan that a run began with.
+    package static func plan(of run: RunRecord) throws -> Plan<Operation.Action> {
+        do { return try JSONDecoder().decode(Plan<Operation.Action>.self, from: Data(run.plan.utf8)) } catch {
+            throw OperationError(
+                .invalid, "the plan of the run \(run.id) cannot be read: \(error). It was made by another version of drydock; abandon it.")
+        }
+    }
+
+    // MARK: Steps
+
+    private func finish(_ run: String, _ plan: Plan<Operation.Action>, _ records: [StepRecord]) async throws -> RunRecord {
+        try await stopping(run) {
+            for (position, step) in plan.steps.enumerated() where !records[position].state.isOver {
+                notify(.step(position: position + 1, count: plan.steps.count, title: step.title))
+                let record = try await carryOut(step, records[position], at: position, run: run)
+                notify(.ended(title: step.title, state: record.state, result: record.result))
+            }
+        }
+        try journal.end(run, as: .done, message: nil, now: time.now())
+        return try journal.run(run)
+    }
+
+    private func carryOut(_ step: Step<Operation.Action>, _ earlier: StepRecord, at position: Int, run: String) async throws -> StepRecord {
+        var record = earlier
+        let wasBegun = earlier.state == .started
+        if let how = try await operation.isAlreadySo(step, evidence: wasBegun ? earlier.evidence : nil) {
+            record.state = wasBegun ? .done : .alreadySo
+            record.result = how
+        } else {
+            try await passGate(before: step)
+            record.evidence = try await operation.evidence(before: step)
+            record.state = .started
+            record.attempts += 1
+            record.startedAt = time.now()
+            try journal.record(record, at: position, of: run, now: time.now())
+            record.result = try await operation.act(step) { notify(.note($0)) }
+            record.state = .done
+        }
+        try await operation.verify(step)
+        record.endedAt = time.now()
+        try journal.record(record, at: position, of: run, now: time.now())
+        return record
+    }
+
+    private func takeBack(_ step: Step<Operation.Action>, _ record: StepRecord, at position: Int, of count: Int, run: String) async throws {
+        var record = record
+        if case .by(let action, let title) = step.undo {
+            notify(.step(position: position + 1, count: count, title: title))
+            let back = Step(
+                id: "undo \(step.id)", title: title, target: step.target, reason: "the run is rolled back", effect: step.effect,
+                undo: .nothing(because: "it is an undo"), expectedSeconds: step.expectedSeconds, isDisruptive: step.isDisruptive, action: action)
+            if try await operation.isAlreadySo(back, evidence: nil) == nil {
+                try await passGate(before: back)
+                record.result = try await operation.act(back) { notify(.note($0)) }
+                try await operation.verify(back)
+            }
+        }
+        record.state = .undone
+        record.endedAt = time.now()
+        try journal.record(record, at: position, of: run, now: time.now())
+        notify(.ended(title: step.title, state: .undone, result: step.undo.text))
+    }
+
+    /// Returns when the gate lets the step begin.
+    private func passGate(before step: Step<Operation.Action>) async throws {
+        guard step.isDisruptive else { return }
+        let limit = time.now().addingTimeInterval(patience.seconds)
+        var reported: [String] = []
+        while true {
+            let checks = try await operation.checks(before: step)
+            switch gate.decide(expectedSeconds: step.expectedSeconds, now: time.now(), checks: checks) {
+            case .go: return
+            case .stop(let reasons):
+                throw OperationError(.refused, "the gate does not let \"\(step.title)\" begin: \(reasons.joined(separator: "; "))")
+            case .wait(let reasons):
+                guard time.now() < limit else {
+                    throw OperationError(
+                        .stopped, "the gate did not open for \"\(step.title)\" within \(patience.text): \(reasons.joined(separator: "; "))")
+                }
+                if reasons != reported { notify(.waiting(reasons)) }
+                reported = reasons
+                try await time.sleep(.milliseconds(250))
+            }
+        }
+    }
+
+    /// Whatever ends the work early is written down, with the way to go on.
+    private func stopping(_ run: String, _ work: () async throws -> Void) async throws {
+        do { try await work() } catch let error as JournalError {
+            throw error
+        } catch {
+            let why = error is CancellationError || Task.isCancelled ? "it was interrupted" : "\(error)"
+            try journal.end(run, as: .stopped, message: why, now: time.now())
+            let code = (error as? OperationError)?.code ?? .stopped
+            let separator = why.hasSuffix(".") ? "" : "."
+            throw OperationError(
+                code, "the run \(run) stopped: \(why)\(separator) When the cause is gone, `drydock runs resume \(run)` goes on with it.")
+        }
+    }
+
+    private static func identifier(_ operation: String, at now: Date) -> String {
+        let time = now.formatted(
+            .iso8601.year().month().day().dateSeparator(.omitted).time(includingFractionalSeconds: false).timeSeparator(.omitted))
+        let tail = String(UInt16.random(in: 0...UInt16.max), radix: 16)
+        let name = operation.split(separator: " ").last.map(String.init) ?? operation
+        return "\(name)-\(time)-\(String(repeating: "0", count: 4 - tail.count))\(tail)"
+    }
+}
+
+extension Duration {
+    /// Seconds with their fraction.
+    package var seconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
+
+    var text: String { seconds < 10 ? "\((seconds * 100).rounded() / 100) s" : "\(Int(seconds.rounded())) s" }
+}
