@@ -2,6 +2,8 @@ internal import GRPCCore
 internal import GRPCNIOTransportHTTP2Posix
 internal import GRPCProtobuf
 internal import Logging
+internal import NIOCore
+internal import NIOHTTP2
 internal import Synchronization
 
 /// The connection to one endpoint, and the token that the member's authentication gave us.
@@ -25,6 +27,12 @@ final class EtcdMember: Sendable {
         config.http2.maxFrameSize = 1 << 20
         // Fail the call and let our own backoff decide, rather than wait in the transport.
         config.backoff = .init(initial: .milliseconds(50), max: .seconds(1), multiplier: 1.6, jitter: 0.2)
+        config.channelDebuggingCallbacks.onCreateTCPConnection = { channel in
+            channel.eventLoop.makeCompletedFuture {
+                let pipeline = channel.pipeline.syncOperations
+                try pipeline.addHandler(PingAnswering(), position: .before(try pipeline.handler(type: NIOHTTP2Handler.self)))
+            }
+        }
         do {
             let transport = try HTTP2ClientTransport.Posix(target: endpoint.target, transportSecurity: security, config: config)
             client = GRPCClient(transport: transport)

@@ -24,6 +24,17 @@ struct EtcdClientTests {
         }
     }
 
+    @Test(arguments: [false, true])
+    func `A busy connection is not taken for an attack`(usesTLS: Bool) async throws {
+        try await LocalEtcdCluster.running(.init(usesTLS: usesTLS)) { cluster in
+            try await EtcdClient.connected(try cluster.configuration) { client in
+                let endpoint = client.configuration.endpoints[0]
+                // etcd pings with nearly every message; at the 201st ping swift-nio-http2 would close the connection.
+                for index in 0..<500 { _ = try await client.put("k\(index)", [UInt8](repeating: 7, count: index * 16), at: endpoint) }
+            }
+        }
+    }
+
     @Test func `A token that the server no longer knows is replaced by a new one`() async throws {
         try await LocalEtcdCluster.running { cluster in
             try await cluster.enableAuthentication(password: "pw")

@@ -13,7 +13,7 @@ import Testing
             status: .success(
                 MemberStatus(
                     endpoint: endpoint, memberID: id, version: "3.5.1", leaderID: leader, isLearner: learner, databaseSize: 1, databaseSizeInUse: 1,
-                    revision: 1, raftTerm: 2, raftAppliedIndex: applied, errors: errors)))
+                    revision: 1, raftTerm: 2, raftIndex: applied, raftAppliedIndex: applied, errors: errors)))
     }
 
     @Test func `The follower that applied most is taken, not the leader that applied more`() throws {

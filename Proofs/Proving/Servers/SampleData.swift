@@ -32,8 +32,7 @@ package struct SampleData: Sendable {
 }
 
 extension EtcdClient {
-    /// Writes `pairs` in transactions as large as the server takes. A lost call is made again: writing the same twice does no harm
-    /// here, and grpc-swift-nio-transport 2.9.2 loses the call in flight when etcd widens its flow-control window.
+    /// Writes `pairs` in transactions as large as the server takes.
     package func putAll(_ pairs: [(key: String, value: [UInt8])], lease: Int64 = 0) async throws {
         var rest = pairs[...]
         while !rest.isEmpty {
@@ -45,10 +44,7 @@ extension EtcdClient {
                 if size > 1 << 20, count > 0 { break }
                 count += 1
             }
-            let batch = Array(rest.prefix(count))
-            do { _ = try await put(batch, lease: lease) } catch let error as EtcdError where error.isTransient {
-                _ = try await put(batch, lease: lease)
-            }
+            _ = try await put(Array(rest.prefix(count)), lease: lease)
             rest = rest.dropFirst(count)
         }
     }
