@@ -90,6 +90,10 @@ struct EtcdOptions: ParsableArguments {
 struct DurationArgument: ExpressibleByArgument, Equatable {
     let duration: Duration
 
+    init(seconds: Double) { duration = .seconds(seconds) }
+
+    var defaultValueDescription: String { "\(Int(duration.components.seconds))s" }
+
     init?(argument: String) {
         let units: [(String, Duration)] = [
             ("ns", .nanoseconds(1)), ("us", .microseconds(1)), ("µs", .microseconds(1)), ("ms", .milliseconds(1)), ("s", .seconds(1)),

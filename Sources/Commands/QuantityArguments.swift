@@ -4,6 +4,10 @@ internal import ArgumentParser
 struct SizeArgument: ExpressibleByArgument, Equatable {
     let bytes: Int64
 
+    init(bytes: Int64) { self.bytes = bytes }
+
+    var defaultValueDescription: String { "\(bytes)" }
+
     init?(argument: String) {
         let units: [(String, Double)] = [("KiB", 0x1p10), ("MiB", 0x1p20), ("GiB", 0x1p30), ("KB", 1e3), ("MB", 1e6), ("GB", 1e9), ("", 1)]
         guard let (name, factor) = units.first(where: { argument.hasSuffix($0.0) }), let number = Double(argument.dropLast(name.count)), number >= 0,

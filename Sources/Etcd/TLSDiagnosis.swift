@@ -54,7 +54,7 @@ struct TLSDiagnosis {
     }
 
     /// What the server shows, leaf first; nil when there is no handshake to be had.
-    private func presentedCertificates() async -> [Certificate]? {
+    func presentedCertificates() async -> [Certificate]? {
         guard case .host(let host, let port) = endpoint.address else { return nil }
         let box = Box()
         let serverName = endpoint.ipAddress == nil ? host : nil

@@ -6,7 +6,7 @@ struct EtcdCommand: ParsableCommand {
         abstract: "Look after a live etcd cluster.",
         subcommands: [
             EtcdStatusCommand.self, EtcdHealthCommand.self, EtcdConsistencyCommand.self, EtcdDefragCommand.self, EtcdRecoverSpaceCommand.self,
-            EtcdMembersCommand.self, EtcdMemberCommand.self,
+            EtcdMembersCommand.self, EtcdMemberCommand.self, EtcdAuditCommand.self, EtcdBenchmarkCommand.self,
         ]
     )
 }

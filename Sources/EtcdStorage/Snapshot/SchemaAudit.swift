@@ -19,6 +19,9 @@ struct SchemaAudit: BoltVisitor {
     private(set) var alarms: Int64 = 0
     private(set) var authEnabled = false
     private(set) var members: [Member] = []
+    /// Ids of members that were removed, lowest first.
+    private(set) var removedMembers: [UInt64] = []
+    private(set) var confState: StoredConfState?
     private(set) var finishedCompaction: Revision?
     private(set) var consistentIndex: UInt64?
     private(set) var term: UInt64?
@@ -70,7 +73,8 @@ struct SchemaAudit: BoltVisitor {
         case .lease: lease(key, value, place)
         case .members: member(key, value, place)
         case .membersRemoved:
-            if memberID(key) == nil { found(.memberInvalid, at: place, "a removed member's id is not hexadecimal") }
+            guard let id = memberID(key) else { return found(.memberInvalid, at: place, "a removed member's id is not hexadecimal") }
+            if removedMembers.count < Self.mostKept { removedMembers.append(id) }
         case .meta: metadata(key, value, place)
         case .cluster: cluster(key, value, place)
         case .alarm: alarm(key, value, place)
@@ -240,7 +244,9 @@ struct SchemaAudit: BoltVisitor {
         case "finishedCompactRev":
             finishedCompaction = Revision(value)
             valid = finishedCompaction != nil
-        case "confState": valid = (try? JSONDecoder().decode(StoredConfState.self, from: Data(value.array()))) != nil
+        case "confState":
+            confState = try? JSONDecoder().decode(StoredConfState.self, from: Data(value.array()))
+            valid = confState != nil
         case "storageVersion":
             storageVersion = version(value)
             valid = storageVersion != nil
@@ -269,7 +275,7 @@ struct SchemaAudit: BoltVisitor {
 }
 
 /// The raft configuration in `meta/confState`; the ids are unsigned 64-bit numbers.
-private struct StoredConfState: Decodable {
+struct StoredConfState: Decodable {
     var voters: [UInt64]?
     var learners: [UInt64]?
     var auto_leave: Bool?

@@ -35,6 +35,11 @@ package struct SnapshotReport: Sendable, Equatable, Codable {
     package var etcdVersion: String?
     /// The members that the database names, by id.
     package var members: [Member]
+    /// Hexadecimal ids of members that were removed.
+    package var removedMembers: [String]
+    /// Hexadecimal ids of the voters and of the learners that raft was last configured with; nil before etcd 3.5.
+    package var raftVoters: [String]?
+    package var raftLearners: [String]?
     /// The biggest kinds of keys, biggest first.
     package var resources: [ResourceUsage]
     /// When the file was last written, seconds since 1970.
@@ -72,6 +77,9 @@ extension SnapshotReport {
         try container.encode(authEnabled, forKey: .authEnabled)
         try container.encode(etcdVersion, forKey: .etcdVersion)
         try container.encode(members, forKey: .members)
+        try container.encode(removedMembers, forKey: .removedMembers)
+        try container.encode(raftVoters, forKey: .raftVoters)
+        try container.encode(raftLearners, forKey: .raftLearners)
         try container.encode(resources, forKey: .resources)
         try container.encode(modified, forKey: .modified)
         try container.encode(findings, forKey: .findings)

@@ -79,7 +79,7 @@ package struct EtcdRun: RunOperation {
             GateCheck(
                 "members", unhealthy.isEmpty ? .holds : .notYet,
                 unhealthy.map { "\($0.member.title): \($0.complaint ?? "unhealthy")" }.joined(separator: "; ")))
-        if let refusal = quorumRefusal(view: view, action: action), !settings.acceptsRisk {
+        if let refusal = quorumRefusal(view: view, action: action), !settings.acceptsRisk, !(settings.toleratesNoSpace && view.isIdleForLackOfSpace) {
             checks.append(GateCheck("quorum", unhealthy.isEmpty ? .fails : .notYet, refusal))
         }
         let late = others.filter { view.lag(of: $0).map { $0 > settings.limits.lag } ?? false }
@@ -131,6 +131,10 @@ package struct EtcdRun: RunOperation {
 }
 
 extension ClusterView {
+    /// Whether the cluster is too small to do without a member, and takes no writes for lack of space: then nothing is lost by a member that
+    /// does not serve for a moment.
+    var isIdleForLackOfSpace: Bool { voters.count < 3 && alarms.contains { $0.kind == .noSpace } }
+
     /// The member with these peer URLs, in any order.
     func added(_ peerURLs: [String]) -> MemberView? { members.first { Set($0.member.peerURLs) == Set(peerURLs) } }
 

@@ -1,5 +1,4 @@
 internal import Etcd
-internal import Foundation
 internal import Maintenance
 
 /// The plan out of NOSPACE: remove history, defragment every member, make sure that there is room, take the alarm back, prove that a write
@@ -16,8 +15,7 @@ package struct SpaceRecoveryPlan: Sendable {
     package func make(_ view: ClusterView) throws -> EtcdAction.Plan {
         var defrag = DefragPlan()
         defrag.keepRevisions = keepRevisions
-        // Of a cluster that takes no writes nothing is lost by a member that does not serve for a moment.
-        defrag.acceptsRisk = acceptsRisk || (view.voters.count < 3 && view.alarms.contains { $0.kind == .noSpace })
+        defrag.acceptsRisk = acceptsRisk || view.isIdleForLackOfSpace
         var plan = try defrag.make(view)
         plan.operation = "etcd recover-space"
         if !view.alarms.contains(where: { $0.kind == .noSpace }) { plan.remarks.append("no NOSPACE alarm stands: space is reclaimed all the same") }
