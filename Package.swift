@@ -62,7 +62,9 @@ let package = Package(
 
         // Floor 3: the use cases.
         .target(
-            name: "Operations", dependencies: ["Etcd", "EtcdStorage", "Journal", "Maintenance", crypto, logging, system, x509], swiftSettings: strict),
+            name: "Operations",
+            dependencies: ["Etcd", "EtcdStorage", "Journal", "Maintenance", crypto, system, .product(name: "Yams", package: "Yams")],
+            swiftSettings: strict),
 
         // Floor 2: formats, protocols and clients. They do not know each other.
         .target(

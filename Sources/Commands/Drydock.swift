@@ -10,7 +10,7 @@ struct Drydock: AsyncParsableCommand {
             75 try again later.
             """,
         version: Version.current,
-        subcommands: [SnapshotCommand.self, EtcdCommand.self, RunsCommand.self, CompletionsCommand.self, ManCommand.self]
+        subcommands: [SnapshotCommand.self, EtcdCommand.self, RunsCommand.self, MonitoringCommand.self, CompletionsCommand.self, ManCommand.self]
     )
 }
 

@@ -44,7 +44,8 @@ struct EtcdBenchmarkCommand: AsyncParsableCommand {
             for number in report.numbers {
                 let sign = number.isRate ? ("≥", "<") : ("≤", ">")
                 table.add([
-                    number.name, number.value.map { String(format: "%.1f %@", $0, number.unit) } ?? "-", String(format: "%@ %.0f", sign.0, number.good),
+                    number.name, number.value.map { String(format: "%.1f %@", $0, number.unit) } ?? "-",
+                    String(format: "%@ %.0f", sign.0, number.good),
                     String(format: "%@ %.0f", sign.1, number.bad), Terminal.paint(number.verdict, Self.color(number.verdict)),
                 ])
             }

@@ -68,7 +68,9 @@ package struct DiskBenchmark: Sendable {
         let health = ClusterHealth(before)
         guard health.verdict == .healthy else {
             throw OperationError(
-                .refused, "the cluster is \(health.verdict.rawValue) (\(health.findings.map(\.message).joined(separator: "; "))): a load does not make it better.")
+                .refused,
+                "the cluster is \(health.verdict.rawValue) (\(health.findings.map(\.message).joined(separator: "; "))): a load does not make it better."
+            )
         }
         let endpoints = before.voters.compactMap(\.endpoint)
         let lease = try await client.grantLease(seconds: Int64(duration.seconds) + 60)
@@ -112,7 +114,8 @@ package struct DiskBenchmark: Sendable {
         let order = ["good", "unknown", "marginal", "bad"]
         return Report(
             numbers: numbers, members: members, puts: one.seconds.count + many.seconds.count, failedPuts: one.failures + many.failures,
-            seconds: one.elapsed + many.elapsed, verdict: numbers.map(\.verdict).max { order.firstIndex(of: $0)! < order.firstIndex(of: $1)! } ?? "unknown")
+            seconds: one.elapsed + many.elapsed,
+            verdict: numbers.map(\.verdict).max { order.firstIndex(of: $0)! < order.firstIndex(of: $1)! } ?? "unknown")
     }
 }
 

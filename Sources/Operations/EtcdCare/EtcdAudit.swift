@@ -73,7 +73,8 @@ package struct EtcdAudit: Sendable, Codable {
         let name = member.member.title
         if !member.member.isStarted {
             add(
-                "not-started", .error, name, "it is listed and has never started", "Start it, or remove it with `drydock etcd member remove \(name)`.")
+                "not-started", .error, name, "it is listed and has never started", "Start it, or remove it with `drydock etcd member remove \(name)`."
+            )
         }
         guard let status = member.answer else { return }
         judgeVersion(status.version, of: name)
@@ -85,7 +86,9 @@ package struct EtcdAudit: Sendable, Codable {
         }
         switch sizes.dbQuota {
         case let quota? where quota > 8 << 30:
-            add("quota", .warning, name, "its quota of \(quota >> 30) GiB is above the 8 GiB that etcd is tested with", "Keep less data, or split it.")
+            add(
+                "quota", .warning, name, "its quota of \(quota >> 30) GiB is above the 8 GiB that etcd is tested with", "Keep less data, or split it."
+            )
         case nil: notes.append("\(name) does not tell its quota: its /metrics cannot be read")
         default: break
         }
@@ -174,7 +177,9 @@ package struct EtcdAudit: Sendable, Codable {
                 "If the snapshot is current, the member is a remainder that 3.6 would bring back: upgrade to the newest 3.5 first.")
         }
         for id in report.removedMembers where ids.contains(id) {
-            add("removed-member-lives", .error, id, "the snapshot says that it was removed, and it is listed", "Do not upgrade; compare the members' snapshots.")
+            add(
+                "removed-member-lives", .error, id, "the snapshot says that it was removed, and it is listed",
+                "Do not upgrade; compare the members' snapshots.")
         }
     }
 }
