@@ -96,7 +96,7 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "drydock-proof",
-            dependencies: ["Proving", "Etcd", "EtcdStorage", system, .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: ["Commands", "Etcd", "EtcdStorage", "Journal", "Proving", system, .product(name: "ArgumentParser", package: "swift-argument-parser")],
             path: "Proofs/drydock-proof",
             swiftSettings: strict
         ),
@@ -113,7 +113,7 @@ let package = Package(
         .testTarget(
             name: "CommandsTests",
             dependencies: [
-                "Commands", "Etcd", "EtcdStorage", "Journal", "Maintenance", "Proving", "drydock", system,
+                "Commands", "Etcd", "EtcdStorage", "Journal", "Maintenance", "Operations", "Proving", "drydock", "drydock-proof", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),

@@ -59,10 +59,11 @@ enum ExitStatus: Int32 {
 /// The program: parses the command line, runs the command, and ends with the exit code that fits.
 package enum Program {
     /// Runs and never returns. SIGTERM, SIGINT and SIGHUP cancel the command, which then removes what it had begun.
-    package static func run() async -> Never {
+    /// - Parameter arguments: without the program's name.
+    package static func run(_ arguments: [String] = Array(CommandLine.arguments.dropFirst())) async -> Never {
         Terminal.fillStandardDescriptors()
         let status = await withTaskGroup(of: ExitStatus?.self) { group in
-            group.addTask { await parseAndRun() }
+            group.addTask { await parseAndRun(arguments) }
             group.addTask {
                 for await _ in await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup) { break }
                 return nil
@@ -76,9 +77,9 @@ package enum Program {
         exit(status.rawValue)
     }
 
-    private static func parseAndRun() async -> ExitStatus {
+    private static func parseAndRun(_ arguments: [String]) async -> ExitStatus {
         var command: any ParsableCommand
-        do { command = try Drydock.parseAsRoot(EtcdctlArguments.normalized(Array(CommandLine.arguments.dropFirst()))) } catch {
+        do { command = try Drydock.parseAsRoot(EtcdctlArguments.normalized(arguments)) } catch {
             let message = Drydock.fullMessage(for: error)
             // Help and version are answers; everything else is wrong usage.
             guard Drydock.exitCode(for: error) == .success else {

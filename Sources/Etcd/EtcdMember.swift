@@ -23,7 +23,8 @@ final class EtcdMember: Sendable {
         tls = usesTLS ? configuration.tls ?? EtcdConfiguration.TLS(authority: nil, certificate: nil, key: nil) : nil
         let security = try tls?.transportSecurity() ?? .plaintext
         var config = HTTP2ClientTransport.Posix.Config.defaults
-        config.connection.keepalive = .init(time: .seconds(10), timeout: .seconds(10), allowWithoutCalls: false)
+        // etcd calls pings more often than every 5 s too many (--grpc-keepalive-min-time).
+        config.connection.keepalive = .init(time: .seconds(6), timeout: .seconds(5), allowWithoutCalls: false)
         config.http2.maxFrameSize = 1 << 20
         // Fail the call and let our own backoff decide, rather than wait in the transport.
         config.backoff = .init(initial: .milliseconds(50), max: .seconds(1), multiplier: 1.6, jitter: 0.2)

@@ -11,12 +11,15 @@ package final class LocalEtcdCluster: Sendable {
         package var usesTLS: Bool
         /// Passed to every server as they are.
         package var arguments: [String]
+        /// Members that have names, ports and certificates, and are started later or never.
+        package var spares: Int
 
-        package init(release: EtcdRelease = .v3_5, members: Int = 1, usesTLS: Bool = false, arguments: [String] = []) {
+        package init(release: EtcdRelease = .v3_5, members: Int = 1, usesTLS: Bool = false, arguments: [String] = [], spares: Int = 0) {
             self.release = release
             self.members = members
             self.usesTLS = usesTLS
             self.arguments = arguments
+            self.spares = spares
         }
     }
 
@@ -48,7 +51,9 @@ package final class LocalEtcdCluster: Sendable {
 
     package let options: Options
     package let folder: URL
+    /// The members that form the cluster at first.
     package let members: [Member]
+    package let spares: [Member]
     package let pki: URL
     private let authority: EtcdPKI?
 
@@ -60,10 +65,10 @@ package final class LocalEtcdCluster: Sendable {
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("drydock-etcd-\(UUID().uuidString)")
         pki = folder.appendingPathComponent("pki")
         let scheme = options.usesTLS ? "https" : "http"
-        let ports = try FreePorts.take(options.members * 2)
+        let ports = try FreePorts.take((options.members + options.spares) * 2)
         authority = options.usesTLS ? try EtcdPKI() : nil
         var members: [Member] = []
-        for index in 0..<options.members {
+        for index in 0..<options.members + options.spares {
             let name = "etcd-\(index + 1)"
             let member = Member(
                 name: name, clientURL: "\(scheme)://127.0.0.1:\(ports[index * 2])", peerURL: "\(scheme)://127.0.0.1:\(ports[index * 2 + 1])",
@@ -71,7 +76,8 @@ package final class LocalEtcdCluster: Sendable {
             try authority?.write(node: name, addresses: ["127.0.0.1"], to: member.pki)
             members.append(member)
         }
-        self.members = members
+        self.members = Array(members.prefix(options.members))
+        spares = Array(members.dropFirst(options.members))
         try FileManager.default.createDirectory(at: folder.appendingPathComponent("data"), withIntermediateDirectories: true)
     }
 
@@ -96,17 +102,18 @@ package final class LocalEtcdCluster: Sendable {
     }
 
     private func tearDown() async {
-        for member in members { await stop(member, signal: SIGKILL) }
+        for member in members + spares { await stop(member, signal: SIGKILL) }
         try? FileManager.default.removeItem(at: folder)
     }
 
     /// Starts the server of `member` on its data folder.
-    package func start(_ member: Member) throws {
+    /// - Parameter joining: `name=peerURL` of every member of the cluster that it joins, itself included; nil for one of the first members.
+    package func start(_ member: Member, joining: String? = nil) throws {
         var arguments = [
             "--name", member.name, "--data-dir", member.dataFolder.path,
             "--listen-client-urls", member.clientURL, "--advertise-client-urls", member.clientURL,
             "--listen-peer-urls", member.peerURL, "--initial-advertise-peer-urls", member.peerURL,
-            "--initial-cluster", initialCluster, "--initial-cluster-state", "new", "--logger", "zap", "--log-level", "warn",
+            "--initial-cluster", joining ?? initialCluster, "--initial-cluster-state", joining == nil ? "new" : "existing", "--logger", "zap", "--log-level", "warn",
         ]
         if options.usesTLS {
             let etcd = member.pki.appendingPathComponent("etcd").path
@@ -131,11 +138,41 @@ package final class LocalEtcdCluster: Sendable {
         _ = await running.finish()
     }
 
+    /// Sends a signal to the server of `member`: SIGSTOP, SIGCONT.
+    package func signal(_ member: Member, _ signal: Int32) { member.process.withLock { $0?.send(signal) } }
+
+    /// Whether the server of `member` runs: one that was removed from its cluster ends by itself.
+    package func isRunning(_ member: Member) -> Bool { member.process.withLock { $0?.isRunning ?? false } }
+
+    /// Ends the server of `member`, forgets its data, so that it can join anew.
+    package func wipe(_ member: Member) async throws {
+        await stop(member)
+        if FileManager.default.fileExists(atPath: member.dataFolder.path) { try FileManager.default.removeItem(at: member.dataFolder) }
+    }
+
+    /// Starts spare members as soon as the cluster lists them, as the person or the machine does that a replacement waits for; until cancelled.
+    package func startSparesWhenListed() async {
+        while !Task.isCancelled {
+            try? await startListedSpares()
+            try? await Task.sleep(for: .milliseconds(100))
+        }
+    }
+
+    private func startListedSpares() async throws {
+        let list = try await EtcdClient.connected(try configuration) { try await $0.members(isLinearizable: false) }
+        for place in list where !place.isStarted {
+            guard let member = (spares + members).first(where: { place.peerURLs == [$0.peerURL] }), !isRunning(member) else { continue }
+            try await wipe(member)
+            let started = list.filter(\.isStarted).flatMap { member in member.peerURLs.map { "\(member.name)=\($0)" } }
+            try start(member, joining: (started + ["\(member.name)=\(member.peerURL)"]).joined(separator: ","))
+        }
+    }
+
     /// How our client reaches the cluster.
     package var configuration: EtcdConfiguration {
         get throws {
             EtcdConfiguration(
-                endpoints: try members.map { try Endpoint($0.clientURL) },
+                endpoints: try (members + spares).map { try Endpoint($0.clientURL) },
                 tls: options.usesTLS
                     ? EtcdConfiguration.TLS(
                         authority: authorityFile, certificate: clientFile("crt"), key: clientFile("key")) : nil,
@@ -149,7 +186,7 @@ package final class LocalEtcdCluster: Sendable {
 
     /// The same as flags, etcdctl's and ours.
     package var flags: [String] {
-        let endpoints = ["--endpoints", members.map(\.clientURL).joined(separator: ",")]
+        let endpoints = ["--endpoints", (members + spares).map(\.clientURL).joined(separator: ",")]
         guard options.usesTLS else { return endpoints }
         return endpoints + ["--cacert", authorityFile, "--cert", clientFile("crt"), "--key", clientFile("key")]
     }

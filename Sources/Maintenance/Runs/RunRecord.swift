@@ -7,12 +7,14 @@ package enum RunState: String, Codable, Sendable, CaseIterable {
     /// It ended before its plan did: the gate said no, a step failed, somebody interrupted it. It can be resumed.
     case stopped
     case done
+    /// It ended before it changed anything: the gate said no to its first step.
+    case cancelled
     case rolledBack
     /// A person declared it over.
     case abandoned
 
     /// Whether nothing more is to come of it.
-    package var isOver: Bool { self == .done || self == .rolledBack || self == .abandoned }
+    package var isOver: Bool { self != .running && self != .stopped }
 }
 
 /// How far a step is.

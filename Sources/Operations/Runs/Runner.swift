@@ -163,9 +163,13 @@ package struct Runner<Operation: RunOperation>: Sendable {
             throw error
         } catch {
             let why = error is CancellationError || Task.isCancelled ? "it was interrupted" : "\(error)"
-            try journal.end(run, as: .stopped, message: why, now: time.now())
             let code = (error as? OperationError)?.code ?? .stopped
             let separator = why.hasSuffix(".") ? "" : "."
+            guard try journal.run(run).steps.contains(where: { $0.attempts > 0 }) else {
+                try journal.end(run, as: .cancelled, message: why, now: time.now())
+                throw OperationError(code, "the run \(run) ended before it changed anything: \(why)\(separator)")
+            }
+            try journal.end(run, as: .stopped, message: why, now: time.now())
             throw OperationError(
                 code, "the run \(run) stopped: \(why)\(separator) When the cause is gone, `drydock runs resume \(run)` goes on with it.")
         }
