@@ -35,7 +35,9 @@ enum ExitStatus: Int32 {
             case .unavailable, .deadline: self = .tryAgain
             case .invalid: self = .usage
             case .refused: self = .refused
-            case .tls, .denied, .server, .compacted, .noSpace, .learnerNotReady, .memberNotFound, .notLeader: self = .failed
+            case .tls, .denied, .server, .compacted, .noSpace, .learnerNotReady, .memberNotFound, .notLeader,
+                .unhealthyCluster:
+                self = .failed
             }
         case let error as OperationError:
             switch error.code {

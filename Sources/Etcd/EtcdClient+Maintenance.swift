@@ -25,9 +25,19 @@ package struct MemberStatus: Sendable, Equatable {
     package var errors: [String]
 
     package var isLeader: Bool { leaderID == memberID }
-    /// Whether an alarm says that this member's own data is corrupt. Every member reports the alarms of all
-    /// (`memberID:<decimal> alarm:CORRUPT`).
-    package var isCorrupt: Bool { errors.contains { $0.contains("alarm:CORRUPT") && $0.contains("memberID:\(memberID) ") } }
+    /// The alarms of the whole cluster, which every member reports among its errors (`memberID:<decimal> alarm:CORRUPT `).
+    package var alarms: [Alarm] {
+        errors.compactMap { error in
+            let words = error.split(separator: " ")
+            guard words.count == 2, words[0].hasPrefix("memberID:"), words[1].hasPrefix("alarm:"), let id = UInt64(words[0].dropFirst(9)) else {
+                return nil
+            }
+            return Alarm(memberID: id, kind: Alarm.Kind(rawValue: String(words[1].dropFirst(6))) ?? .unknown)
+        }
+    }
+
+    /// Whether an alarm says that this member's own data is corrupt.
+    package var isCorrupt: Bool { alarms.contains(Alarm(memberID: memberID, kind: .corrupt)) }
 
     /// Whether it follows a leader and complains of nothing but alarms that do not hurt its data: a full quota, or another's corruption.
     package var isHealthy: Bool { leaderID != 0 && !isCorrupt && errors.allSatisfy { $0.contains("alarm:") } }
@@ -119,13 +129,14 @@ extension EtcdClient {
         _ = try await write { try await $0.maintenance.alarm(request, metadata: $0.metadata, options: $0.brief) }
     }
 
-    /// The hash that the member at `endpoint` computes over its key-value store at `revision`. Reads the member's whole history.
+    /// The hash that the member at `endpoint` computes over its key-value store at `revision`; 0 for the newest that it has. Reads the member's whole history.
     package func hashKV(at endpoint: Endpoint, revision: Int64) async throws -> KeyValueHash {
         let answer = try await read(at: endpoint) {
             try await $0.maintenance.hashKV(
                 Etcdserverpb_HashKVRequest.with { $0.revision = revision }, metadata: $0.metadata, options: $0.unbounded)
         }
-        return KeyValueHash(memberID: answer.header.memberID, hash: answer.hash, compactRevision: answer.compactRevision)
+        return KeyValueHash(
+            memberID: answer.header.memberID, revision: answer.header.revision, hash: answer.hash, compactRevision: answer.compactRevision)
     }
 
     /// Asks the leader, which must be the member at `endpoint`, to hand leadership over.
@@ -176,6 +187,8 @@ package struct Alarm: Sendable, Hashable, Codable {
 /// The answer to HashKV.
 package struct KeyValueHash: Sendable, Equatable {
     package var memberID: UInt64
+    /// The revision that the member has come to; not the one that was asked for.
+    package var revision: Int64
     package var hash: UInt32
     package var compactRevision: Int64
 }

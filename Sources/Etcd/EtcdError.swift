@@ -22,6 +22,8 @@ package struct EtcdError: Error, CustomStringConvertible, Sendable {
         case noSpace
         /// The learner has not caught up yet.
         case learnerNotReady
+        /// Members are not connected, or not yet for the 5 s that etcd wants before the membership changes; nothing was proposed.
+        case unhealthyCluster
         /// There is no such member.
         case memberNotFound
         /// The member that was asked does not lead.
@@ -47,6 +49,11 @@ package struct EtcdError: Error, CustomStringConvertible, Sendable {
     /// Translates what gRPC reports of `endpoint`.
     init(_ error: RPCError, endpoint: Endpoint) {
         let said = error.message.isEmpty ? "\(error.code)" : error.message
+        // etcd's answers are known by their text: its own clients tell them apart the same way (api/v3rpc/rpctypes/error.go).
+        if let known = Self.answers.first(where: { said.contains($0.text) }) {
+            self.init(known.code, "\(endpoint) answered: \(said). \(known.remedy)")
+            return
+        }
         switch error.code {
         case .unavailable:
             self.init(
@@ -63,11 +70,6 @@ package struct EtcdError: Error, CustomStringConvertible, Sendable {
         case .invalidArgument where said.contains("user name is empty"), .failedPrecondition where said.contains("authentication is not enabled"):
             self.init(.denied, "\(endpoint) says: \(said). Check whether the cluster has authentication enabled, and --user.")
         default:
-            // etcd's answers are known by their text: its own clients tell them apart the same way (api/v3rpc/rpctypes/error.go).
-            if let known = Self.answers.first(where: { said.contains($0.text) }) {
-                self.init(known.code, "\(endpoint) answered: \(said). \(known.remedy)")
-                return
-            }
             self.init(.server, "\(endpoint) answered \(error.code): \(said)")
         }
     }
@@ -76,7 +78,8 @@ package struct EtcdError: Error, CustomStringConvertible, Sendable {
         ("mvcc: required revision has been compacted", .compacted, "Use a newer revision."),
         ("mvcc: database space exceeded", .noSpace, "The quota is used up; run `drydock etcd recover-space`."),
         ("can only promote a learner member which is in sync with leader", .learnerNotReady, "Wait until it has caught up."),
-        ("member not found", .memberNotFound, "Look at `drydock etcd members`."), ("not leader", .notLeader, "The leader has changed; ask again."),
+        ("unhealthy cluster", .unhealthyCluster, "Every voter must have been connected for 5 s; look at `drydock etcd members`."),
+        ("etcdserver: member not found", .memberNotFound, "Look at `drydock etcd members`."), ("etcdserver: not leader", .notLeader, "The leader has changed; ask again."),
     ]
 
     /// Whether only the rights on the key are missing, so that the cluster is at work.

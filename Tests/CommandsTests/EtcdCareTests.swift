@@ -92,11 +92,12 @@ struct EtcdCareTests {
     @Test(arguments: EtcdRelease.allCases)
     func `A dead member is removed first, and replaced by one on the same address`(_ release: EtcdRelease) async throws {
         try await withDesk(.init(release: release, members: 3, usesTLS: true, spares: 1)) { desk in
-            let dead = desk.cluster.members[1]
+            let name = try await desk.follower().name
+            let dead = try #require(desk.cluster.members.first { $0.name == name })
             try await desk.cluster.wipe(dead)
             let health = try await desk.report("etcd health --cluster", status: 3)
-            #expect("\(health)".contains("etcd-2") && "\(health)".contains("one failure away"))
-            let run = try await desk.drydock("etcd member replace etcd-2 --peer-url \(dead.peerURL)", ["--join-timeout", "60s"])
+            #expect("\(health)".contains(name) && "\(health)".contains("one failure away"))
+            let run = try await desk.drydock("etcd member replace \(name) --peer-url \(dead.peerURL)", ["--join-timeout", "60s"])
             try #require(run.status == 0, "\(run.errors)")
             #expect(try await desk.members().allSatisfy { !$0.isLearner && $0.isStarted })
             #expect(try await desk.report("etcd health --cluster")["verdict"] as? String == "healthy")
@@ -129,7 +130,7 @@ struct EtcdCareTests {
             _ = try? await desk.connected { client in
                 for count in 0..<100 { _ = try await client.put([("/different/\(count)", value)]) }
             }
-            let run = try await desk.drydock("etcd recover-space")
+            let run = try await desk.drydock("etcd recover-space --threshold 30%")
             #expect(run.status == 1 && run.errors.contains("the data itself fills it"), "\(run.errors)")
             let alarms = try await desk.connected { try await $0.alarms() }
             #expect(alarms.map(\.kind) == [.noSpace], "the alarm is not taken back while there is no room")
@@ -146,14 +147,15 @@ struct EtcdCareTests {
 
     @Test func `Without a quorum nothing disruptive begins, and health says why`() async throws {
         try await withDesk(.init(members: 3)) { desk in
-            await desk.cluster.stop(desk.cluster.members[2])
+            let name = try await desk.follower().name
+            await desk.cluster.stop(try #require(desk.cluster.members.first { $0.name == name }))
             #expect(try await desk.report("etcd health --cluster", status: 3)["verdict"] as? String == "degraded")
             let defrag = try await desk.drydock("etcd defrag")
-            #expect(defrag.status == 4 && defrag.output.contains("etcd-3 does not answer"), "\(defrag.output)\(defrag.errors)")
-            await desk.cluster.stop(desk.cluster.members[1])
+            #expect(defrag.status == 4 && defrag.output.contains("\(name) does not answer"), "\(defrag.output)\(defrag.errors)")
+            await desk.cluster.stop(try #require(desk.cluster.members.first { $0.name != name }))
             let health = try await desk.report("etcd health --cluster", status: 1)
             #expect("\(health)".contains("no quorum"))
-            for command in ["etcd defrag", "etcd member remove etcd-3", "etcd member add --learner --peer-url http://127.0.0.1:9", "etcd recover-space"] {
+            for command in ["etcd defrag", "etcd member remove \(name)", "etcd member add --learner --peer-url http://127.0.0.1:9", "etcd recover-space"] {
                 let run = try await desk.drydock(command)
                 #expect(run.status == 4, "\(command): \(run.status) \(run.errors)")
             }

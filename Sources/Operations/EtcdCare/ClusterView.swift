@@ -105,7 +105,12 @@ package struct ClusterView: Sendable {
             for await view in group { views[view.member.id] = view }
             return list.compactMap { views[$0.id] }.sorted { ($0.member.title, $0.member.id) < ($1.member.title, $1.member.id) }
         }
-        return ClusterView(clusterID: first.clusterID, members: views, alarms: (try? await client.alarms()) ?? [])
+        var cluster = ClusterView(clusterID: first.clusterID, members: views, alarms: [])
+        // What members say of alarms needs no quorum; the leader has applied what the others may still have to.
+        let tellers: [MemberView] = cluster.leader.map { [$0] } ?? views
+        let alarms = Set(tellers.flatMap { $0.answer?.alarms ?? [] })
+        cluster.alarms = alarms.sorted { $0.memberID < $1.memberID }
+        return cluster
     }
 
     private struct Place: Sendable {

@@ -82,7 +82,16 @@ package struct Consistency: Sendable, Codable {
         guard let endpoint = member.endpoint, member.answer != nil else {
             return HashAnswer(member: member.member.id, result: .failure(EtcdError(.unavailable, member.complaint ?? "it does not answer")))
         }
-        do { return HashAnswer(member: member.member.id, result: .success(try await client.hashKV(at: endpoint, revision: revision))) } catch {
+        do {
+            do { return HashAnswer(member: member.member.id, result: .success(try await client.hashKV(at: endpoint, revision: revision))) } catch
+                let error as EtcdError where error.code == .compacted
+            {
+                // etcd 3.4 hashes the revision that it is compacted to only when it is not asked for by number.
+                let hash = try await client.hashKV(at: endpoint, revision: 0)
+                guard hash.revision == revision else { throw error }
+                return HashAnswer(member: member.member.id, result: .success(hash))
+            }
+        } catch {
             return HashAnswer(member: member.member.id, result: .failure(error as? EtcdError ?? EtcdError(.unavailable, "\(error)")))
         }
     }

@@ -17,17 +17,17 @@ extension EtcdRun {
 
     package func isAlreadySo(_ step: EtcdAction.Step, evidence: [String: String]?) async throws -> String? {
         switch step.action {
-        case .compact(let revision): return try await client.isCompacted(at: revision) ? "compacted at \(revision)" : nil
+        case .compact(let revision): return try await lasting { try await client.isCompacted(at: revision) } ? "compacted at \(revision)" : nil
         case .defragment(let id): return try await evidence.asyncFlatMap { try await defragmented(id, since: $0) }
         case .moveLeader(let from):
             guard let leader = try await leader(), leader.member.id != from else { return nil }
             return "\(leader.member.title) leads"
         case .makeLeader(let id): return try await leader()?.member.id == id ? "it leads" : nil
         case .requireSpace, .proveWrite, .checkConsistency: return nil
-        case .disarmNoSpace: return try await client.alarms().contains { $0.kind == .noSpace } ? nil : "no alarm stands"
+        case .disarmNoSpace: return try await hasNoSpaceAlarm() ? nil : "no alarm stands"
         case .addMember(let urls, _):
             return try await members().first { Set($0.peerURLs) == Set(urls) }.map { "it is member \($0.id.memberText)" }
-        case .awaitCaughtUp(let urls): return Self.caughtUp(urls, in: try await view(), limits)
+        case .awaitCaughtUp(let urls): return Self.caughtUp(urls, in: try await lasting { try await view() }, limits)
         case .promote(let urls):
             guard let member = try await members().first(where: { Set($0.peerURLs) == Set(urls) }) else {
                 throw OperationError(.stopped, "the member with the peer URL \(urls.joined(separator: ",")) is no longer in the list")
@@ -51,11 +51,11 @@ extension EtcdRun {
             return nil
         case .requireSpace(let share): return try await requireSpace(share)
         case .disarmNoSpace:
-            for alarm in try await client.alarms() where alarm.kind == .noSpace { try await client.disarm(alarm) }
+            for alarm in try await lasting({ try await client.alarms() }) where alarm.kind == .noSpace { try await client.disarm(alarm) }
             return nil
         case .proveWrite: return try await proveWrite()
         case .addMember(let urls, let isLearner):
-            let member = try await client.addMember(peerURLs: urls, isLearner: isLearner)
+            let member = try await onceConnected { try await client.addMember(peerURLs: urls, isLearner: isLearner) }
             return "it is member \(member.id.memberText); start it with \(try await startFlags(urls))"
         case .awaitCaughtUp(let urls): return try await awaitCaughtUp(urls, notify: notify)
         case .promote(let urls): return try await promote(urls)
@@ -80,7 +80,7 @@ extension EtcdRun {
         case .makeLeader(let id):
             _ = try await wait(for: { $0.leader?.member.id == id ? true : nil }) { _ in "leadership did not move" }
         case .disarmNoSpace:
-            guard try await !client.alarms().contains(where: { $0.kind == .noSpace }) else {
+            guard try await !hasNoSpaceAlarm() else {
                 throw OperationError(.stopped, "the alarm NOSPACE was raised again at once: something still fills the database")
             }
         case .addMember(let urls, _):
@@ -101,9 +101,13 @@ extension EtcdRun {
         }
     }
 
-    private func members() async throws -> [Member] { try await client.members() }
+    private func members() async throws -> [Member] { try await lasting { try await client.members() } }
 
-    private func leader() async throws -> ClusterView.MemberView? { try await view([]).leader }
+    private func leader() async throws -> ClusterView.MemberView? { try await lasting { try await view([]) }.leader }
+
+    private func hasNoSpaceAlarm() async throws -> Bool {
+        try await lasting { try await client.alarms() }.contains { $0.kind == .noSpace }
+    }
 
     // MARK: Compaction and defragmentation
 
@@ -113,7 +117,7 @@ extension EtcdRun {
         var quiet = 0
         let limit = time.now().addingTimeInterval(limits.patienceSeconds)
         while quiet < 3, time.now() < limit {
-            let sizes = try await view([]).members.compactMap { member in member.answer.map { (member.member.id, $0.databaseSizeInUse) } }
+            let sizes = try await lasting { try await view([]) }.members.compactMap { member in member.answer.map { (member.member.id, $0.databaseSizeInUse) } }
             let shrinks = sizes.contains { id, size in before[id].map { size < $0 } ?? true }
             quiet = shrinks ? 0 : quiet + 1
             before = Dictionary(sizes, uniquingKeysWith: { first, _ in first })
@@ -123,7 +127,7 @@ extension EtcdRun {
 
     private func defragment(_ id: UInt64, notify: @Sendable (String) -> Void) async throws -> String {
         // An election may have made it the leader since the plan was made.
-        if try await leader()?.member.id == id, try await view().bestFollower(except: id) != nil {
+        if try await leader()?.member.id == id, try await lasting({ try await view() }).bestFollower(except: id) != nil {
             notify("it leads by now: leadership moves first")
             _ = try await moveLeader(from: id)
             _ = try await wait(for: { $0.leader.map { $0.member.id != id } == true ? true : nil }) { _ in "leadership did not move" }
@@ -171,7 +175,7 @@ extension EtcdRun {
     }
 
     private func moveLeader(from id: UInt64) async throws -> String {
-        let view = try await view()
+        let view = try await lasting { try await self.view() }
         guard let leader = view.leader, leader.member.id == id, let endpoint = leader.endpoint else { return "it does not lead any more" }
         guard let heir = view.bestFollower(except: id) else { throw OperationError(.stopped, "no healthy follower can take the lead") }
         do { try await client.moveLeader(at: endpoint, to: heir.member.id) } catch let error as EtcdError where error.code == .notLeader {}
@@ -181,7 +185,7 @@ extension EtcdRun {
     // MARK: Space
 
     private func requireSpace(_ share: Double) async throws -> String {
-        let view = try await view(.metrics)
+        let view = try await lasting { try await self.view(.metrics) }
         var lines: [String] = []
         for member in view.voters {
             guard let sizes = member.sizes else {
@@ -192,7 +196,7 @@ extension EtcdRun {
             guard used < share else {
                 throw OperationError(
                     .stopped,
-                    "\(member.member.title) still uses \(Int(used * 100)) % of its quota, and \(Int(share * 100)) % is the bound: the data itself fills it. Delete what is not needed or raise --quota-backend-bytes on every member"
+                    "\(member.member.title) still uses \(Int(used * 100)) % of its quota, and \(Int(share * 100)) % is the bound: the data itself fills it. Delete what is not needed or raise --quota-backend-bytes on every member; then abandon this run and begin another, which compacts again"
                 )
             }
             lines.append("\(member.member.title) \(Int(used * 100)) %")
@@ -250,12 +254,17 @@ extension EtcdRun {
         guard let member = try await members().first(where: { Set($0.peerURLs) == Set(urls) }) else {
             throw OperationError(.stopped, "the new member is not in the list any more")
         }
+        try await onceConnected { try await client.promoteMember(member.id) }
+        return nil
+    }
+
+    /// Changes the membership, and asks again while etcd says that it is too early: then nothing was proposed.
+    private func onceConnected<Result>(_ change: () async throws -> Result) async throws -> Result {
         let limit = time.now().addingTimeInterval(limits.patienceSeconds)
         while true {
-            do {
-                try await client.promoteMember(member.id)
-                return nil
-            } catch let error as EtcdError where error.code == .learnerNotReady && time.now() < limit {
+            do { return try await change() } catch let error as EtcdError
+                where (error.code == .learnerNotReady || error.code == .unhealthyCluster) && time.now() < limit
+            {
                 try await time.sleep(.milliseconds(500))
             }
         }
@@ -267,11 +276,11 @@ extension EtcdRun {
             _ = try await wait(for: { $0.leader.map { $0.member.id != id } == true ? true : nil }) { _ in "leadership did not move" }
         }
         // Not through the one that goes: it may end before it answers.
-        let view = try await view()
+        let view = try await lasting { try await self.view() }
         guard let endpoint = (view.leader ?? view.voters.first { $0.isHealthy && $0.member.id != id })?.endpoint else {
             throw OperationError(.stopped, "there is no leader to ask")
         }
-        do { try await client.removeMember(id, at: endpoint) } catch let error as EtcdError where error.code == .memberNotFound {}
+        do { try await onceConnected { try await client.removeMember(id, at: endpoint) } } catch let error as EtcdError where error.code == .memberNotFound {}
         return nil
     }
 

@@ -40,8 +40,14 @@ package struct EtcdRun: RunOperation {
 
     /// The view, also when nobody answers for a moment.
     private func lastingView(until limit: Date, _ detail: ClusterView.Detail) async throws -> ClusterView {
+        try await lasting(until: limit) { try await view(detail) }
+    }
+
+    /// What a look at the cluster says, also when nobody answers for a moment, as long as etcd needs for an election and a connection.
+    func lasting<Result>(until limit: Date? = nil, _ look: () async throws -> Result) async throws -> Result {
+        let limit = limit ?? time.now().addingTimeInterval(min(15, limits.patienceSeconds))
         while true {
-            do { return try await view(detail) } catch let error as EtcdError where error.isTransient || error.code == .deadline {
+            do { return try await look() } catch let error as EtcdError where error.isTransient || error.code == .deadline {
                 guard time.now() < limit else { throw error }
                 try await time.sleep(.milliseconds(200))
             }
