@@ -1,7 +1,7 @@
 # Everything that is done to this project has its command here.
 SWIFT_BUILD ?= swift build
 
-.PHONY: help setup build demo test torture bench release generate format lint docs clean
+.PHONY: help setup build demo test faults torture bench release generate format lint docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,9 @@ release: ## Build .build/drydock: one stripped binary that needs no Swift runtim
 	$(SWIFT_BUILD) -c release --static-swift-stdlib --product drydock
 	strip -o .build/drydock "$$($(SWIFT_BUILD) -c release --show-bin-path)/drydock"
 	@ls -l .build/drydock
+
+faults: setup ## Stop, kill and restart members of a real etcd during every step of every run
+	DRYDOCK_FAULTS=all swift test --filter EtcdRunTests
 
 torture: setup ## Damage files of a real etcd 10,000 times each; report in docs/torture.md
 	$(SWIFT_BUILD) -c release --static-swift-stdlib --product drydock

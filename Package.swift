@@ -96,7 +96,9 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "drydock-proof",
-            dependencies: ["Commands", "Etcd", "EtcdStorage", "Journal", "Proving", system, .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: [
+                "Commands", "Etcd", "EtcdStorage", "Journal", "Proving", system, .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             path: "Proofs/drydock-proof",
             swiftSettings: strict
         ),

@@ -42,6 +42,8 @@ package final class EtcdClient: Sendable {
             defer {
                 connections.finish()
                 for member in client.members.withLock({ $0 }) { member.close() }
+                // No call is in flight any more. A server that stands still would keep a graceful end waiting for ever.
+                group.cancelAll()
             }
             return try await body(client)
         }

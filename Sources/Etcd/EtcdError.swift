@@ -79,7 +79,8 @@ package struct EtcdError: Error, CustomStringConvertible, Sendable {
         ("mvcc: database space exceeded", .noSpace, "The quota is used up; run `drydock etcd recover-space`."),
         ("can only promote a learner member which is in sync with leader", .learnerNotReady, "Wait until it has caught up."),
         ("unhealthy cluster", .unhealthyCluster, "Every voter must have been connected for 5 s; look at `drydock etcd members`."),
-        ("etcdserver: member not found", .memberNotFound, "Look at `drydock etcd members`."), ("etcdserver: not leader", .notLeader, "The leader has changed; ask again."),
+        ("etcdserver: member not found", .memberNotFound, "Look at `drydock etcd members`."),
+        ("etcdserver: not leader", .notLeader, "The leader has changed; ask again."),
     ]
 
     /// Whether only the rights on the key are missing, so that the cluster is at work.

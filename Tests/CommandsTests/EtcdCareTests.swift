@@ -3,7 +3,7 @@ import Foundation
 import Proving
 import Testing
 
-@Suite(.enabled(if: EtcdRelease.mayRun, Comment(rawValue: EtcdRelease.missing)))
+@Suite(.enabled(if: EtcdRelease.mayRun, Comment(rawValue: EtcdRelease.missing)), .timeLimit(.minutes(10)))
 struct EtcdCareTests {
     private func rows(_ report: [String: Any], _ key: String) throws -> [[String: Any]] { try #require(report[key] as? [[String: Any]]) }
 
@@ -75,7 +75,8 @@ struct EtcdCareTests {
             let run = try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { [configuration] in try await load.run(configuration, pause: .milliseconds(2)) }
                 defer { load.stop() }
-                return try await desk.drydock("etcd member replace \(old.name) --peer-url \(desk.cluster.spares[0].peerURL)", ["--join-timeout", "60s"])
+                return try await desk.drydock(
+                    "etcd member replace \(old.name) --peer-url \(desk.cluster.spares[0].peerURL)", ["--join-timeout", "60s"])
             }
             try #require(run.status == 0, "\(run.errors)")
             let names = try await desk.members().map(\.name)
@@ -145,6 +146,21 @@ struct EtcdCareTests {
         }
     }
 
+    @Test func `A member that stands still holds no command up`() async throws {
+        try await withDesk(.init(members: 3, usesTLS: true)) { desk in
+            let name = try await desk.follower().name
+            let member = try #require(desk.cluster.members.first { $0.name == name })
+            desk.cluster.signal(member, SIGSTOP)
+            let began = ContinuousClock.now
+            #expect("\(try await desk.report("etcd health --cluster", status: 3))".contains(name))
+            #expect(try await desk.drydock("etcd members").output.contains("unhealthy"))
+            #expect(try await desk.drydock("etcd consistency").status == 3)
+            #expect(try await desk.drydock("etcd defrag").status == 4)
+            #expect(ContinuousClock.now - began < .seconds(60))
+            desk.cluster.signal(member, SIGCONT)
+        }
+    }
+
     @Test func `Without a quorum nothing disruptive begins, and health says why`() async throws {
         try await withDesk(.init(members: 3)) { desk in
             let name = try await desk.follower().name
@@ -155,7 +171,9 @@ struct EtcdCareTests {
             await desk.cluster.stop(try #require(desk.cluster.members.first { $0.name != name }))
             let health = try await desk.report("etcd health --cluster", status: 1)
             #expect("\(health)".contains("no quorum"))
-            for command in ["etcd defrag", "etcd member remove \(name)", "etcd member add --learner --peer-url http://127.0.0.1:9", "etcd recover-space"] {
+            for command in [
+                "etcd defrag", "etcd member remove \(name)", "etcd member add --learner --peer-url http://127.0.0.1:9", "etcd recover-space",
+            ] {
                 let run = try await desk.drydock(command)
                 #expect(run.status == 4, "\(command): \(run.status) \(run.errors)")
             }

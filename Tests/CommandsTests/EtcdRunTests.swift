@@ -60,7 +60,7 @@ enum DisturbedRun: String, CaseIterable, Sendable {
     }
 }
 
-@Suite(.enabled(if: EtcdRelease.mayRun, Comment(rawValue: EtcdRelease.missing)))
+@Suite(.enabled(if: EtcdRelease.mayRun, Comment(rawValue: EtcdRelease.missing)), .timeLimit(.minutes(60)))
 struct EtcdRunTests {
     @Test(arguments: DisturbedRun.allCases)
     func `Killed at every boundary of its journal, a run is resumed to the end of an undisturbed one, and nothing is done twice`(
@@ -78,6 +78,7 @@ struct EtcdRunTests {
             for number in 1...boundaries.count {
                 before = try await desk.members()
                 let command = desk.arguments(try await disturbed.prepare(desk))
+                let counts = try await desk.defragmentations()
                 let killed = try await BuiltProgram.interrupted(at: number, list: list, command, environment: desk.environment)
                 let reached = try String(contentsOf: list, encoding: .utf8).split(separator: "\n").last.map(String.init) ?? ""
                 let comment = "\(disturbed.rawValue), boundary \(number), \(reached)"
@@ -95,12 +96,110 @@ struct EtcdRunTests {
                     let resumed = try await desk.report("runs resume \(id)")
                     let steps = try #require(resumed["steps"] as? [[String: Any]])
                     #expect(steps.allSatisfy { ["done", "alreadySo"].contains($0["state"] as? String) }, "\(comment): \(steps)")
-                    // Whatever had been done before the kill was not begun a second time.
-                    let twice = steps.filter { ($0["attempts"] as? Int ?? 0) > 1 }.compactMap { $0["id"] as? String }
-                    #expect(twice.isEmpty || reached == "after started \(twice[0])", "\(comment): \(twice) began twice")
+                    // Whatever had been done before the kill was not begun a second time, except what only looks or proves.
+                    let twice = Set(steps.filter { ($0["attempts"] as? Int ?? 0) > 1 }.compactMap { $0["id"] as? String })
+                        .subtracting(["catch-up", "require-space", "prove-write", "consistency"])
+                    #expect(twice.allSatisfy { reached == "after started \($0)" }, "\(comment): \(twice) began twice")
+                }
+                try await disturbed.expectDone(desk, members: before, comment)
+                // The servers themselves count.
+                if disturbed != .replace {
+                    let now = try await desk.defragmentations()
+                    #expect(now == counts.mapValues { $0 + 1 }, "\(comment): \(counts) became \(now)")
+                }
+            }
+        }
+    }
+
+    private static let takesAll = ProcessInfo.processInfo.environment["DRYDOCK_FAULTS"] == "all"
+
+    enum Fault: String, CaseIterable, Sendable { case stop, kill, restart }
+
+    @Test(arguments: DisturbedRun.allCases, Fault.allCases)
+    func `A member that is stopped, killed or restarted during any step leaves the cluster serving, and the run goes on to its end`(
+        _ disturbed: DisturbedRun, _ fault: Fault
+    ) async throws {
+        try await withDesk(disturbed.options) { desk in
+            let seed = UInt64.random(in: 0...UInt64.max)
+            var generator = SplitMix(seed: seed)
+            let steps = try await disturbed.stepIDs(desk)
+            // One step by chance; `make faults` takes them all, which lasts half an hour.
+            let chosen = Self.takesAll ? steps : Array(steps.shuffled(using: &generator).prefix(1))
+            print("seed \(seed): \(fault) during \(chosen) of \(disturbed)")
+            for step in chosen {
+                let comment = "\(disturbed.rawValue), \(fault.rawValue) during \(step)"
+                let before = try await desk.members()
+                let command = try await disturbed.prepare(desk) + " --settle-timeout 8s --max-latency 2s"
+                var hurt: LocalEtcdCluster.Member?
+                let (run, reached) = try await BuiltProgram.pausing(
+                    at: "after started \(step)", desk.arguments(command), environment: desk.environment
+                ) {
+                    let victim = try await desk.victim(of: step)
+                    hurt = victim
+                    if fault == .stop { desk.cluster.signal(victim, SIGSTOP) } else { await desk.cluster.stop(victim) }
+                    if fault == .restart { try desk.cluster.start(victim) }
+                }
+                // The plan may have other members in it than the one before; what was not reached was not disturbed.
+                guard reached, let victim = hurt else {
+                    try #require(run.status == 0, "\(comment): \(run.errors)")
+                    continue
+                }
+                #expect(try await desk.hasLeader(), "\(comment): nobody leads")
+                if fault == .stop { desk.cluster.signal(victim, SIGCONT) }
+                let names = try await desk.members().map(\.name)
+                if fault == .kill, names.contains(victim.name) { try desk.cluster.start(victim) }
+                try await desk.untilHealthy()
+                if run.status != 0 {
+                    let newest = try #require(try await desk.newestRun())
+                    #expect(newest["state"] as? String == "stopped" && run.errors.contains("drydock runs resume"), "\(comment): \(run.errors)")
+                    let resumed = try await desk.drydock("runs resume \(try #require(newest["id"] as? String))")
+                    try #require(resumed.status == 0, "\(comment): \(run.errors)\n\(resumed.errors)")
                 }
                 try await disturbed.expectDone(desk, members: before, comment)
             }
         }
+    }
+}
+
+extension DisturbedRun {
+    /// The steps of a run on this cluster as it is.
+    fileprivate func stepIDs(_ desk: EtcdDesk) async throws -> [String] {
+        let plan = try await desk.report(try await prepare(desk) + " --dry-run")
+        let steps = try #require(plan["steps"] as? [[String: Any]]).compactMap { $0["id"] as? String }
+        // The space that this took is needed by the first run.
+        if self == .recoverSpace { try #require(try await desk.drydock("etcd recover-space").status == 0) }
+        return steps
+    }
+}
+
+extension EtcdDesk {
+    /// How often each member was defragmented since it started, by its own count.
+    fileprivate func defragmentations() async throws -> [String: Int64] {
+        try await connected { client in
+            var counts: [String: Int64] = [:]
+            for member in try await client.members() {
+                guard let url = member.clientURLs.first else { continue }
+                counts[member.name] = try await client.metrics(at: Endpoint(url)).defragmentations
+            }
+            return counts
+        }
+    }
+
+    /// The member that a step works on; the leader where it works on none.
+    fileprivate func victim(of step: String) async throws -> LocalEtcdCluster.Member {
+        let id = step.hasPrefix("defragment-") ? UInt64(step.dropFirst(11), radix: 16) : nil
+        guard let id, let name = try await members().first(where: { $0.id == id })?.name else { return try await leader() }
+        return try #require((cluster.members + cluster.spares).first { $0.name == name })
+    }
+
+    /// Whether the others serve, an election granted.
+    fileprivate func hasLeader() async throws -> Bool {
+        for _ in 0..<20 where try await !drydock("etcd health --cluster").output.contains("no member leads") { return true }
+        return false
+    }
+
+    /// Returns when every listed member serves again.
+    fileprivate func untilHealthy() async throws {
+        for _ in 0..<60 where try await drydock("etcd health --cluster").status != 0 {}
     }
 }

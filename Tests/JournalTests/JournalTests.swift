@@ -8,7 +8,8 @@ import Testing
 
 private func run(_ id: String, subject: String = "etcd cluster 1", owner: RunOwner = .current) -> RunRecord {
     RunRecord(
-        id: id, operation: "etcd defrag", subject: subject, state: .running, startedAt: Date(timeIntervalSince1970: 1), updatedAt: Date(), owner: owner,
+        id: id, operation: "etcd defrag", subject: subject, state: .running, startedAt: Date(timeIntervalSince1970: 1), updatedAt: Date(),
+        owner: owner,
         plan: "{}", settings: "{}", steps: [StepRecord(id: "a", title: "do a"), StepRecord(id: "b", title: "do b")])
 }
 
@@ -23,7 +24,8 @@ private func withJournal(_ body: (Journal, FilePath) async throws -> Void) async
     @Test func `What was recorded is read back, by another process too`() async throws {
         try await withJournal { journal, path in
             try journal.begin(run("one"))
-            var step = StepRecord(id: "a", title: "do a", state: .started, attempts: 1, startedAt: Date(timeIntervalSince1970: 5), evidence: ["k": "v"])
+            var step = StepRecord(
+                id: "a", title: "do a", state: .started, attempts: 1, startedAt: Date(timeIntervalSince1970: 5), evidence: ["k": "v"])
             try journal.record(step, at: 0, of: "one", now: Date())
             #expect(try Journal(path: path).run("one").steps[0] == step)
             step.state = .done
@@ -105,7 +107,8 @@ private func withJournal(_ body: (Journal, FilePath) async throws -> Void) async
 
     @Test(arguments: [
         (["XDG_STATE_HOME": "/var/state", "HOME": "/root"], "/var/state/drydock/journal.sqlite"),
-        (["HOME": "/root"], "/root/.local/state/drydock/journal.sqlite"), (["XDG_STATE_HOME": "relative", "HOME": "/h"], "/h/.local/state/drydock/journal.sqlite"),
+        (["HOME": "/root"], "/root/.local/state/drydock/journal.sqlite"),
+        (["XDG_STATE_HOME": "relative", "HOME": "/h"], "/h/.local/state/drydock/journal.sqlite"),
     ])
     func `The journal lives where XDG says`(environment: [String: String], path: String) throws {
         #expect(try Journal.defaultPath(environment: environment).string == path)

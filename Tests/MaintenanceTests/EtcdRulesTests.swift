@@ -52,7 +52,8 @@ import Testing
     @Test(arguments: [
         ("dbSizeFree > 200*1024*1024", true), ("dbSizeFree > 700MiB", false), ("dbSize >= 1000MiB && dbSize <= 1000MiB", true),
         ("fragmentation > 0.5", true), ("dbQuotaUsage > 0.8 || dbSizeFree > 200*1024*1024", true), ("dbQuotaUsage == 0.5", true),
-        ("!(dbSize > 1)", false), ("dbSize - dbSizeInUse == dbSizeFree", true), ("-1 < 0", true), ("1 + 2 * 3 == 7", true), ("(1 + 2) * 3 == 9", true),
+        ("!(dbSize > 1)", false), ("dbSize - dbSizeInUse == dbSizeFree", true), ("-1 < 0", true), ("1 + 2 * 3 == 7", true),
+        ("(1 + 2) * 3 == 9", true),
         ("10 - 4 - 3 == 3", true), ("7 % 4 == 3", true), ("1 / 0 > 0", false), ("1 / 0 != 1", false), ("dbSize*100/dbQuota > 80", false),
         ("0.1GiB < dbSize", true), ("1 < 2 || 1 / 0 > 0", true),
     ])
@@ -72,7 +73,9 @@ import Testing
     @Test func `Random text never crashes the parser`() {
         let seed = UInt64.random(in: 0...UInt64.max)
         var generator = Lehmer(state: seed | 1)
-        let pieces = ["dbSize", "dbQuota", "(", ")", "&&", "||", "!", "<", ">=", "==", "+", "-", "*", "/", "%", "1", "0.5", "3MiB", " ", "é", "\u{0}"]
+        let pieces = [
+            "dbSize", "dbQuota", "(", ")", "&&", "||", "!", "<", ">=", "==", "+", "-", "*", "/", "%", "1", "0.5", "3MiB", " ", "é", "\u{0}",
+        ]
         for _ in 0..<5000 {
             let text = (0..<Int.random(in: 0...12, using: &generator)).map { _ in pieces.randomElement(using: &generator) ?? "" }.joined()
             guard let rule = try? DefragRule(text) else { continue }

@@ -7,14 +7,16 @@ private func date(_ text: String) throws -> Date { try Date(text, strategy: .iso
 
 @Suite struct WindowTests {
     /// window, moment, seconds left (nil: closed). 2026-11-21 is a Saturday.
-    @Test(arguments: [
-        ("22:00-06:00", "2026-11-23T23:00:00Z", 25200.0), ("22:00-06:00", "2026-11-23T05:59:00Z", 60), ("22:00-06:00", "2026-11-23T06:00:00Z", nil),
-        ("22:00-06:00", "2026-11-23T12:00:00Z", nil), ("Sat,Sun 01:00-05:00", "2026-11-21T01:00:00Z", 14400),
-        ("Sat,Sun 01:00-05:00", "2026-11-23T02:00:00Z", nil), ("Fri 22:00-02:00", "2026-11-21T01:00:00Z", 3600),
-        ("Fri 22:00-02:00", "2026-11-20T01:00:00Z", nil), ("Fri-Mon 10:00-11:00", "2026-11-23T10:30:00Z", 1800),
-        ("Fri-Mon 10:00-11:00", "2026-11-24T10:30:00Z", nil), ("sat 02:00-04:00 Europe/Berlin", "2026-11-21T01:30:00Z", 5400),
-        ("02:00-04:00 America/New_York", "2026-07-01T06:30:00Z", 5400),
-    ] as [(String, String, Double?)])
+    @Test(
+        arguments: [
+            ("22:00-06:00", "2026-11-23T23:00:00Z", 25200.0), ("22:00-06:00", "2026-11-23T05:59:00Z", 60),
+            ("22:00-06:00", "2026-11-23T06:00:00Z", nil),
+            ("22:00-06:00", "2026-11-23T12:00:00Z", nil), ("Sat,Sun 01:00-05:00", "2026-11-21T01:00:00Z", 14400),
+            ("Sat,Sun 01:00-05:00", "2026-11-23T02:00:00Z", nil), ("Fri 22:00-02:00", "2026-11-21T01:00:00Z", 3600),
+            ("Fri 22:00-02:00", "2026-11-20T01:00:00Z", nil), ("Fri-Mon 10:00-11:00", "2026-11-23T10:30:00Z", 1800),
+            ("Fri-Mon 10:00-11:00", "2026-11-24T10:30:00Z", nil), ("sat 02:00-04:00 Europe/Berlin", "2026-11-21T01:30:00Z", 5400),
+            ("02:00-04:00 America/New_York", "2026-07-01T06:30:00Z", 5400),
+        ] as [(String, String, Double?)])
     func `A window knows how long it is open`(window: String, moment: String, left: Double?) throws {
         #expect(try Window(window).remaining(at: date(moment)) == left)
     }
@@ -27,7 +29,10 @@ private func date(_ text: String) throws -> Date { try Date(text, strategy: .iso
         #expect(try window.nextOpening(after: date("2026-10-25T12:00:00Z")) == date("2026-10-26T01:00:00Z"))
     }
 
-    @Test(arguments: ["", "always", "25:00-26:00", "1:00-2:00", "10:00", "10:00-10:00", "Xyz 10:00-11:00", "Mon- 10:00-11:00", "10:00-11:00 Mars/Base", "Mon 10:00-11:00 UTC x"])
+    @Test(arguments: [
+        "", "always", "25:00-26:00", "1:00-2:00", "10:00", "10:00-10:00", "Xyz 10:00-11:00", "Mon- 10:00-11:00", "10:00-11:00 Mars/Base",
+        "Mon 10:00-11:00 UTC x",
+    ])
     func `What is no window is refused with an example`(_ text: String) {
         #expect { try Window(text) } throws: { "\($0)".contains("Write it like") }
     }

@@ -38,7 +38,9 @@ extension BuiltProgram {
 
     /// State T of /proc/PID/stat (proc(5)).
     private static func isStopped(_ process: Int32) -> Bool {
-        guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8), let end = text.lastIndex(of: ")") else { return false }
+        guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8), let end = text.lastIndex(of: ")") else {
+            return false
+        }
         return text[end...].dropFirst(2).first == "T"
     }
 }

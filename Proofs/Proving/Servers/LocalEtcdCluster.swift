@@ -85,6 +85,17 @@ package final class LocalEtcdCluster: Sendable {
     package static func running<Result: Sendable>(
         _ options: Options = Options(), body: (LocalEtcdCluster) async throws -> Result
     ) async throws -> Result {
+        let servers = options.members + options.spares
+        await ServerSlots.shared.take(servers)
+        let outcome: Swift.Result<Result, any Error>
+        do { outcome = .success(try await runningUnbounded(options, body: body)) } catch { outcome = .failure(error) }
+        await ServerSlots.shared.giveBack(servers)
+        return try outcome.get()
+    }
+
+    private static func runningUnbounded<Result: Sendable>(
+        _ options: Options, body: (LocalEtcdCluster) async throws -> Result
+    ) async throws -> Result {
         let cluster = try LocalEtcdCluster(options: options)
         do {
             for member in cluster.members { try cluster.start(member) }
@@ -113,7 +124,8 @@ package final class LocalEtcdCluster: Sendable {
             "--name", member.name, "--data-dir", member.dataFolder.path,
             "--listen-client-urls", member.clientURL, "--advertise-client-urls", member.clientURL,
             "--listen-peer-urls", member.peerURL, "--initial-advertise-peer-urls", member.peerURL,
-            "--initial-cluster", joining ?? initialCluster, "--initial-cluster-state", joining == nil ? "new" : "existing", "--logger", "zap", "--log-level", "warn",
+            "--initial-cluster", joining ?? initialCluster, "--initial-cluster-state", joining == nil ? "new" : "existing", "--logger", "zap",
+            "--log-level", "warn",
         ]
         if options.usesTLS {
             let etcd = member.pki.appendingPathComponent("etcd").path
@@ -233,25 +245,31 @@ package final class LocalEtcdCluster: Sendable {
     }
 }
 
-/// Ports that nothing listens on. They are held until all were found, so that one call never returns the same port twice.
+/// Ports that nothing listens on, below those that the system gives to outgoing connections. None is handed out twice in this process.
 package enum FreePorts {
+    private static let taken = Mutex<Set<Int>>([])
+    private static let range = 10_000..<32_000
+
     package static func take(_ count: Int) throws -> [Int] {
-        var sockets: [Int32] = []
-        defer { for socket in sockets { close(socket) } }
-        return try (0..<count).map { _ in
-            let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-            sockets.append(descriptor)
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-            let bound = withUnsafeMutablePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
-                }
+        try (0..<count).map { _ in
+            for _ in 0..<1000 {
+                let port = Int.random(in: range)
+                guard taken.withLock({ $0.insert(port).inserted }) else { continue }
+                if isFree(port) { return port }
             }
-            guard bound else { throw LocalEtcdCluster.Failure(description: "no free port on 127.0.0.1") }
-            return Int(UInt16(bigEndian: address.sin_port))
+            throw LocalEtcdCluster.Failure(description: "no free port on 127.0.0.1")
+        }
+    }
+
+    private static func isFree(_ port: Int) -> Bool {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(UInt16(port).bigEndian)
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0 }
         }
     }
 }

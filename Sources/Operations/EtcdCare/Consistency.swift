@@ -83,8 +83,8 @@ package struct Consistency: Sendable, Codable {
             return HashAnswer(member: member.member.id, result: .failure(EtcdError(.unavailable, member.complaint ?? "it does not answer")))
         }
         do {
-            do { return HashAnswer(member: member.member.id, result: .success(try await client.hashKV(at: endpoint, revision: revision))) } catch
-                let error as EtcdError where error.code == .compacted
+            do { return HashAnswer(member: member.member.id, result: .success(try await client.hashKV(at: endpoint, revision: revision))) } catch let
+                error as EtcdError where error.code == .compacted
             {
                 // etcd 3.4 hashes the revision that it is compacted to only when it is not asked for by number.
                 let hash = try await client.hashKV(at: endpoint, revision: 0)

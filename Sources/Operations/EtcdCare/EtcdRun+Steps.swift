@@ -117,7 +117,9 @@ extension EtcdRun {
         var quiet = 0
         let limit = time.now().addingTimeInterval(limits.patienceSeconds)
         while quiet < 3, time.now() < limit {
-            let sizes = try await lasting { try await view([]) }.members.compactMap { member in member.answer.map { (member.member.id, $0.databaseSizeInUse) } }
+            let sizes = try await lasting { try await view([]) }.members.compactMap { member in
+                member.answer.map { (member.member.id, $0.databaseSizeInUse) }
+            }
             let shrinks = sizes.contains { id, size in before[id].map { size < $0 } ?? true }
             quiet = shrinks ? 0 : quiet + 1
             before = Dictionary(sizes, uniquingKeysWith: { first, _ in first })
@@ -280,7 +282,9 @@ extension EtcdRun {
         guard let endpoint = (view.leader ?? view.voters.first { $0.isHealthy && $0.member.id != id })?.endpoint else {
             throw OperationError(.stopped, "there is no leader to ask")
         }
-        do { try await onceConnected { try await client.removeMember(id, at: endpoint) } } catch let error as EtcdError where error.code == .memberNotFound {}
+        do { try await onceConnected { try await client.removeMember(id, at: endpoint) } } catch let error as EtcdError
+            where error.code == .memberNotFound
+        {}
         return nil
     }
 
