@@ -1,10 +1,10 @@
 # Everything that is done to this project has its command here.
 SWIFT_BUILD ?= swift build
 
-.PHONY: help setup build demo test faults torture bench release generate format lint docs clean
+.PHONY: help setup build demo test faults torture bench bench-defrag release generate format lint docs clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Install what is missing: Debian packages, etcd 3.5.1 into .tools/
 	@Scripts/setup
@@ -36,6 +36,10 @@ torture: setup ## Damage files of a real etcd 10,000 times each; report in docs/
 bench: setup release ## Measure against openssl, etcdctl and etcdutl; report in docs/benchmarks.md
 	$(SWIFT_BUILD) -c release --static-swift-stdlib --product drydock-proof
 	@"$$($(SWIFT_BUILD) -c release --show-bin-path)/drydock-proof" bench --drydock .build/drydock --report docs/benchmarks.md
+
+bench-defrag: setup release ## Measure what clients bear during a defragmentation; report in docs/benchmarks.md
+	$(SWIFT_BUILD) -c release --static-swift-stdlib --product drydock-proof
+	@"$$($(SWIFT_BUILD) -c release --show-bin-path)/drydock-proof" bench-defrag --drydock .build/drydock --report docs/benchmarks.md
 
 generate: ## Generate the gRPC code from Protos/
 	Scripts/generate

@@ -57,7 +57,7 @@ struct BenchCommand: AsyncParsableCommand {
             let bytes = try FileManager.default.attributesOfItem(atPath: file)[.size] as? Int ?? 0
             let text = try await page(bytes, saves, verifies, restores, starts)
             print(text)
-            if let report { try Data(text.utf8).write(to: URL(fileURLWithPath: report)) }
+            if let report { try ReportFile(path: report).replace(section: "snapshots", with: text) }
         }
     }
 
@@ -120,9 +120,6 @@ struct BenchCommand: AsyncParsableCommand {
         let saveAndVerify = value(saves, "drydock snapshot save").time / max(value(saves, "etcdctl snapshot save").time, 0.001)
         let start = value(starts, "drydock --version").time / 50 * 1000
         func verdict(_ value: Double, _ target: Double) -> String { value <= target ? "met" : "**missed**" }
-        let machine = try await CommandRun.run(
-            "sh", ["-c", "grep -m1 'model name' /proc/cpuinfo | cut -d: -f2; nproc; free -g | awk '/Mem/ {print $2}'; uname -r"])
-        let facts = machine.output.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
         let openssl = try await CommandRun.run("openssl", ["version"])
         let version = try await CommandRun.run(drydock, ["--version"])
         return """
@@ -131,7 +128,7 @@ struct BenchCommand: AsyncParsableCommand {
             Made by `make bench`: one snapshot of \(bytes >> 20) MiB with keys and values like those of Kubernetes, \(runs) rounds of alternating runs \
             (save: \(min(5, runs))), medians, everything pending written to disk before each run, the snapshot in the page cache.
 
-            Machine: \(facts.joined(separator: ", ")) (processor, cores, GiB of memory, kernel). drydock \(version.output.trimmingCharacters(in: .whitespacesAndNewlines)) \
+            Machine: \(try await ReportFile.machine()). drydock \(version.output.trimmingCharacters(in: .whitespacesAndNewlines)) \
             (release), etcd 3.5.1, \(openssl.output.trimmingCharacters(in: .whitespacesAndNewlines)).
 
             | what | measured | target | |

@@ -16,5 +16,5 @@ struct Drydock: AsyncParsableCommand {
 
 enum Version {
     /// The version of this build; `CHANGELOG.md` says what it holds.
-    static let current = "0.1.0"
+    static let current = "0.2.0"
 }
