@@ -59,8 +59,19 @@ struct EtcdOptions: ParsableArguments {
             commandTimeout: try duration(commandTimeout, "COMMAND_TIMEOUT", default: .seconds(5)))
     }
 
-    /// Whether a flag says how to reach the cluster.
-    var isGiven: Bool { endpoints != nil || cacert != nil || cert != nil || key != nil || user != nil }
+    /// `base`, with what the flags here say otherwise. Variables do not count: they may be about another cluster.
+    func overriding(_ base: EtcdConfiguration) throws -> EtcdConfiguration {
+        var result = base
+        if let endpoints { result.endpoints = try Endpoint.list(endpoints) }
+        if cacert != nil || cert != nil || key != nil {
+            result.tls = .init(
+                authority: cacert ?? base.tls?.authority, certificate: cert ?? base.tls?.certificate, key: key ?? base.tls?.key)
+        }
+        if let user {
+            result.credentials = try credentials(user, password ?? ProcessInfo.processInfo.environment["ETCDCTL_PASSWORD"])
+        }
+        return result
+    }
 
     /// The password of a user whose name is known already.
     func password(of user: String?) throws -> String? {

@@ -37,10 +37,16 @@ extension UInt64 {
 }
 
 extension EtcdClient {
-    /// The members.
-    /// - Parameter isLinearizable: false asks one member for what it knows, which works without a quorum; etcd 3.4 always does that.
-    package func members(isLinearizable: Bool = true) async throws -> [Member] {
-        let request = Etcdserverpb_MemberListRequest.with { $0.linearizable = isLinearizable }
+    /// The members, as the member at `endpoint` knows them, which works without a quorum.
+    package func members(at endpoint: Endpoint) async throws -> [Member] {
+        try await once(at: endpoint) {
+            try await $0.cluster.memberList(Etcdserverpb_MemberListRequest(), metadata: $0.metadata, options: $0.brief)
+        }.members.map(Member.init)
+    }
+
+    /// The members, as the cluster agrees; etcd 3.4 answers for one member alone.
+    package func members() async throws -> [Member] {
+        let request = Etcdserverpb_MemberListRequest.with { $0.linearizable = true }
         return try await read { try await $0.cluster.memberList(request, metadata: $0.metadata, options: $0.brief) }.members.map(Member.init)
     }
 

@@ -67,6 +67,12 @@ extension EtcdClient {
         }
     }
 
+    /// Deletes one key.
+    package func delete(key: String) async throws {
+        let request = Etcdserverpb_DeleteRangeRequest.with { $0.key = Data(key.utf8) }
+        _ = try await write { try await $0.kv.deleteRange(request, metadata: $0.metadata, options: $0.brief) }
+    }
+
     /// Removes the history before `revision`, and waits until it is gone.
     package func compact(at revision: Int64) async throws {
         var request = Etcdserverpb_CompactionRequest()

@@ -102,6 +102,12 @@ package final class EtcdClient: Sendable {
     func member(at endpoint: Endpoint) throws(EtcdError) -> EtcdMember {
         try members.withLock { members throws(EtcdError) in
             if let member = members.first(where: { $0.endpoint == endpoint }) { return member }
+            guard !configuration.usesTLS || endpoint.requiresTLS != false else {
+                throw EtcdError(
+                    .tls,
+                    "\(endpoint), which the cluster lists, is not encrypted, and the endpoints that were given are. Nothing was sent there. Check the member's --advertise-client-urls."
+                )
+            }
             let member = try EtcdMember(endpoint: endpoint, configuration: configuration)
             members.append(member)
             connections.yield(member)

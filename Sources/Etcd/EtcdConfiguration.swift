@@ -36,6 +36,9 @@ package struct EtcdConfiguration: Sendable {
     /// How long one call may take. Streams of snapshots are not bound by it.
     package var commandTimeout: Duration
 
+    /// Whether TLS is wanted: then nothing is said unencrypted to members that the cluster lists.
+    package var usesTLS: Bool { tls != nil || endpoints.contains { $0.requiresTLS == true } }
+
     /// Whether an endpoint is spoken to without TLS.
     package var sendsPasswordInClear: Bool { endpoints.contains { !($0.requiresTLS ?? (tls != nil)) } }
 

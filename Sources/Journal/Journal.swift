@@ -47,11 +47,19 @@ package final class Journal: Sendable {
             configuration.journalMode = .wal
             configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = FULL") }
             database = try DatabaseQueue(path: path.string, configuration: configuration)
-            try Self.migrator.migrate(database)
+            try Self.migrate(database)
         } catch {
             throw JournalError(
                 .system, "cannot open the journal \(path): \(error). Check that this user may write there, and that the disk has room.")
         }
+    }
+
+    /// Another process may be making the same tables: then they are there at the second look.
+    private static func migrate(_ database: DatabaseQueue) throws {
+        for _ in 0..<4 {
+            do { return try migrator.migrate(database) } catch is DatabaseError { continue }
+        }
+        try migrator.migrate(database)
     }
 
     private static var migrator: DatabaseMigrator {
@@ -105,8 +113,10 @@ package final class Journal: Sendable {
     }
 
     /// Notes how far a step is.
+    /// - Throws: `.locked` when this process does not carry the run out any more.
     package func record(_ step: StepRecord, at position: Int, of run: String, now: Date) throws {
         try write("\(step.state.rawValue) \(step.id)") { database in
+            try Self.checkOwns(run, database)
             try database.execute(
                 sql: "UPDATE step SET state = ?, attempts = ?, startedAt = ?, endedAt = ?, evidence = ?, result = ? WHERE run = ? AND position = ?",
                 arguments: [
@@ -118,20 +128,37 @@ package final class Journal: Sendable {
     }
 
     /// Notes that a run ended, which frees its subject unless it only stopped.
+    /// - Throws: `.locked` when this process does not carry the run out any more.
     package func end(_ id: String, as state: RunState, message: String?, now: Date) throws {
         try write("\(state.rawValue) \(id)") { database in
-            try database.execute(
-                sql: "UPDATE run SET state = ?, message = ?, updatedAt = ? WHERE id = ?",
-                arguments: [state.rawValue, message, now.timeIntervalSince1970, id])
+            try Self.checkOwns(id, database)
+            try Self.end(id, as: state, message: message, now: now, in: database)
+        }
+    }
+
+    private static func end(_ id: String, as state: RunState, message: String?, now: Date, in database: Database) throws {
+        try database.execute(
+            sql: "UPDATE run SET state = ?, message = ?, updatedAt = ? WHERE id = ?",
+            arguments: [state.rawValue, message, now.timeIntervalSince1970, id])
+    }
+
+    /// A process whose lock was taken must not write over what its successor writes.
+    private static func checkOwns(_ id: String, _ database: Database) throws {
+        guard let run = try runs(database, where: "id = ?", [id]).first else { throw missing(id) }
+        guard run.state == .running, run.owner == .current else {
+            throw JournalError(
+                .locked, "the run \(id) is no longer this process's: it is \(run.state.rawValue), of \(run.owner.text). Nothing further was done.")
         }
     }
 
     /// Declares a run over that nobody will resume.
     package func abandon(_ id: String, takingLock: Bool, now: Date) throws {
-        let run = try run(id)
-        guard !run.state.isOver else { throw JournalError(.invalid, "the run \(id) is over: \(run.state.rawValue).") }
-        try Self.checkMayTake(run, takingLock: takingLock)
-        try end(id, as: .abandoned, message: run.message, now: now)
+        try write("abandon \(id)") { database in
+            guard let run = try Self.runs(database, where: "id = ?", [id]).first else { throw Self.missing(id) }
+            guard !run.state.isOver else { throw JournalError(.invalid, "the run \(id) is over: \(run.state.rawValue).") }
+            try Self.checkMayTake(run, takingLock: takingLock)
+            try Self.end(id, as: .abandoned, message: run.message, now: now, in: database)
+        }
     }
 
     // MARK: Reading
@@ -143,6 +170,7 @@ package final class Journal: Sendable {
 
     /// The run with this id, or the only one whose id begins with it.
     package func run(_ id: String) throws -> RunRecord {
+        guard !id.isEmpty else { throw Self.missing("\"\"") }
         let found = try read { try Self.runs($0, where: "substr(id, 1, length(?1)) = ?1", [id]) }
         if let exact = found.first(where: { $0.id == id }) { return exact }
         guard found.count <= 1 else { throw JournalError(.invalid, "\(found.count) runs begin with \(id): write more of it.") }

@@ -98,7 +98,9 @@ struct EtcdCareTests {
             try await desk.cluster.wipe(dead)
             let health = try await desk.report("etcd health --cluster", status: 3)
             #expect("\(health)".contains(name) && "\(health)".contains("one failure away"))
-            let run = try await desk.drydock("etcd member replace \(name) --peer-url \(dead.peerURL)", ["--join-timeout", "60s"])
+            let careful = try await desk.drydock("etcd member replace \(name) --peer-url \(dead.peerURL)")
+            #expect(careful.status == 4 && careful.output.contains("--remove-first"), "only a person knows that it is dead for good")
+            let run = try await desk.drydock("etcd member replace \(name) --remove-first --peer-url \(dead.peerURL)", ["--join-timeout", "60s"])
             try #require(run.status == 0, "\(run.errors)")
             #expect(try await desk.members().allSatisfy { !$0.isLearner && $0.isStarted })
             #expect(try await desk.report("etcd health --cluster")["verdict"] as? String == "healthy")
@@ -146,6 +148,34 @@ struct EtcdCareTests {
         }
     }
 
+    @Test func `The audit finds the members that a restore with etcd 3.4 leaves behind`() async throws {
+        try await BuiltProgram.withFolder { folder in
+            let (old, new) = (folder.appendingPathComponent("old.db").path, folder.appendingPathComponent("new.db").path)
+            try await withDesk(.init(release: .v3_4, members: 3)) { (desk: EtcdDesk) async throws -> Void in
+                #expect(try await desk.drydock("snapshot save", [old]).status == 0)
+                #expect(try await desk.drydock("etcd audit --snapshot", [old]).status == 0, "the live members are those of the snapshot")
+            }
+            try await withDesk(.init(release: .v3_4, members: 1)) { (desk: EtcdDesk) async throws -> Void in
+                let member = desk.cluster.members[0]
+                try await desk.cluster.wipe(member)
+                try await CommandRun.run(
+                    EtcdRelease.v3_4.etcdctl,
+                    [
+                        "snapshot", "restore", old, "--name", member.name, "--data-dir", member.dataFolder.path, "--initial-cluster",
+                        desk.cluster.initialCluster, "--initial-advertise-peer-urls", member.peerURL,
+                    ], environment: ["ETCDCTL_API": "3"])
+                try desk.cluster.start(member)
+                try await desk.cluster.waitUntilServing()
+                #expect(try await desk.drydock("snapshot save", [new]).status == 0)
+                let audit = try await desk.report("etcd audit --snapshot", [new], status: 3)
+                let zombies = try rows(audit, "findings").filter { $0["code"] as? String == "zombie-member" }
+                #expect(zombies.count == 3 && zombies.allSatisfy { ($0["remedy"] as? String)?.isEmpty == false })
+            }
+            #expect(try await BuiltProgram.run(["etcd", "audit", "--offline", "--snapshot", old]).status == 0)
+            #expect(try await BuiltProgram.run(["etcd", "audit", "--offline"]).status == 2)
+        }
+    }
+
     @Test func `A member that stands still holds no command up`() async throws {
         try await withDesk(.init(members: 3, usesTLS: true)) { desk in
             let name = try await desk.follower().name
@@ -189,6 +219,8 @@ struct EtcdCareTests {
             #expect(run.status == 4 && run.errors.contains("is closed; it opens at") && run.errors.contains("before it changed anything"))
             #expect(try await desk.drydock("etcd defrag --window", ["next tuesday"]).status == 2)
             #expect(try await desk.drydock("etcd defrag --max-duration 1s").status == 4)
+            let named = try await BuiltProgram.run(["etcd", "health", "--endpoints", "127.0.0.1:9,\(desk.cluster.members[0].clientURL)"])
+            #expect(named.status == 3 && named.output.contains("127.0.0.1:9"), "an endpoint that was named and does not answer is a finding")
             let open = String(format: "%02d:00-%02d:00", (hour + 23) % 24, (hour + 2) % 24)
             #expect(try await desk.drydock("etcd defrag --window", [open]).status == 0)
         }

@@ -126,6 +126,7 @@ struct EtcdRunTests {
             // One step by chance; `make faults` takes them all, which lasts half an hour.
             let chosen = Self.takesAll ? steps : Array(steps.shuffled(using: &generator).prefix(1))
             print("seed \(seed): \(fault) during \(chosen) of \(disturbed)")
+            var disturbedSteps = 0
             for step in chosen {
                 let comment = "\(disturbed.rawValue), \(fault.rawValue) during \(step)"
                 let before = try await desk.members()
@@ -144,6 +145,7 @@ struct EtcdRunTests {
                     try #require(run.status == 0, "\(comment): \(run.errors)")
                     continue
                 }
+                disturbedSteps += 1
                 #expect(try await desk.hasLeader(), "\(comment): nobody leads")
                 if fault == .stop { desk.cluster.signal(victim, SIGCONT) }
                 let names = try await desk.members().map(\.name)
@@ -157,6 +159,7 @@ struct EtcdRunTests {
                 }
                 try await disturbed.expectDone(desk, members: before, comment)
             }
+            #expect(disturbedSteps > 0)
         }
     }
 }

@@ -35,6 +35,15 @@ struct EtcdClientTests {
         }
     }
 
+    @Test func `Nothing is said unencrypted to a member that an encrypted cluster lists`() async throws {
+        var configuration = EtcdConfiguration(endpoints: [try Endpoint("https://127.0.0.1:1")], credentials: .init(user: "root", password: "pw"))
+        configuration.tls = .init(authority: nil, certificate: nil, key: nil)
+        try await EtcdClient.connected(configuration) { client in
+            let error = await #expect(throws: EtcdError.self) { try await client.status(at: Endpoint("http://127.0.0.1:2"), within: .seconds(1)) }
+            #expect(error?.code == .tls && error?.message.contains("not encrypted") == true)
+        }
+    }
+
     @Test func `A token that the server no longer knows is replaced by a new one`() async throws {
         try await LocalEtcdCluster.running { cluster in
             try await cluster.enableAuthentication(password: "pw")

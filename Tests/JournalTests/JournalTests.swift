@@ -55,6 +55,7 @@ private func withJournal(_ body: (Journal, FilePath) async throws -> Void) async
             try journal.begin(run("other", subject: "etcd cluster 2"))
             try journal.end("one", as: .stopped, message: "it was tired", now: Date())
             #expect { try journal.begin(run("two")) } throws: { "\($0)".contains("it was tired") && "\($0)".contains("drydock runs resume one") }
+            _ = try journal.takeOver("one", by: .current, takingLock: false, at: Date())
             try journal.end("one", as: .done, message: nil, now: Date())
             try journal.begin(run("two"))
         }
@@ -76,6 +77,7 @@ private func withJournal(_ body: (Journal, FilePath) async throws -> Void) async
             owner.host = "elsewhere"
             try journal.begin(run("remote", subject: "d", owner: owner))
             #expect { try journal.takeOver("remote", by: .current, takingLock: false, at: Date()) } throws: { "\($0)".contains("--take-lock") }
+            #expect { try journal.end("remote", as: .done, message: nil, now: Date()) } throws: { "\($0)".contains("no longer this process's") }
             _ = try journal.takeOver("remote", by: .current, takingLock: true, at: Date())
             try journal.end("remote", as: .done, message: nil, now: Date())
             #expect { try journal.takeOver("remote", by: .current, takingLock: true, at: Date()) } throws: { "\($0)".contains("is over") }

@@ -54,7 +54,8 @@ import Testing
         ("fragmentation > 0.5", true), ("dbQuotaUsage > 0.8 || dbSizeFree > 200*1024*1024", true), ("dbQuotaUsage == 0.5", true),
         ("!(dbSize > 1)", false), ("dbSize - dbSizeInUse == dbSizeFree", true), ("-1 < 0", true), ("1 + 2 * 3 == 7", true),
         ("(1 + 2) * 3 == 9", true),
-        ("10 - 4 - 3 == 3", true), ("7 % 4 == 3", true), ("1 / 0 > 0", false), ("1 / 0 != 1", false), ("dbSize*100/dbQuota > 80", false),
+        ("10 - 4 - 3 == 3", true), ("7 % 4 == 3", true), ("1 / 0 > 0", false), ("!(dbSize / 0 > 1)", false), ("!(1 / 0 > 0) || 1 < 2", true),
+        ("1 / 0 != 1", false), ("dbSize*100/dbQuota > 80", false),
         ("0.1GiB < dbSize", true), ("1 < 2 || 1 / 0 > 0", true),
     ])
     func `Rules are understood as users of etcd-defrag write them`(rule: String, matches: Bool) throws {

@@ -171,7 +171,7 @@ package final class LocalEtcdCluster: Sendable {
     }
 
     private func startListedSpares() async throws {
-        let list = try await EtcdClient.connected(try configuration) { try await $0.members(isLinearizable: false) }
+        let list = try await EtcdClient.connected(try configuration) { try await $0.members() }
         for place in list where !place.isStarted {
             guard let member = (spares + members).first(where: { place.peerURLs == [$0.peerURL] }), !isRunning(member) else { continue }
             try await wipe(member)

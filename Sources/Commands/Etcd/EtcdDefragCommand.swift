@@ -75,6 +75,9 @@ struct EtcdRecoverSpaceCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The share of its quota that every database must be below before the alarm is taken back.", valueName: "share"))
     var threshold = ShareArgument(share: 0.8)
 
+    @Option(help: ArgumentHelp("The members' quota, where they do not tell it.", valueName: "bytes"))
+    var etcdStorageQuotaBytes: SizeArgument?
+
     @OptionGroup(title: "Run") var options: RunOptions
     @OptionGroup(title: "etcd") var etcd: EtcdOptions
     @OptionGroup(title: "Output") var output: OutputOptions
@@ -88,6 +91,8 @@ struct EtcdRecoverSpaceCommand: AsyncParsableCommand {
         plan.keepRevisions = keepRevisions
         plan.threshold = threshold.share
         plan.acceptsRisk = options.acceptRisk
-        try await EtcdRunSession(output: output).run(try etcd.configuration(), options, toleratesNoSpace: true) { [plan] in try plan.make($0) }
+        try await EtcdRunSession(output: output).run(try etcd.configuration(), options, toleratesNoSpace: true, quota: etcdStorageQuotaBytes?.bytes) {
+            [plan] in try plan.make($0)
+        }
     }
 }

@@ -22,7 +22,7 @@ struct EtcdHealthCommand: AsyncParsableCommand {
         let health: ClusterHealth
         do {
             let view = try await EtcdClient.connected(configuration) { try await ClusterView.read($0, [.reads, .metrics]) }
-            health = ClusterHealth(view, only: cluster ? nil : Set(configuration.endpoints.map(\.description)))
+            health = ClusterHealth(view, isWholeCluster: cluster)
         } catch let error as EtcdError where error.isTransient || error.code == .deadline {
             health = ClusterHealth(unreachable: error.description)
         }

@@ -109,7 +109,7 @@ struct EtcdMemberCommand: ParsableCommand {
             abstract: "Put a new member in the place of another.",
             discussion: """
                 Adds a learner, waits until it has been started and has caught up, promotes it, removes the old member, and compares the data of \
-                all. A member that is dead is removed first, because etcd adds none while a voter is not connected.
+                all. etcd adds no member while a voter is not connected: one that is dead for good is removed first, with --remove-first.
                 """)
 
         @Argument(help: "The name or ID of the member that goes.") var name: String
@@ -117,6 +117,7 @@ struct EtcdMemberCommand: ParsableCommand {
             name: [.customLong("peer-url"), .customLong("peer-urls")],
             help: "Where the new member listens for the others; several separated by commas.")
         var peerURL: String
+        @Flag(help: "The old member is dead for good: remove it before the new one is added, as etcd demands.") var removeFirst = false
         @Option(help: ArgumentHelp("How long to wait for the new member to start and catch up. (default: 10m)", valueName: "duration"))
         var joinTimeout: DurationArgument?
         @OptionGroup(title: "Run") var options: RunOptions
@@ -124,7 +125,8 @@ struct EtcdMemberCommand: ParsableCommand {
         @OptionGroup(title: "Output") var output: OutputOptions
 
         func run() async throws {
-            try await output.change(.replace(name, peerURLs: peerURL.commaSeparated), etcd, options, joinTimeout: joinTimeout?.duration)
+            try await output.change(
+                .replace(name, peerURLs: peerURL.commaSeparated, removesFirst: removeFirst), etcd, options, joinTimeout: joinTimeout?.duration)
         }
     }
 

@@ -28,8 +28,9 @@ struct EtcdStatusCommand: AsyncParsableCommand {
                 let report = StatusReport(view)
                 if watch, output.format == .table { _ = Terminal.write(Terminal.clearScreen, to: STDOUT_FILENO) }
                 try output.emit(report) { report.table }
-                if watch { try await Task.sleep(for: .seconds(2)) }
-            } while watch
+                // Whoever watches ends it by an interruption: that is no failure.
+                if watch { try? await Task.sleep(for: .seconds(2)) }
+            } while watch && !Task.isCancelled
         }
     }
 }

@@ -10,13 +10,11 @@ struct EtcdRunSession {
 
     /// Makes a plan from what the cluster says, and carries it out unless this is a rehearsal.
     func run(
-        _ configuration: EtcdConfiguration, _ options: RunOptions, joinTimeout: Duration? = nil, toleratesNoSpace: Bool = false,
+        _ configuration: EtcdConfiguration, _ options: RunOptions, joinTimeout: Duration? = nil, toleratesNoSpace: Bool = false, quota: Int64? = nil,
         plan make: @escaping @Sendable (ClusterView) throws -> EtcdAction.Plan
     ) async throws {
-        let now = Date()
         var limits = options.limits
         if let joinTimeout { limits.joinSeconds = joinTimeout.seconds }
-        let gate = options.gate(at: now)
         try await EtcdClient.connected(configuration) { client in
             let view = try await ClusterView.read(client, [.reads, .metrics])
             let plan = try make(view)
@@ -27,10 +25,12 @@ struct EtcdRunSession {
             }
             for remark in plan.remarks { output.remark("note: \(remark)") }
             let settings = EtcdRunSettings(
-                configuration: configuration, limits: limits, gate: gate, alarms: view.alarms, toleratesNoSpace: toleratesNoSpace,
-                acceptsRisk: options.acceptRisk)
+                configuration: configuration, limits: limits, window: options.window, maxSeconds: options.maxDuration?.duration.seconds,
+                alarms: view.alarms,
+                absent: toleratesNoSpace ? view.voters.filter { !$0.isHealthy }.map(\.member.id) : [], quota: quota,
+                toleratesNoSpace: toleratesNoSpace, acceptsRisk: options.acceptRisk)
             let json = String(decoding: try JSONEncoder().encode(settings), as: UTF8.self)
-            let runner = try runner(client, settings)
+            let runner = try runner(client, settings, gate: settings.gate(at: Date()))
             try await carryOut(client, view) { try await runner.begin(plan, settings: json) }
         }
     }
@@ -41,7 +41,7 @@ struct EtcdRunSession {
     func goOn(_ id: String, _ continuation: Continuation, _ etcd: EtcdOptions, takingLock: Bool) async throws {
         let record = try Self.journal().run(id)
         let settings = try Self.settings(of: record)
-        let configuration = try etcd.isGiven ? etcd.configuration() : settings.configuration(password: etcd.password(of: settings.user))
+        let configuration = try etcd.overriding(settings.configuration(password: etcd.password(of: settings.user)))
         try await EtcdClient.connected(configuration) { client in
             let view = try await ClusterView.read(client, [])
             guard view.subject == record.subject else {
@@ -50,7 +50,9 @@ struct EtcdRunSession {
                     "the run \(record.id) is about \(record.subject), and \(configuration.endpoints[0]) belongs to \(view.subject). Check --endpoints."
                 )
             }
-            let runner = try runner(client, settings)
+            // What is taken back is taken back now: the way out must not wait for a window.
+            let gate = continuation == .resume ? settings.gate(at: Date()) : Gate()
+            let runner = try runner(client, settings, gate: gate)
             try await carryOut(client, view) {
                 switch continuation {
                 case .resume: try await runner.resume(record.id, takingLock: takingLock)
@@ -68,10 +70,10 @@ struct EtcdRunSession {
         }
     }
 
-    private func runner(_ client: EtcdClient, _ settings: EtcdRunSettings) throws -> Runner<EtcdRun> {
+    private func runner(_ client: EtcdClient, _ settings: EtcdRunSettings, gate: Gate) throws -> Runner<EtcdRun> {
         let output = output
         return Runner(
-            operation: EtcdRun(client: client, settings: settings), journal: try Self.journal(), gate: settings.gate,
+            operation: EtcdRun(client: client, settings: settings), journal: try Self.journal(), gate: gate,
             patience: .seconds(settings.limits.patienceSeconds)
         ) { event in
             switch event {
@@ -87,8 +89,19 @@ struct EtcdRunSession {
 
     private func carryOut(_ client: EtcdClient, _ view: ClusterView, _ work: () async throws -> RunRecord) async throws {
         let endpoints = view.voters.compactMap(\.endpoint)
-        let (run, probe) = try await ReadProbe.watching(client, through: endpoints) { try await work() }
-        let report = RunReport(run, probe: probe)
-        try output.emit(report) { report.text }
+        let (result, probe) = try await ReadProbe.watching(client, through: endpoints) { () async -> Result<RunRecord, any Error> in
+            do { return .success(try await work()) } catch { return .failure(error) }
+        }
+        // A run that stopped has a report, too; the error comes after it.
+        let run: RunRecord?
+        switch result {
+        case .success(let record): run = record
+        case .failure(let error): run = error is OperationError ? try Self.journal().runs().first { $0.owner == .current } : nil
+        }
+        if let run {
+            let report = RunReport(run, probe: probe)
+            try output.emit(report) { report.text }
+        }
+        _ = try result.get()
     }
 }

@@ -1,6 +1,5 @@
 internal import ArgumentParser
 internal import Foundation
-internal import Journal
 internal import Maintenance
 internal import Operations
 
@@ -9,8 +8,10 @@ struct RunOptions: ParsableArguments {
     @Flag(help: "Print the plan, and do nothing.")
     var dryRun = false
 
-    @Option(help: ArgumentHelp("Begin steps only inside this window, such as \"Sat,Sun 01:00-05:00 Europe/Berlin\".", valueName: "window"))
-    var window: WindowArgument?
+    @Option(
+        help: ArgumentHelp("Begin steps only inside this window, such as \"Sat,Sun 01:00-05:00 Europe/Berlin\".", valueName: "window"),
+        transform: { try Window($0) })
+    var window: Window?
 
     @Option(help: ArgumentHelp("Begin no step that may not end within this time of the start.", valueName: "duration"))
     var maxDuration: DurationArgument?
@@ -27,24 +28,11 @@ struct RunOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The most raft entries that any other member may have to apply before a step. (default: 500)", valueName: "entries"))
     var maxLag: UInt64?
 
-    func gate(at now: Date) -> Gate {
-        Gate(window: window?.window, deadline: maxDuration.map { now.addingTimeInterval($0.duration.seconds) })
-    }
-
     var limits: CareLimits {
         var limits = CareLimits()
         if let settleTimeout { limits.patienceSeconds = settleTimeout.duration.seconds }
         if let maxLatency { limits.readSeconds = maxLatency.duration.seconds }
         if let maxLag { limits.lag = maxLag }
         return limits
-    }
-}
-
-struct WindowArgument: ExpressibleByArgument {
-    let window: Window
-
-    init?(argument: String) {
-        guard let window = try? Window(argument) else { return nil }
-        self.window = window
     }
 }

@@ -4,7 +4,8 @@
 ///
 /// Names: `dbSize`, `dbSizeInUse`, `dbSizeFree` (their difference) and `dbQuota` in bytes; `dbQuotaUsage` (dbSize / dbQuota) and
 /// `fragmentation` (dbSizeFree / dbSize) as fractions. Numbers may end in KiB, MiB or GiB. Operators, from the weakest: `||`, `&&`, `!`,
-/// comparisons (`<` `<=` `>` `>=` `==` `!=`), `+` `-`, `*` `/` `%`; parentheses. A division by zero makes every comparison false.
+/// comparisons (`<` `<=` `>` `>=` `==` `!=`), `+` `-`, `*` `/` `%`; parentheses. A condition on a division by zero does not
+/// hold, and neither does its negation.
 package struct DefragRule: Sendable, Equatable, CustomStringConvertible {
     /// The sizes of one member, bytes.
     package struct Sizes: Sendable, Equatable {
@@ -42,7 +43,7 @@ package struct DefragRule: Sendable, Equatable, CustomStringConvertible {
 
     /// Whether a member of these sizes is worth defragmenting. Without a known quota every comparison with it is false.
     package func matches(_ sizes: Sizes) -> Bool {
-        if case .truth(let answer) = condition.value(for: sizes) { return answer }
+        if case .truth(let answer?) = condition.value(for: sizes) { return answer }
         return false
     }
 }
@@ -62,7 +63,8 @@ indirect enum Expression: Sendable {
 
     enum Value {
         case number(Double)
-        case truth(Bool)
+        /// nil when it cannot be told.
+        case truth(Bool?)
     }
 
     case number(Double)
@@ -89,14 +91,19 @@ indirect enum Expression: Sendable {
         }
     }
 
+    /// A number that is not known (a division by zero, a quota that nobody tells) makes what is said of it unknown, its negation too.
     func value(for sizes: DefragRule.Sizes) -> Value {
         switch self {
         case .number(let number): return .number(number)
         case .name(let name): return .number(name.value(in: sizes))
-        case .not(let inner): return .truth(!inner.isTrue(for: sizes))
+        case .not(let inner): return .truth(inner.truth(for: sizes).map { !$0 })
         case .negative(let inner): return .number(-inner.number(for: sizes))
-        case .binary("&&", let left, let right): return .truth(left.isTrue(for: sizes) && right.isTrue(for: sizes))
-        case .binary("||", let left, let right): return .truth(left.isTrue(for: sizes) || right.isTrue(for: sizes))
+        case .binary("&&", let left, let right):
+            let (a, b) = (left.truth(for: sizes), right.truth(for: sizes))
+            return .truth(a == false || b == false ? false : a == nil || b == nil ? nil : true)
+        case .binary("||", let left, let right):
+            let (a, b) = (left.truth(for: sizes), right.truth(for: sizes))
+            return .truth(a == true || b == true ? true : a == nil || b == nil ? nil : false)
         case .binary(let symbol, let left, let right):
             let (a, b) = (left.number(for: sizes), right.number(for: sizes))
             switch symbol {
@@ -105,19 +112,20 @@ indirect enum Expression: Sendable {
             case "*": return .number(a * b)
             case "/": return .number(b == 0 ? .nan : a / b)
             case "%": return .number(b == 0 ? .nan : a.truncatingRemainder(dividingBy: b))
+            case _ where a.isNaN || b.isNaN: return .truth(nil)
             case "<": return .truth(a < b)
             case "<=": return .truth(a <= b)
             case ">": return .truth(a > b)
             case ">=": return .truth(a >= b)
             case "==": return .truth(a == b)
-            default: return .truth(!a.isNaN && !b.isNaN && a != b)
+            default: return .truth(a != b)
             }
         }
     }
 
-    private func isTrue(for sizes: DefragRule.Sizes) -> Bool {
+    private func truth(for sizes: DefragRule.Sizes) -> Bool? {
         if case .truth(let truth) = value(for: sizes) { return truth }
-        return false
+        return nil
     }
 
     private func number(for sizes: DefragRule.Sizes) -> Double {

@@ -25,8 +25,8 @@ package struct ClusterHealth: Sendable, Codable {
     package var findings: [Finding]
 
     /// Judges a view that was read with reads and, if possible, metrics.
-    /// - Parameter endpoints: only members asked at these; nil for all.
-    package init(_ view: ClusterView, only endpoints: Set<String>? = nil, limits: CareLimits = CareLimits()) {
+    /// - Parameter isWholeCluster: false judges only the members and endpoints that the caller named.
+    package init(_ view: ClusterView, isWholeCluster: Bool = true, limits: CareLimits = CareLimits()) {
         var findings: [Finding] = []
         quorum = view.quorum
         if view.leader == nil { findings.append(Finding(isFatal: true, member: nil, message: "no member leads")) }
@@ -44,7 +44,12 @@ package struct ClusterHealth: Sendable, Codable {
             case .unknown: findings.append(Finding(isFatal: false, member: name, message: "an alarm that this program does not know"))
             }
         }
-        for member in view.members where endpoints.map({ $0.contains(member.endpoint?.description ?? "") }) ?? true {
+        if !isWholeCluster {
+            for (endpoint, error) in view.silent.sorted(by: { $0.key.description < $1.key.description }) {
+                findings.append(Finding(isFatal: false, member: endpoint.description, message: error.description))
+            }
+        }
+        for member in view.members where isWholeCluster || view.named.contains(member.member.id) {
             findings += Self.findings(member, view, limits)
         }
         if quorum.spare == 0, quorum.voters > 2 {

@@ -49,6 +49,10 @@ package struct ClusterView: Sendable {
     package var clusterID: UInt64
     package var members: [MemberView]
     package var alarms: [Alarm]
+    /// The endpoints that the caller named and that did not answer, and why.
+    package var silent: [Endpoint: EtcdError] = [:]
+    /// The members that answered at an endpoint that the caller named.
+    package var named: Set<UInt64> = []
 
     /// What to look at besides each member's status.
     package struct Detail: OptionSet, Sendable {
@@ -59,7 +63,8 @@ package struct ClusterView: Sendable {
     }
 
     package var voters: [MemberView] { members.filter { !$0.member.isLearner } }
-    package var leader: MemberView? { voters.first { $0.isLeader } }
+    /// The one that leads: of two that say so, the one of the newer term.
+    package var leader: MemberView? { voters.filter(\.isLeader).max { ($0.answer?.raftTerm ?? 0) < ($1.answer?.raftTerm ?? 0) } }
     package var quorum: Quorum { Quorum(voters: voters.count, healthyVoters: voters.count(where: \.isHealthy)) }
     /// The newest committed raft entry that any member knows.
     package var raftIndex: UInt64 { members.compactMap { $0.answer?.raftIndex }.max() ?? 0 }
@@ -90,7 +95,15 @@ package struct ClusterView: Sendable {
                 "\(first.endpoint) and \(other.endpoint) belong to different clusters (\(first.clusterID.memberText), \(other.clusterID.memberText)). Name the members of one."
             )
         }
-        let list = try await client.members(isLinearizable: false)
+        // The leader knows best who belongs to the cluster; without one anybody is asked, but a learner answers for nobody else.
+        let tellers = answers.sorted {
+            ($0.isLeader ? 1 : 0, $0.raftTerm, $0.raftAppliedIndex) > ($1.isLeader ? 1 : 0, $1.raftTerm, $1.raftAppliedIndex)
+        }
+        guard let teller = tellers.first(where: { !$0.isLearner }) else {
+            throw EtcdError(
+                .invalid, "\(first.endpoint) is a learner, which does not know the cluster's members. Name a voting member with --endpoints.")
+        }
+        let list = try await client.members(at: teller.endpoint)
         let places = list.map { member in
             Place(
                 member: member,
@@ -106,9 +119,11 @@ package struct ClusterView: Sendable {
             return list.compactMap { views[$0.id] }.sorted { ($0.member.title, $0.member.id) < ($1.member.title, $1.member.id) }
         }
         var cluster = ClusterView(clusterID: first.clusterID, members: views, alarms: [])
+        cluster.named = Set(answers.map(\.memberID))
+        for answer in known { cluster.silent[answer.endpoint] = answer.status.failure }
         // What members say of alarms needs no quorum; the leader has applied what the others may still have to.
-        let tellers: [MemberView] = cluster.leader.map { [$0] } ?? views
-        let alarms = Set(tellers.flatMap { $0.answer?.alarms ?? [] })
+        let witnesses: [MemberView] = cluster.leader.map { [$0] } ?? views
+        let alarms = Set(witnesses.flatMap { $0.answer?.alarms ?? [] })
         cluster.alarms = alarms.sorted { $0.memberID < $1.memberID }
         return cluster
     }

@@ -41,14 +41,23 @@ package struct Consistency: Sendable, Codable {
     /// - Parameter patience: how long to wait for the members to have the revision.
     package static func check(_ client: EtcdClient, patience: Duration = .seconds(10), time: RunTime = .system) async throws -> Consistency {
         let limit = time.now().addingTimeInterval(patience.seconds)
+        var target: Int64?
         while true {
             let view = try await ClusterView.read(client, .reads)
-            // What the one that lags most has, all have.
-            let revision = view.voters.compactMap { $0.answer?.revision }.min() ?? 0
-            let report = await compare(view, at: revision, client)
+            let wanted = target ?? view.revision
+            target = wanted
+            // A member that lags is waited for: at an older revision all would agree.
+            let late = view.voters.filter { ($0.answer?.revision ?? wanted) < wanted }
+            if !late.isEmpty, time.now() < limit {
+                try await time.sleep(.milliseconds(200))
+                continue
+            }
+            let report = await compare(view, at: wanted, client)
             let settled = report.members.allSatisfy { $0.verdict != .unknown || $0.problem != nil }
             let compactions = Set(report.members.compactMap(\.compactRevision))
             if settled && compactions.count <= 1 || time.now() >= limit { return report }
+            // A compaction came between: what it left is newer.
+            target = nil
             try await time.sleep(.milliseconds(300))
         }
     }

@@ -16,6 +16,8 @@ package struct DefragPlan: Sendable {
     /// A quota to use in the rule where members do not tell theirs, bytes.
     package var quota: Int64?
     package var acceptsRisk = false
+    /// Whether members that are down are left out rather than brought back first.
+    var leavesOutDead = false
 
     package init() {}
 
@@ -24,7 +26,7 @@ package struct DefragPlan: Sendable {
     package func make(_ view: ClusterView) throws -> EtcdAction.Plan {
         var plan = EtcdAction.Plan(operation: "etcd defrag", subject: view.subject, steps: [])
         let chosen = try choose(view, &plan)
-        plan.refusals += acceptsRisk ? [] : Self.refusals(view, chosen: chosen)
+        plan.refusals += refusals(view, chosen: chosen)
         guard !chosen.isEmpty else { return plan }
         if let keepRevisions, view.revision - keepRevisions > 1 { plan.steps.append(Self.compaction(at: view.revision - keepRevisions)) }
         plan.steps += Self.defragmentations(of: chosen, view)
@@ -85,10 +87,12 @@ package struct DefragPlan: Sendable {
                 plan.remarks.append("\(name) is left out: a learner cannot be defragmented while it runs")
                 continue
             }
-            guard var sizes = member.sizes else {
-                plan.refusals.append("\(name) does not answer: \(member.complaint ?? "no reason"). Bring it back first.")
+            if leavesOutDead, !member.isHealthy {
+                plan.remarks.append("\(name) is left out: \(member.complaint ?? "it is down"). Defragment it when it is back")
                 continue
             }
+            // One that does not answer is refused below, chosen or not.
+            guard var sizes = member.sizes else { continue }
             if let quota { sizes.dbQuota = quota }
             if let rule, rule.needsQuota, sizes.dbQuota == nil {
                 throw OperationError(
@@ -109,15 +113,15 @@ package struct DefragPlan: Sendable {
     }
 
     /// What speaks against defragmenting any of `chosen`. The gate asks again before each step.
-    private static func refusals(_ view: ClusterView, chosen: [ClusterView.MemberView]) -> [String] {
+    private func refusals(_ view: ClusterView, chosen: [ClusterView.MemberView]) -> [String] {
         var refusals: [String] = []
-        for member in view.voters where !member.isHealthy && member.answer != nil {
+        for member in view.voters where !leavesOutDead && !member.isHealthy && member.answer != nil {
             refusals.append("\(member.member.title) is not healthy: \(member.complaint ?? "no reason"). Bring it back first.")
         }
-        for member in view.voters where member.answer == nil && !chosen.contains(where: { $0.member.id == member.member.id }) {
+        for member in view.voters where !leavesOutDead && member.answer == nil && !chosen.contains(where: { $0.member.id == member.member.id }) {
             refusals.append("\(member.member.title) does not answer: \(member.complaint ?? "no reason"). Bring it back first.")
         }
-        if refusals.isEmpty, let first = chosen.first,
+        if refusals.isEmpty, !acceptsRisk, let first = chosen.first,
             let refusal = EtcdRun.quorumRefusal(view: view, action: .defragment(member: first.member.id))
         {
             refusals.append("\(refusal). Add --accept-risk if clients can do without the cluster for that time.")

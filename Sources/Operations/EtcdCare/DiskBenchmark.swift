@@ -1,12 +1,13 @@
 package import Etcd
 internal import Foundation
+internal import Maintenance
 internal import Synchronization
 
 /// Whether the members' disks can carry etcd: four numbers from a load that is bounded in time and keys, with thresholds and a verdict.
 package struct DiskBenchmark: Sendable {
     /// How long the whole load lasts.
     package var duration = Duration.seconds(20)
-    /// The most keys that are written; the keys are few and written over, so that the database hardly grows.
+    /// The most keys that are written, over and over.
     package var keys = 10_000
     package var valueSize = 1024
     package var clients = 16
@@ -73,12 +74,20 @@ package struct DiskBenchmark: Sendable {
             )
         }
         let endpoints = before.voters.compactMap(\.endpoint)
+        // Every put stays in the history until a compaction: the load must not fill the quota.
+        let room = before.voters.compactMap { $0.sizes.map { ($0.dbQuota ?? 2 << 30) - $0.dbSize } }.min() ?? 0
+        let puts = Int(room / 4) / (valueSize + Self.overhead)
+        guard puts >= Self.fewestPuts else {
+            throw OperationError(
+                .refused,
+                "there is no room for a load: \(room >> 20) MiB are left of the quota. Run `drydock etcd defrag --compact`, or write smaller values.")
+        }
         let lease = try await client.grantLease(seconds: Int64(duration.seconds) + 60)
         let sequential = duration * 0.4
         let clock = ContinuousClock()
         let began = clock.now
         let timer = { @Sendable in progress(min(1, (clock.now - began).seconds / duration.seconds)) }
-        let load = Load(client: client, lease: lease, keys: keys, value: [UInt8](repeating: 0x64, count: valueSize))
+        let load = Load(client: client, lease: lease, keys: keys, puts: puts, value: [UInt8](repeating: 0x64, count: valueSize))
         let result: Result<(one: Load.Tally, many: Load.Tally), any Error>
         do {
             // One client first: the latency of a write that waits for nobody but the disks.
@@ -88,10 +97,21 @@ package struct DiskBenchmark: Sendable {
         } catch {
             result = .failure(error)
         }
-        try await client.revokeLease(lease)
+        try await revoke(lease, client)
         let (one, many) = try result.get()
         let after = try await ClusterView.read(client, [.reads, .metrics])
         return report(one, many, before, after)
+    }
+
+    /// Bytes that a put takes besides its value, generously; and the fewest puts that say something.
+    private static let overhead = 512
+    private static let fewestPuts = 200
+
+    /// Deletes the keys, also when this task is cancelled: then its connections are gone, and another task makes one of its own.
+    private func revoke(_ lease: Int64, _ client: EtcdClient) async throws {
+        guard Task.isCancelled else { return try await client.revokeLease(lease) }
+        let configuration = client.configuration
+        try? await Task { try await EtcdClient.connected(configuration) { try await $0.revokeLease(lease) } }.value
     }
 
     private func report(_ one: Load.Tally, _ many: Load.Tally, _ before: ClusterView, _ after: ClusterView) -> Report {
@@ -141,12 +161,15 @@ private final class Load: Sendable {
     private let client: EtcdClient
     private let lease: Int64
     private let keys: Int
+    /// Puts that may still be made.
+    private let left: Atomic<Int>
     private let value: [UInt8]
 
-    init(client: EtcdClient, lease: Int64, keys: Int, value: [UInt8]) {
+    init(client: EtcdClient, lease: Int64, keys: Int, puts: Int, value: [UInt8]) {
         self.client = client
         self.lease = lease
         self.keys = keys
+        left = Atomic(puts)
         self.value = value
     }
 
@@ -163,7 +186,7 @@ private final class Load: Sendable {
                     let beat = rate.map { Duration.seconds(Double(clients) / Double($0)) }
                     var next = clock.now
                     var count = index
-                    while clock.now - began < duration {
+                    while clock.now - began < duration, left.wrappingSubtract(1, ordering: .relaxed).newValue >= 0 {
                         if let beat {
                             try await clock.sleep(until: next)
                             next += beat
@@ -175,7 +198,7 @@ private final class Load: Sendable {
                             _ = try await client.put(key, value, lease: lease, at: endpoints[count % endpoints.count])
                             let took = (clock.now - started).seconds
                             recorder.tally.withLock { $0.seconds.append(took) }
-                        } catch is EtcdError { recorder.tally.withLock { $0.failures += 1 } }
+                        } catch let error as EtcdError where error.code != .noSpace { recorder.tally.withLock { $0.failures += 1 } }
                         if index == 0 { timer() }
                     }
                 }

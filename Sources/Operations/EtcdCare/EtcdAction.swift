@@ -1,5 +1,5 @@
 package import Etcd
-internal import Foundation
+package import Foundation
 package import Maintenance
 
 /// What drydock does to a live etcd cluster. A new member has no ID before it is added, so it is known by its peer URLs.
@@ -21,10 +21,11 @@ package enum EtcdAction: Codable, Sendable, Equatable {
     case awaitCaughtUp(peerURLs: [String])
     case promote(peerURLs: [String])
     case remove(member: UInt64)
+    /// The same for a member that must still be dead when its turn comes.
+    case removeDead(member: UInt64)
     case removeAdded(peerURLs: [String])
     case checkConsistency
 
-    /// The operation that the action belongs to must live with the NOSPACE alarm.
     package typealias Plan = Maintenance.Plan<EtcdAction>
     package typealias Step = Maintenance.Step<EtcdAction>
 }
@@ -53,30 +54,45 @@ package struct EtcdRunSettings: Codable, Sendable, Equatable {
     package var dialSeconds: Double
     package var commandSeconds: Double
     package var limits: CareLimits
-    package var gate: Gate
+    package var window: Window?
+    /// How long the run may take each time that it is begun or resumed, seconds; nil for as long as it takes.
+    package var maxSeconds: Double?
     /// The alarms that stood when the run began: the gate does not wait for them, and stops at any other.
     package var alarms: [Alarm]
+    /// Members that were down when the run began, and that it does without.
+    package var absent: [UInt64]
+    /// The members' quota where they do not tell it, bytes.
+    package var quota: Int64?
     /// Whether a full quota is what the run is about.
     package var toleratesNoSpace: Bool
     /// Whether a person took the risk that the quorum arithmetic warns of.
     package var acceptsRisk: Bool
 
     package init(
-        configuration: EtcdConfiguration, limits: CareLimits, gate: Gate, alarms: [Alarm], toleratesNoSpace: Bool = false, acceptsRisk: Bool
+        configuration: EtcdConfiguration, limits: CareLimits, window: Window? = nil, maxSeconds: Double? = nil, alarms: [Alarm],
+        absent: [UInt64] = [], quota: Int64? = nil, toleratesNoSpace: Bool = false, acceptsRisk: Bool
     ) {
         endpoints = configuration.endpoints.map(\.description)
-        authority = configuration.tls?.authority
-        certificate = configuration.tls?.certificate
-        key = configuration.tls?.key
+        // The run may be resumed from another folder.
+        func absolute(_ path: String?) -> String? { path.map { URL(fileURLWithPath: $0).path } }
+        authority = absolute(configuration.tls?.authority)
+        certificate = absolute(configuration.tls?.certificate)
+        key = absolute(configuration.tls?.key)
         user = configuration.credentials?.user
         dialSeconds = configuration.dialTimeout.seconds
         commandSeconds = configuration.commandTimeout.seconds
         self.limits = limits
-        self.gate = gate
+        self.window = window
+        self.maxSeconds = maxSeconds
+        self.absent = absent
+        self.quota = quota
         self.alarms = alarms
         self.toleratesNoSpace = toleratesNoSpace
         self.acceptsRisk = acceptsRisk
     }
+
+    /// The gate of a run that begins or goes on at `now`.
+    package func gate(at now: Date) -> Gate { Gate(window: window, deadline: maxSeconds.map { now.addingTimeInterval($0) }) }
 
     /// How to reach the cluster again.
     package func configuration(password: String?) throws -> EtcdConfiguration {

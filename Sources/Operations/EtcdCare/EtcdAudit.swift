@@ -115,6 +115,8 @@ package struct EtcdAudit: Sendable, Codable {
     package mutating func judge(_ consistency: Consistency) {
         if consistency.isConsistent {
             notes.append(consistency.summary)
+        } else if !consistency.members.contains(where: { $0.verdict == .differs || $0.verdict == .unknown && $0.problem == nil }) {
+            add("not-compared", .warning, "cluster", consistency.summary, "Bring the member back, and run the audit again.")
         } else {
             add(
                 "inconsistent", .error, "cluster", consistency.summary,

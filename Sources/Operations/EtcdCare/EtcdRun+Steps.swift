@@ -33,7 +33,7 @@ extension EtcdRun {
                 throw OperationError(.stopped, "the member with the peer URL \(urls.joined(separator: ",")) is no longer in the list")
             }
             return member.isLearner ? nil : "it votes"
-        case .remove(let id): return try await members().contains { $0.id == id } ? nil : "it is not in the list"
+        case .remove(let id), .removeDead(let id): return try await members().contains { $0.id == id } ? nil : "it is not in the list"
         case .removeAdded(let urls): return try await members().contains { Set($0.peerURLs) == Set(urls) } ? nil : "it is not in the list"
         }
     }
@@ -59,11 +59,19 @@ extension EtcdRun {
             return "it is member \(member.id.memberText); start it with \(try await startFlags(urls))"
         case .awaitCaughtUp(let urls): return try await awaitCaughtUp(urls, notify: notify)
         case .promote(let urls): return try await promote(urls)
-        case .remove(let id): return try await remove(id)
+        case .remove(let id), .removeDead(let id): return try await remove(id)
         case .removeAdded(let urls):
             guard let member = try await members().first(where: { Set($0.peerURLs) == Set(urls) }) else { return "it is not in the list" }
             return try await remove(member.id)
         case .checkConsistency: return try await checkConsistency()
+        }
+    }
+
+    package func changedNothing(_ error: any Error) -> Bool {
+        guard let error = error as? EtcdError else { return false }
+        switch error.code {
+        case .unavailable, .deadline: return false
+        default: return true  // the server answered, and its answer was no
         }
     }
 
@@ -91,7 +99,7 @@ extension EtcdRun {
             _ = try await wait(for: { $0.added(urls).map { !$0.member.isLearner && $0.isHealthy } == true ? true : nil }) {
                 "the new member does not vote, or is not healthy: \($0.added(urls)?.complaint ?? "still a learner")"
             }
-        case .remove(let id):
+        case .remove(let id), .removeDead(let id):
             _ = try await wait(for: { $0.member(id) == nil && $0.leader != nil ? true : nil }) { _ in
                 "the member is still in the list, or nobody leads"
             }
@@ -189,11 +197,14 @@ extension EtcdRun {
     private func requireSpace(_ share: Double) async throws -> String {
         let view = try await lasting { try await self.view(.metrics) }
         var lines: [String] = []
-        for member in view.voters {
+        for member in view.voters where !settings.absent.contains(member.member.id) {
             guard let sizes = member.sizes else {
                 throw OperationError(.stopped, "\(member.member.title) cannot be asked for its size: \(member.complaint ?? "no answer")")
             }
-            guard let quota = sizes.dbQuota, quota > 0 else { continue }
+            guard let quota = settings.quota ?? sizes.dbQuota, quota > 0 else {
+                throw OperationError(
+                    .stopped, "\(member.member.title) does not tell its quota. Add --etcd-storage-quota-bytes, or make its /metrics reachable")
+            }
             let used = Double(sizes.dbSize) / Double(quota)
             guard used < share else {
                 throw OperationError(
@@ -203,11 +214,11 @@ extension EtcdRun {
             }
             lines.append("\(member.member.title) \(Int(used * 100)) %")
         }
-        return lines.isEmpty ? "no member tells its quota" : "of the quota: " + lines.joined(separator: ", ")
+        return "of the quota: " + lines.joined(separator: ", ")
     }
 
     private func proveWrite() async throws -> String {
-        let key = "drydock/write-proof"
+        let key = "drydock/write-proof/\(UUID().uuidString)"
         let value = Array("written by drydock to prove that writes work".utf8)
         var failure: (any Error)?
         // Writing the same again does no harm.
@@ -215,7 +226,7 @@ extension EtcdRun {
             do {
                 _ = try await client.put([(key, value)])
                 guard try await client.get(key) == value else { throw OperationError(.stopped, "what was written was not read back") }
-                _ = try await client.delete(prefix: key)
+                try await client.delete(key: key)
                 return "a key was written, read back and deleted"
             } catch let error as EtcdError where error.isTransient {
                 failure = error

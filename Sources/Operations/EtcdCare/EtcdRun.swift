@@ -68,7 +68,7 @@ package struct EtcdRun: RunOperation {
     /// The member that an action takes away for a while, or for good.
     private func member(of action: EtcdAction, in view: ClusterView) -> ClusterView.MemberView? {
         switch action {
-        case .defragment(let id), .remove(let id), .moveLeader(let id): view.member(id)
+        case .defragment(let id), .remove(let id), .removeDead(let id), .moveLeader(let id): view.member(id)
         case .addMember(let urls, _), .awaitCaughtUp(let urls), .promote(let urls), .removeAdded(let urls): view.added(urls)
         default: nil
         }
@@ -76,15 +76,24 @@ package struct EtcdRun: RunOperation {
 
     /// Pure: what the gate is told of a cluster that looks like `view`.
     static func checks(view: ClusterView, action: EtcdAction, target: UInt64?, settings: EtcdRunSettings) -> [GateCheck] {
-        let others = view.voters.filter { $0.member.id != target }
+        let others = view.voters.filter { $0.member.id != target && !settings.absent.contains($0.member.id) }
         var checks: [GateCheck] = []
         var unhealthy = others.filter { !$0.isHealthy }
-        // Removing a dead member repairs; the one that goes may be as it likes.
+        // Removing a dead member repairs, also when another is dead: the quorum arithmetic alone decides.
+        if case .remove = action, let member = target.flatMap(view.member), !member.isHealthy { unhealthy = [] }
+        if case .removeDead(let id) = action {
+            unhealthy = []
+            let isBack = view.member(id)?.isHealthy == true
+            checks.append(
+                GateCheck(
+                    "dead member", isBack ? .fails : .holds, isBack ? "it is healthy again, so there is nothing to repair; abandon the run" : ""))
+        }
         if case .defragment = action, let member = target.flatMap(view.member), !member.isHealthy { unhealthy.append(member) }
         checks.append(
             GateCheck(
                 "members", unhealthy.isEmpty ? .holds : .notYet,
                 unhealthy.map { "\($0.member.title): \($0.complaint ?? "unhealthy")" }.joined(separator: "; ")))
+        if let refusal = impossibility(view: view, action: action) { checks.append(GateCheck("quorum", .fails, refusal)) }
         if let refusal = quorumRefusal(view: view, action: action), !settings.acceptsRisk, !(settings.toleratesNoSpace && view.isIdleForLackOfSpace) {
             checks.append(GateCheck("quorum", unhealthy.isEmpty ? .fails : .notYet, refusal))
         }
@@ -107,6 +116,17 @@ package struct EtcdRun: RunOperation {
         return checks
     }
 
+    /// Why no risk that a person takes makes an action possible.
+    static func impossibility(view: ClusterView, action: EtcdAction) -> String? {
+        let id: UInt64
+        switch action {
+        case .remove(let member), .removeDead(let member): id = member
+        default: return nil
+        }
+        guard view.voters.map(\.member.id) == [id] else { return nil }
+        return "\(view.voters[0].member.title) is the only voting member: without it there is no cluster. Add another first, or restore a snapshot"
+    }
+
     /// What the quorum arithmetic has against an action.
     static func quorumRefusal(view: ClusterView, action: EtcdAction) -> String? {
         let now = view.quorum
@@ -116,11 +136,10 @@ package struct EtcdRun: RunOperation {
             // The member does not serve meanwhile: without it the others must be a quorum.
             if view.member(id)?.isHealthy == true { after.healthyVoters -= 1 }
             return after.spare < 0 ? "while \(view.member(id)?.member.title ?? "it") is defragmented there would be no quorum (\(after))" : nil
-        case .remove(let id):
+        case .remove(let id), .removeDead(let id):
             guard let member = view.member(id), !member.member.isLearner else { return nil }
             after.voters -= 1
             if member.isHealthy { after.healthyVoters -= 1 }
-            guard after.voters > 0 else { return "\(member.member.title) is the only voting member" }
             return now.refusal(of: "removing \(member.member.title)", leadingTo: after)
         case .removeAdded(let urls): return view.added(urls).flatMap { quorumRefusal(view: view, action: .remove(member: $0.member.id)) }
         case .addMember(_, isLearner: false):
@@ -137,9 +156,9 @@ package struct EtcdRun: RunOperation {
 }
 
 extension ClusterView {
-    /// Whether the cluster is too small to do without a member, and takes no writes for lack of space: then nothing is lost by a member that
-    /// does not serve for a moment.
-    var isIdleForLackOfSpace: Bool { voters.count < 3 && alarms.contains { $0.kind == .noSpace } }
+    /// Whether the cluster cannot do without a member (it is too small, or another is dead), and takes no writes for lack of space: then little
+    /// is lost by a member that does not serve for a moment.
+    var isIdleForLackOfSpace: Bool { quorum.spare <= 0 && alarms.contains { $0.kind == .noSpace } }
 
     /// The member with these peer URLs, in any order.
     func added(_ peerURLs: [String]) -> MemberView? { members.first { Set($0.member.peerURLs) == Set(peerURLs) } }

@@ -10,7 +10,8 @@ package struct MembershipPlan: Sendable {
         case remove(String)
         case promote(String)
         /// The new member's peer URLs.
-        case replace(String, peerURLs: [String])
+        /// - removesFirst: the old member is dead for good, and a person says so.
+        case replace(String, peerURLs: [String], removesFirst: Bool = false)
     }
 
     package var change: Change
@@ -35,10 +36,10 @@ package struct MembershipPlan: Sendable {
             let member = try find(name, view)
             guard member.member.isLearner else { throw OperationError(.invalid, "\(name) votes already.") }
             plan.steps = [awaitCaughtUp(member.member.peerURLs), promote(member.member.peerURLs, title: member.member.title)]
-        case .replace(let name, let urls):
+        case .replace(let name, let urls, let removesFirst):
             let old = try find(name, view)
             guard !old.member.isLearner else { throw OperationError(.invalid, "\(name) is a learner: remove it and add another.") }
-            plan.steps = try replace(old, by: urls, view, &plan.remarks)
+            plan.steps = try replace(old, by: urls, view, removesFirst: removesFirst, &plan)
         }
         judge(&plan, view)
         return plan
@@ -57,13 +58,13 @@ package struct MembershipPlan: Sendable {
     private func judge(_ plan: inout EtcdAction.Plan, _ view: ClusterView) {
         var refusals: [String] = []
         switch change {
-        case .replace(_, let urls):
+        case .replace:
             // The new member will be healthy when it is promoted: the run waits for that.
             var now = view.quorum
             for step in plan.steps {
                 var after = now
                 switch step.action {
-                case .remove(let id):
+                case .remove(let id), .removeDead(let id):
                     after.voters -= 1
                     if view.member(id)?.isHealthy == true { after.healthyVoters -= 1 }
                 case .promote:
@@ -71,21 +72,26 @@ package struct MembershipPlan: Sendable {
                     after.healthyVoters += 1
                 default: continue
                 }
-                if after.voters == 0 {
-                    refusals.append("it is the only voting member, and it does not answer: restore a snapshot instead")
-                } else if let refusal = now.refusal(of: step.title, leadingTo: after) {
+                if let refusal = now.refusal(of: step.title, leadingTo: after) {
                     refusals.append(refusal)
                 }
                 now = after
             }
-            if urls.isEmpty { refusals.append("the new member needs a --peer-url") }
         default: refusals += plan.steps.compactMap { EtcdRun.quorumRefusal(view: view, action: $0.action) }
         }
-        if view.leader == nil { refusals.insert("no member leads: there is no quorum, and nothing can be changed", at: 0) }
-        if acceptsRisk, view.leader != nil {
+        let adds = plan.steps.contains { if case .addMember(_, isLearner: true) = $0.action { true } else { false } }
+        if adds, let learner = view.members.first(where: \.member.isLearner) {
+            refusals.append("\(learner.member.title) is a learner already, and etcd takes one at a time (--max-learners): promote or remove it")
+        }
+        // What no risk makes possible.
+        var impossible = plan.steps.prefix(1).compactMap { EtcdRun.impossibility(view: view, action: $0.action) }
+        if view.leader == nil { impossible.append("no member leads: there is no quorum, and nothing can be changed") }
+        plan.refusals += impossible.map { "\($0)." }
+        guard impossible.isEmpty else { return }
+        if acceptsRisk {
             plan.remarks += refusals.map { "risk accepted: \($0)" }
         } else {
-            plan.refusals += refusals.map { "\($0). " + remedy }
+            plan.refusals += refusals.map { "\($0). \(remedy)" }
         }
         if plan.refusals.isEmpty, view.quorum.spare <= 0 {
             plan.remarks.append("the cluster is one failure away from losing quorum (\(view.quorum))")
@@ -121,8 +127,9 @@ package struct MembershipPlan: Sendable {
         }
     }
 
-    private func replace(_ old: ClusterView.MemberView, by urls: [String], _ view: ClusterView, _ remarks: inout [String]) throws -> [EtcdAction.Step]
-    {
+    private func replace(
+        _ old: ClusterView.MemberView, by urls: [String], _ view: ClusterView, removesFirst: Bool, _ plan: inout EtcdAction.Plan
+    ) throws -> [EtcdAction.Step] {
         let join = [add(urls, isLearner: true), awaitCaughtUp(urls), promote(urls, title: "the new member")]
         let consistency = EtcdAction.Step(
             id: "consistency", title: "compare the data of all members", target: "all members",
@@ -133,10 +140,16 @@ package struct MembershipPlan: Sendable {
             return join + leaderMove(from: old, view) + [remove(old), consistency]
         }
         try checkPeerURLs(urls, view, except: old.member.id)
-        remarks.append(
-            "\(old.member.title) is not healthy (\(old.complaint ?? "no reason")): it goes first, because etcd adds no member while a voter is not connected"
-        )
-        return [remove(old)] + join + [consistency]
+        let why = "\(old.member.title) is not healthy (\(old.complaint ?? "no reason")), and etcd adds no member while a voter is not connected"
+        if removesFirst {
+            plan.remarks.append("\(why): it is removed first")
+        } else {
+            plan.refusals.append(
+                "\(why). If it is dead for good, add --remove-first; a member that was removed never comes back. If it is not, bring it back.")
+        }
+        var first = remove(old)
+        first.action = .removeDead(member: old.member.id)
+        return [first] + join + [consistency]
     }
 
     // MARK: Steps

@@ -16,7 +16,10 @@ package struct SpaceRecoveryPlan: Sendable {
         var defrag = DefragPlan()
         defrag.keepRevisions = keepRevisions
         defrag.acceptsRisk = acceptsRisk || view.isIdleForLackOfSpace
+        // In this outage what is left has to do.
+        defrag.leavesOutDead = view.quorum.spare >= 0 && view.alarms.contains { $0.kind == .noSpace }
         var plan = try defrag.make(view)
+        if view.leader == nil { plan.refusals.append("no member leads: there is no quorum, and nothing can be changed. Bring members back first.") }
         plan.operation = "etcd recover-space"
         if !view.alarms.contains(where: { $0.kind == .noSpace }) { plan.remarks.append("no NOSPACE alarm stands: space is reclaimed all the same") }
         let percent = Int(threshold * 100)

@@ -83,10 +83,10 @@ extension AlertGroup {
             AlertRule(
                 name: "EtcdAlarmRaised",
                 expression:
-                    "etcd_mvcc_db_total_size_in_bytes{$selector} >= etcd_server_quota_backend_bytes{$selector} or increase(grpc_server_handled_total{$selector,grpc_service=\"etcdserverpb.KV\",grpc_code=\"ResourceExhausted\"}[5m]) > 0",
-                pending: "", severity: .critical, summary: "etcd refuses writes for lack of space",
+                    "etcd_mvcc_db_total_size_in_bytes{$selector} >= etcd_server_quota_backend_bytes{$selector} or increase(grpc_server_handled_total{$selector,grpc_service=\"etcdserverpb.KV\",grpc_code=~\"ResourceExhausted|DataLoss\"}[5m]) > 0",
+                pending: "", severity: .critical, summary: "etcd refuses requests: its space is used up, or its data corrupt",
                 description:
-                    "{{ $labels.instance }} reached its quota or refuses writes (alarm NOSPACE). Nothing in the cluster can be changed until space is recovered."
+                    "{{ $labels.instance }} reached its quota or refuses requests (alarm NOSPACE or CORRUPT). Nothing in the cluster can be changed until that is mended."
             ),
         ])
 }

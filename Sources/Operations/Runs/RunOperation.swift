@@ -18,6 +18,9 @@ package protocol RunOperation: Sendable {
     /// Acts. Returns what came of it, for people.
     func act(_ step: Step<Action>, notify: @Sendable (String) -> Void) async throws -> String?
 
+    /// Whether an error of `act` says for certain that nothing was changed.
+    func changedNothing(_ error: any Error) -> Bool
+
     /// Makes sure that what the step is for is so.
     func verify(_ step: Step<Action>) async throws
 }

@@ -46,6 +46,9 @@ package struct Runner<Operation: RunOperation>: Sendable {
 
     /// Goes on with a run that stopped or whose process is gone.
     package func resume(_ id: String, takingLock: Bool) async throws -> RunRecord {
+        guard try !journal.run(id).steps.contains(where: { $0.state == .undone }) else {
+            throw OperationError(.refused, "the run \(id) is being rolled back. Go on with `drydock runs rollback \(id)`, or abandon it.")
+        }
         let run = try journal.takeOver(id, by: .current, takingLock: takingLock, at: time.now())
         notify(.began(run: run.id))
         return try await finish(run.id, try Self.plan(of: run), run.steps)
@@ -62,7 +65,7 @@ package struct Runner<Operation: RunOperation>: Sendable {
         }
         let run = try journal.takeOver(id, by: .current, takingLock: takingLock, at: time.now())
         notify(.began(run: run.id))
-        try await stopping(run.id) {
+        try await stopping(run.id, command: "rollback") {
             for position in plan.steps.indices.reversed() where run.steps[position].state == .done || run.steps[position].state == .started {
                 try await takeBack(plan.steps[position], run.steps[position], at: position, of: plan.steps.count, run: run.id)
             }
@@ -106,7 +109,11 @@ package struct Runner<Operation: RunOperation>: Sendable {
             record.attempts += 1
             record.startedAt = time.now()
             try journal.record(record, at: position, of: run, now: time.now())
-            record.result = try await operation.act(step) { notify(.note($0)) }
+            do { record.result = try await operation.act(step) { notify(.note($0)) } } catch  where operation.changedNothing(error) {
+                // A definite no: the step is as it was before.
+                try journal.record(earlier, at: position, of: run, now: time.now())
+                throw error
+            }
             record.state = .done
         }
         try await operation.verify(step)
@@ -158,20 +165,20 @@ package struct Runner<Operation: RunOperation>: Sendable {
     }
 
     /// Whatever ends the work early is written down, with the way to go on.
-    private func stopping(_ run: String, _ work: () async throws -> Void) async throws {
+    private func stopping(_ run: String, command: String = "resume", _ work: () async throws -> Void) async throws {
         do { try await work() } catch let error as JournalError {
             throw error
         } catch {
             let why = error is CancellationError || Task.isCancelled ? "it was interrupted" : "\(error)"
             let code = (error as? OperationError)?.code ?? .stopped
             let separator = why.hasSuffix(".") ? "" : "."
-            guard try journal.run(run).steps.contains(where: { $0.attempts > 0 }) else {
+            guard try journal.run(run).steps.contains(where: { $0.attempts > 0 || $0.state == .undone }) else {
                 try journal.end(run, as: .cancelled, message: why, now: time.now())
                 throw OperationError(code, "the run \(run) ended before it changed anything: \(why)\(separator)")
             }
             try journal.end(run, as: .stopped, message: why, now: time.now())
             throw OperationError(
-                code, "the run \(run) stopped: \(why)\(separator) When the cause is gone, `drydock runs resume \(run)` goes on with it.")
+                code, "the run \(run) stopped: \(why)\(separator) When the cause is gone, `drydock runs \(command) \(run)` goes on with it.")
         }
     }
 
