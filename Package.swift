@@ -108,7 +108,9 @@ let package = Package(
             name: "EtcdStorageTests", dependencies: ["CPlatform", "EtcdStorage", "Proving", "drydock", crypto, system], swiftSettings: strict),
         .testTarget(name: "MaintenanceTests", dependencies: ["Maintenance"], swiftSettings: strict),
         .testTarget(name: "JournalTests", dependencies: ["Journal", "Maintenance", "Proving"], swiftSettings: strict),
-        .testTarget(name: "EtcdTests", dependencies: ["ClusterPKI", "Etcd", "Proving"], swiftSettings: strict),
+        .testTarget(
+            name: "EtcdTests",
+            dependencies: ["ClusterPKI", "Etcd", "Proving", nioCore, .product(name: "NIOEmbedded", package: "swift-nio")], swiftSettings: strict),
         .testTarget(
             name: "OperationsTests", dependencies: ["Etcd", "EtcdStorage", "Journal", "Maintenance", "Operations", "Proving", "drydock", system],
             swiftSettings: strict),

@@ -56,10 +56,10 @@ struct EtcdCareTests {
         let add = try await desk.drydock("etcd member add --learner --peer-url \(spare.peerURL)")
         #expect(add.status == 0 && add.output.contains("--initial-cluster-state existing"), "\(add.errors)")
         let promote = try await desk.drydock("etcd member promote", [try #require(try await desk.members().first(where: \.isLearner)).id.memberText])
-        #expect(promote.status == 0, "\(promote.errors)")
+        #expect(promote.status == 0, "\(promote.output)\(promote.errors)")
         #expect(try await desk.members().allSatisfy { !$0.isLearner && $0.isStarted })
         let remove = try await desk.drydock("etcd member remove \(desk.leader().name)")
-        #expect(remove.status == 0, "\(remove.errors)")
+        #expect(remove.status == 0, "\(remove.output)\(remove.errors)")
         let list = try await desk.report("etcd members")
         #expect(try rows(list, "members").count == 3 && list["spare"] as? Int == 1)
     }

@@ -202,6 +202,8 @@ private let three = [Imagined(name: "a"), Imagined(name: "b", isLeader: true), I
         #expect(try refusals(.remove("a"), three, acceptsRisk: true).isEmpty)
         #expect(try refusals(.remove("a"), three + [Imagined(name: "d")]).isEmpty)
         #expect(try refusals(.replace("a", peerURLs: url), three).isEmpty)
+        // The run waits until the learner is healthy.
+        #expect(try refusals(.promote("l"), three + [Imagined(name: "l", isLearner: true, isDown: true)]).isEmpty)
         #expect(try refusals(.remove("only"), [Imagined(name: "only", isLeader: true)]).count == 1)
         #expect(
             try refusals(.remove("only"), [Imagined(name: "only", isLeader: true)], acceptsRisk: true).isEmpty == false, "that is no risk but an end")

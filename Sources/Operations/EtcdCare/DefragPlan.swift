@@ -54,8 +54,8 @@ package struct DefragPlan: Sendable {
                         id: "move-leader", title: "hand leadership from \(name) to the follower that is most up to date", target: name,
                         reason: "a leader that is defragmented holds everybody up; \(heir.member.title) could take over now",
                         effect: "a short election; calls in flight may be repeated by their clients",
-                        undo: .by(.makeLeader(member: member.member.id), title: "hand leadership back to \(name)"), expectedSeconds: 3,
-                        isDisruptive: true, action: .moveLeader(from: member.member.id)))
+                        undo: .by(.makeLeader(member: MemberID(member.member.id)), title: "hand leadership back to \(name)"), expectedSeconds: 3,
+                        isDisruptive: true, action: .moveLeader(from: MemberID(member.member.id))))
             }
             let inUse = member.answer?.databaseSizeInUse ?? 0
             steps.append(
@@ -64,7 +64,8 @@ package struct DefragPlan: Sendable {
                     effect: "\(name) answers nobody meanwhile; clients with other endpoints go there",
                     undo: .nothing(because: "the contents are the same, only the file is smaller"),
                     // etcd copies what is in use, key by key, and syncs it.
-                    expectedSeconds: 2 + Double(inUse) / Double(40 << 20), isDisruptive: true, action: .defragment(member: member.member.id)))
+                    expectedSeconds: 2 + Double(inUse) / Double(40 << 20), isDisruptive: true, action: .defragment(member: MemberID(member.member.id))
+                ))
         }
         return steps
     }
@@ -122,7 +123,7 @@ package struct DefragPlan: Sendable {
             refusals.append("\(member.member.title) does not answer: \(member.complaint ?? "no reason"). Bring it back first.")
         }
         if refusals.isEmpty, !acceptsRisk, let first = chosen.first,
-            let refusal = EtcdRun.quorumRefusal(view: view, action: .defragment(member: first.member.id))
+            let refusal = EtcdRun.quorumRefusal(view: view, action: .defragment(member: MemberID(first.member.id)))
         {
             refusals.append("\(refusal). Add --accept-risk if clients can do without the cluster for that time.")
         }

@@ -6,11 +6,11 @@ package import Maintenance
 package enum EtcdAction: Codable, Sendable, Equatable {
     /// Remove the history before this revision, on every member.
     case compact(revision: Int64)
-    case defragment(member: UInt64)
+    case defragment(member: MemberID)
     /// Hand leadership from this member to the follower that is most up to date.
-    case moveLeader(from: UInt64)
+    case moveLeader(from: MemberID)
     /// Hand leadership to this member.
-    case makeLeader(member: UInt64)
+    case makeLeader(member: MemberID)
     /// Make sure that every database is smaller than this share of its quota.
     case requireSpace(share: Double)
     case disarmNoSpace
@@ -20,14 +20,36 @@ package enum EtcdAction: Codable, Sendable, Equatable {
     /// Wait until the member with these peer URLs has started and has applied what the leader has.
     case awaitCaughtUp(peerURLs: [String])
     case promote(peerURLs: [String])
-    case remove(member: UInt64)
+    case remove(member: MemberID)
     /// The same for a member that must still be dead when its turn comes.
-    case removeDead(member: UInt64)
+    case removeDead(member: MemberID)
     case removeAdded(peerURLs: [String])
     case checkConsistency
 
     package typealias Plan = Maintenance.Plan<EtcdAction>
     package typealias Step = Maintenance.Step<EtcdAction>
+}
+
+/// A member's ID in plans and journals: written in hexadecimal, as etcd prints it, because most readers of JSON lose digits of a 64-bit number.
+package struct MemberID: Codable, Sendable, Hashable, ExpressibleByIntegerLiteral {
+    package var value: UInt64
+
+    package init(_ value: UInt64) { self.value = value }
+
+    package init(integerLiteral value: UInt64) { self.value = value }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        guard let value = UInt64(try container.decode(String.self), radix: 16) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "a member's ID is a hexadecimal number")
+        }
+        self.value = value
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(value.memberText)
+    }
 }
 
 /// The bounds within which a cluster counts as settled, so that the next step may begin.

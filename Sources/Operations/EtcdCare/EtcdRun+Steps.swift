@@ -5,7 +5,7 @@ internal import Maintenance
 extension EtcdRun {
     package func evidence(before step: EtcdAction.Step) async throws -> [String: String] {
         guard case .defragment(let id) = step.action else { return [:] }
-        let member = try await reachable(id, .metrics)
+        let member = try await reachable(id.value, .metrics)
         guard let status = member.answer else { return [:] }
         var evidence = ["dbSize": "\(status.databaseSize)", "dbSizeInUse": "\(status.databaseSizeInUse)"]
         if let metrics = member.metrics, let count = metrics.defragmentations, let start = metrics.processStart {
@@ -18,11 +18,11 @@ extension EtcdRun {
     package func isAlreadySo(_ step: EtcdAction.Step, evidence: [String: String]?) async throws -> String? {
         switch step.action {
         case .compact(let revision): return try await lasting { try await client.isCompacted(at: revision) } ? "compacted at \(revision)" : nil
-        case .defragment(let id): return try await evidence.asyncFlatMap { try await defragmented(id, since: $0) }
+        case .defragment(let id): return try await evidence.asyncFlatMap { try await defragmented(id.value, since: $0) }
         case .moveLeader(let from):
-            guard let leader = try await leader(), leader.member.id != from else { return nil }
+            guard let leader = try await leader(), leader.member.id != from.value else { return nil }
             return "\(leader.member.title) leads"
-        case .makeLeader(let id): return try await leader()?.member.id == id ? "it leads" : nil
+        case .makeLeader(let id): return try await leader()?.member.id == id.value ? "it leads" : nil
         case .requireSpace, .proveWrite, .checkConsistency: return nil
         case .disarmNoSpace: return try await hasNoSpaceAlarm() ? nil : "no alarm stands"
         case .addMember(let urls, _):
@@ -33,7 +33,7 @@ extension EtcdRun {
                 throw OperationError(.stopped, "the member with the peer URL \(urls.joined(separator: ",")) is no longer in the list")
             }
             return member.isLearner ? nil : "it votes"
-        case .remove(let id), .removeDead(let id): return try await members().contains { $0.id == id } ? nil : "it is not in the list"
+        case .remove(let id), .removeDead(let id): return try await members().contains { $0.id == id.value } ? nil : "it is not in the list"
         case .removeAdded(let urls): return try await members().contains { Set($0.peerURLs) == Set(urls) } ? nil : "it is not in the list"
         }
     }
@@ -43,11 +43,11 @@ extension EtcdRun {
         case .compact(let revision):
             do { try await client.compact(at: revision) } catch let error as EtcdError where error.code == .compacted {}
             return "compacted at \(revision)"
-        case .defragment(let id): return try await defragment(id, notify: notify)
-        case .moveLeader(let from): return try await moveLeader(from: from)
+        case .defragment(let id): return try await defragment(id.value, notify: notify)
+        case .moveLeader(let from): return try await moveLeader(from: from.value)
         case .makeLeader(let id):
             guard let leader = try await leader(), let endpoint = leader.endpoint else { throw OperationError(.stopped, "there is no leader") }
-            if leader.member.id != id { try await client.moveLeader(at: endpoint, to: id) }
+            if leader.member.id != id.value { try await client.moveLeader(at: endpoint, to: id.value) }
             return nil
         case .requireSpace(let share): return try await requireSpace(share)
         case .disarmNoSpace:
@@ -59,7 +59,7 @@ extension EtcdRun {
             return "it is member \(member.id.memberText); start it with \(try await startFlags(urls))"
         case .awaitCaughtUp(let urls): return try await awaitCaughtUp(urls, notify: notify)
         case .promote(let urls): return try await promote(urls)
-        case .remove(let id), .removeDead(let id): return try await remove(id)
+        case .remove(let id), .removeDead(let id): return try await remove(id.value)
         case .removeAdded(let urls):
             guard let member = try await members().first(where: { Set($0.peerURLs) == Set(urls) }) else { return "it is not in the list" }
             return try await remove(member.id)
@@ -80,13 +80,13 @@ extension EtcdRun {
         case .compact: try await awaitCompaction()
         case .defragment(let id):
             // It has to serve again before the next one goes.
-            _ = try await wait(for: { $0.member(id)?.isHealthy == true ? true : nil }) {
-                "\($0.member(id)?.member.title ?? id.memberText) does not come back: \($0.member(id)?.complaint ?? "unknown")"
+            _ = try await wait(for: { $0.member(id.value)?.isHealthy == true ? true : nil }) {
+                "\($0.member(id.value)?.member.title ?? id.value.memberText) does not come back: \($0.member(id.value)?.complaint ?? "unknown")"
             }
         case .moveLeader(let from):
-            _ = try await wait(for: { $0.leader.map { $0.member.id != from } == true ? true : nil }) { _ in "leadership did not move" }
+            _ = try await wait(for: { $0.leader.map { $0.member.id != from.value } == true ? true : nil }) { _ in "leadership did not move" }
         case .makeLeader(let id):
-            _ = try await wait(for: { $0.leader?.member.id == id ? true : nil }) { _ in "leadership did not move" }
+            _ = try await wait(for: { $0.leader?.member.id == id.value ? true : nil }) { _ in "leadership did not move" }
         case .disarmNoSpace:
             guard try await !hasNoSpaceAlarm() else {
                 throw OperationError(.stopped, "the alarm NOSPACE was raised again at once: something still fills the database")
@@ -100,7 +100,7 @@ extension EtcdRun {
                 "the new member does not vote, or is not healthy: \($0.added(urls)?.complaint ?? "still a learner")"
             }
         case .remove(let id), .removeDead(let id):
-            _ = try await wait(for: { $0.member(id) == nil && $0.leader != nil ? true : nil }) { _ in
+            _ = try await wait(for: { $0.member(id.value) == nil && $0.leader != nil ? true : nil }) { _ in
                 "the member is still in the list, or nobody leads"
             }
         case .removeAdded(let urls):

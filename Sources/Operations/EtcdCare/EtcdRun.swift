@@ -68,7 +68,7 @@ package struct EtcdRun: RunOperation {
     /// The member that an action takes away for a while, or for good.
     private func member(of action: EtcdAction, in view: ClusterView) -> ClusterView.MemberView? {
         switch action {
-        case .defragment(let id), .remove(let id), .removeDead(let id), .moveLeader(let id): view.member(id)
+        case .defragment(let id), .remove(let id), .removeDead(let id), .moveLeader(let id): view.member(id.value)
         case .addMember(let urls, _), .awaitCaughtUp(let urls), .promote(let urls), .removeAdded(let urls): view.added(urls)
         default: nil
         }
@@ -83,7 +83,7 @@ package struct EtcdRun: RunOperation {
         if case .remove = action, let member = target.flatMap(view.member), !member.isHealthy { unhealthy = [] }
         if case .removeDead(let id) = action {
             unhealthy = []
-            let isBack = view.member(id)?.isHealthy == true
+            let isBack = view.member(id.value)?.isHealthy == true
             checks.append(
                 GateCheck(
                     "dead member", isBack ? .fails : .holds, isBack ? "it is healthy again, so there is nothing to repair; abandon the run" : ""))
@@ -120,7 +120,7 @@ package struct EtcdRun: RunOperation {
     static func impossibility(view: ClusterView, action: EtcdAction) -> String? {
         let id: UInt64
         switch action {
-        case .remove(let member), .removeDead(let member): id = member
+        case .remove(let member), .removeDead(let member): id = member.value
         default: return nil
         }
         guard view.voters.map(\.member.id) == [id] else { return nil }
@@ -134,14 +134,14 @@ package struct EtcdRun: RunOperation {
         switch action {
         case .defragment(let id):
             // The member does not serve meanwhile: without it the others must be a quorum.
-            if view.member(id)?.isHealthy == true { after.healthyVoters -= 1 }
-            return after.spare < 0 ? "while \(view.member(id)?.member.title ?? "it") is defragmented there would be no quorum (\(after))" : nil
+            if view.member(id.value)?.isHealthy == true { after.healthyVoters -= 1 }
+            return after.spare < 0 ? "while \(view.member(id.value)?.member.title ?? "it") is defragmented there would be no quorum (\(after))" : nil
         case .remove(let id), .removeDead(let id):
-            guard let member = view.member(id), !member.member.isLearner else { return nil }
+            guard let member = view.member(id.value), !member.member.isLearner else { return nil }
             after.voters -= 1
             if member.isHealthy { after.healthyVoters -= 1 }
             return now.refusal(of: "removing \(member.member.title)", leadingTo: after)
-        case .removeAdded(let urls): return view.added(urls).flatMap { quorumRefusal(view: view, action: .remove(member: $0.member.id)) }
+        case .removeAdded(let urls): return view.added(urls).flatMap { quorumRefusal(view: view, action: .remove(member: MemberID($0.member.id))) }
         case .addMember(_, isLearner: false):
             after.voters += 1  // It has not started yet, and counts as one that is down.
             return now.refusal(of: "adding a voting member that has not started", leadingTo: after)

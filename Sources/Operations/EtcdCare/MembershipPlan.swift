@@ -58,15 +58,15 @@ package struct MembershipPlan: Sendable {
     private func judge(_ plan: inout EtcdAction.Plan, _ view: ClusterView) {
         var refusals: [String] = []
         switch change {
-        case .replace:
-            // The new member will be healthy when it is promoted: the run waits for that.
+        case .replace, .promote:
+            // The learner will be healthy when it is promoted: the run waits for that.
             var now = view.quorum
             for step in plan.steps {
                 var after = now
                 switch step.action {
                 case .remove(let id), .removeDead(let id):
                     after.voters -= 1
-                    if view.member(id)?.isHealthy == true { after.healthyVoters -= 1 }
+                    if view.member(id.value)?.isHealthy == true { after.healthyVoters -= 1 }
                 case .promote:
                     after.voters += 1
                     after.healthyVoters += 1
@@ -148,7 +148,7 @@ package struct MembershipPlan: Sendable {
                 "\(why). If it is dead for good, add --remove-first; a member that was removed never comes back. If it is not, bring it back.")
         }
         var first = remove(old)
-        first.action = .removeDead(member: old.member.id)
+        first.action = .removeDead(member: MemberID(old.member.id))
         return [first] + join + [consistency]
     }
 
@@ -185,8 +185,8 @@ package struct MembershipPlan: Sendable {
             EtcdAction.Step(
                 id: "move-leader", title: "hand leadership from \(name) to the follower that is most up to date", target: name,
                 reason: "it is going", effect: "a short election",
-                undo: .by(.makeLeader(member: member.member.id), title: "hand leadership back to \(name)"),
-                isDisruptive: true, action: .moveLeader(from: member.member.id))
+                undo: .by(.makeLeader(member: MemberID(member.member.id)), title: "hand leadership back to \(name)"),
+                isDisruptive: true, action: .moveLeader(from: MemberID(member.member.id)))
         ]
     }
 
@@ -195,6 +195,6 @@ package struct MembershipPlan: Sendable {
             id: "remove", title: "remove \(member.member.title) (\(member.member.id.memberText))", target: member.member.title,
             reason: member.complaint ?? "it was asked for", effect: "its server ends; its data directory can never join again",
             undo: .impossible(because: "a member that was removed never comes back: add a new one on an empty data directory"), isDisruptive: true,
-            action: .remove(member: member.member.id))
+            action: .remove(member: MemberID(member.member.id)))
     }
 }
