@@ -35,7 +35,7 @@ enum ExitStatus: Int32 {
             case .unavailable, .deadline: self = .tryAgain
             case .invalid: self = .usage
             case .refused: self = .refused
-            case .tls, .denied, .server, .compacted, .noSpace, .learnerNotReady, .memberNotFound, .notLeader,
+            case .tls, .denied, .rejected, .server, .compacted, .noSpace, .learnerNotReady, .memberNotFound, .notLeader,
                 .unhealthyCluster:
                 self = .failed
             }

@@ -28,7 +28,9 @@ package struct EtcdError: Error, CustomStringConvertible, Sendable {
         case memberNotFound
         /// The member that was asked does not lead.
         case notLeader
-        /// The server answered with another error.
+        /// The server answered no, for another reason: nothing was changed.
+        case rejected
+        /// The call ended in another error, which does not say how far it came.
         case server
     }
 
@@ -45,6 +47,14 @@ package struct EtcdError: Error, CustomStringConvertible, Sendable {
 
     /// Whether the same call may succeed a little later.
     package var isTransient: Bool { code == .unavailable }
+
+    /// Whether it is certain that the call changed nothing. A call that was cancelled, or whose answer was lost, may have.
+    package var isRefusal: Bool {
+        switch code {
+        case .unavailable, .deadline, .server: false
+        case .tls, .denied, .invalid, .refused, .compacted, .noSpace, .learnerNotReady, .unhealthyCluster, .memberNotFound, .notLeader, .rejected: true
+        }
+    }
 
     /// Translates what gRPC reports of `endpoint`.
     init(_ error: RPCError, endpoint: Endpoint) {
@@ -69,6 +79,8 @@ package struct EtcdError: Error, CustomStringConvertible, Sendable {
             self.init(.denied, "\(endpoint) refuses the user or the password. Check --user and ETCDCTL_PASSWORD.")
         case .invalidArgument where said.contains("user name is empty"), .failedPrecondition where said.contains("authentication is not enabled"):
             self.init(.denied, "\(endpoint) says: \(said). Check whether the cluster has authentication enabled, and --user.")
+        case .invalidArgument, .notFound, .alreadyExists, .resourceExhausted, .failedPrecondition, .outOfRange, .unimplemented:
+            self.init(.rejected, "\(endpoint) answered \(error.code): \(said)")
         default:
             self.init(.server, "\(endpoint) answered \(error.code): \(said)")
         }

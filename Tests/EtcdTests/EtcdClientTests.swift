@@ -30,7 +30,14 @@ struct EtcdClientTests {
             try await EtcdClient.connected(try cluster.configuration) { client in
                 let endpoint = client.configuration.endpoints[0]
                 // etcd pings with nearly every message; at the 201st ping swift-nio-http2 would close the connection.
-                for index in 0..<500 { _ = try await client.put("k\(index)", [UInt8](repeating: 7, count: index * 16), at: endpoint) }
+                let before = try await client.status(at: endpoint).revision
+                for index in 0..<500 {
+                    let revision = try await client.put("k\(index)", [UInt8](repeating: 7, count: index * 16), at: endpoint)
+                    #expect(revision == before + Int64(index) + 1, "every call arrives once")
+                }
+                var sizes: [Int] = []
+                try await client.forEachPage { sizes += $0.map(\.value.count) }
+                #expect(sizes.sorted() == (0..<500).map { $0 * 16 })
             }
         }
     }

@@ -68,11 +68,7 @@ extension EtcdRun {
     }
 
     package func changedNothing(_ error: any Error) -> Bool {
-        guard let error = error as? EtcdError else { return false }
-        switch error.code {
-        case .unavailable, .deadline: return false
-        default: return true  // the server answered, and its answer was no
-        }
+        (error as? EtcdError)?.isRefusal ?? false
     }
 
     package func verify(_ step: EtcdAction.Step) async throws {
