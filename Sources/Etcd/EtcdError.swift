@@ -52,7 +52,8 @@ package struct EtcdError: Error, CustomStringConvertible, Sendable {
     package var isRefusal: Bool {
         switch code {
         case .unavailable, .deadline, .server: false
-        case .tls, .denied, .invalid, .refused, .compacted, .noSpace, .learnerNotReady, .unhealthyCluster, .memberNotFound, .notLeader, .rejected: true
+        case .tls, .denied, .invalid, .refused, .compacted, .noSpace, .learnerNotReady, .unhealthyCluster, .memberNotFound, .notLeader, .rejected:
+            true
         }
     }
 
