@@ -92,12 +92,13 @@ let package = Package(
 
         // The proofs: what shows, against real servers, that the rooms above hold. Never shipped.
         .target(
-            name: "Proving", dependencies: ["ClusterPKI", "Etcd", "EtcdStorage", crypto, system], path: "Proofs/Proving",
+            name: "Proving", dependencies: ["ClusterPKI", "Etcd", "EtcdStorage", "Maintenance", crypto, system], path: "Proofs/Proving",
             swiftSettings: strict),
         .executableTarget(
             name: "drydock-proof",
             dependencies: [
-                "Commands", "Etcd", "EtcdStorage", "Journal", "Proving", system, .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Commands", "Etcd", "EtcdStorage", "Journal", "Maintenance", "Proving", system,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Proofs/drydock-proof",
             swiftSettings: strict

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Etcd
 internal import Foundation
+internal import Maintenance
 internal import Proving
 
 /// What clients have to bear while a cluster is defragmented: by drydock, and by `etcdctl defrag --cluster`, in alternating runs.
@@ -100,7 +101,7 @@ struct BenchDefragCommand: AsyncParsableCommand {
             loads.moving.stop()
             loads.staying.stop()
             try await group.waitForAll()
-            return Double(took.components.seconds) + Double(took.components.attoseconds) / 1e18
+            return took.seconds
         }
         return Sample(seconds: seconds, moving: loads.moving.soFar, staying: loads.staying.soFar, freed: before - (try await total(cluster)))
     }

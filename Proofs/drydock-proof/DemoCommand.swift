@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Etcd
 internal import EtcdStorage
 internal import Foundation
+internal import Maintenance
 internal import Proving
 internal import Synchronization
 internal import SystemPackage
@@ -153,6 +154,6 @@ struct Story {
     func end(_ what: String) { print("\n\(what) [\(Self.seconds(ContinuousClock.now - began)) in all]") }
 
     static func seconds(_ duration: Duration) -> String {
-        String(format: "%.2f s", Double(duration.components.seconds) + Double(duration.components.attoseconds) / 1e18)
+        String(format: "%.2f s", duration.seconds)
     }
 }

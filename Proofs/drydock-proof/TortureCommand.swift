@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import Maintenance
 internal import Proving
 
 /// Damages real files thousands of times: every damage must be reported, and nothing may crash or hang.
@@ -60,6 +61,6 @@ struct TortureCommand: AsyncParsableCommand {
     }
 
     private static func milliseconds(_ duration: Duration) -> String {
-        String(format: "%.1f", Double(duration.components.seconds) * 1000 + Double(duration.components.attoseconds) / 1e15)
+        String(format: "%.1f", duration.seconds * 1000)
     }
 }

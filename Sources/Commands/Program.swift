@@ -44,7 +44,6 @@ enum ExitStatus: Int32 {
             case .refused: self = .refused
             case .stopped: self = .failed
             case .invalid: self = .usage
-            case .tryAgain: self = .tryAgain
             }
         case let error as JournalError:
             switch error.code {

@@ -88,9 +88,7 @@ package final class Journal: Sendable {
     /// - Throws: `.locked` when another run of the subject is not over; the message names its owner and the way out.
     package func begin(_ run: RunRecord) throws {
         try write("begin \(run.id)") { database in
-            if let other = try Self.runs(database, where: "subject = ? AND state IN ('running', 'stopped')", [run.subject]).first {
-                throw JournalError(.locked, Self.explain(other))
-            }
+            try Self.checkFree(run.subject, database)
             try Self.insert(run, into: database)
         }
     }
@@ -161,7 +159,16 @@ package final class Journal: Sendable {
         }
     }
 
+    private static func checkFree(_ subject: String, _ database: Database) throws {
+        if let other = try runs(database, where: "subject = ? AND state IN ('running', 'stopped')", [subject]).first {
+            throw JournalError(.locked, explain(other))
+        }
+    }
+
     // MARK: Reading
+
+    /// - Throws: `.locked` when a run of the subject is not over; the message names its owner and the way out.
+    package func checkFree(_ subject: String) throws { try read { try Self.checkFree(subject, $0) } }
 
     /// All runs, newest first.
     package func runs(limit: Int = 1000) throws -> [RunRecord] {

@@ -8,8 +8,6 @@ package struct OperationError: Error, CustomStringConvertible, Sendable {
         case stopped
         /// The request makes no sense as it is.
         case invalid
-        /// The cluster is not in a state for it now.
-        case tryAgain
     }
 
     package let code: Code

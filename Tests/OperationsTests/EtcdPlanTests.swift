@@ -106,13 +106,13 @@ private let three = [Imagined(name: "a"), Imagined(name: "b", isLeader: true), I
     private func settings(alarms: [Alarm] = [], toleratesNoSpace: Bool = false, acceptsRisk: Bool = false) throws -> EtcdRunSettings {
         EtcdRunSettings(
             configuration: EtcdConfiguration(
-                endpoints: [try Endpoint("http://a:1")], credentials: .init(user: "root", password: "secret")), limits: CareLimits(), alarms: alarms,
+                endpoints: [try Endpoint("http://a:1")], credentials: .init(user: "root", password: "secret")), view: try view(three, alarms: alarms),
             toleratesNoSpace: toleratesNoSpace, acceptsRisk: acceptsRisk)
     }
 
-    private func decide(_ view: ClusterView, _ action: EtcdAction, target: UInt64?, _ settings: EtcdRunSettings) -> Gate.Decision {
+    private func decide(_ view: ClusterView, _ action: EtcdAction, _ settings: EtcdRunSettings) -> Gate.Decision {
         Gate().decide(
-            expectedSeconds: 1, now: Date(), checks: EtcdRun.checks(view: view, action: action, target: target, settings: settings))
+            expectedSeconds: 1, now: Date(), checks: EtcdRun.checks(view: view, action: action, settings: settings))
     }
 
     private func isWait(_ decision: Gate.Decision, _ text: String) -> Bool {
@@ -127,46 +127,46 @@ private let three = [Imagined(name: "a"), Imagined(name: "b", isLeader: true), I
 
     @Test func `The gate opens for a healthy cluster and waits for one that settles`() throws {
         let defrag = EtcdAction.defragment(member: 1)
-        #expect(decide(try view(three), defrag, target: 1, try settings()) == .go)
+        #expect(decide(try view(three), defrag, try settings()) == .go)
         var members = three
         members[2].isDown = true
-        #expect(isWait(decide(try view(members), defrag, target: 1, try settings()), "c: it is down"))
+        #expect(isWait(decide(try view(members), defrag, try settings()), "c: it is down"))
         members = three
         members[2].applied = 400
-        #expect(isWait(decide(try view(members), defrag, target: 1, try settings()), "600 entries"))
+        #expect(isWait(decide(try view(members), defrag, try settings()), "600 entries"))
         members = three
         members[2].readSeconds = 0.8
-        #expect(isWait(decide(try view(members), defrag, target: 1, try settings()), "read latency"))
+        #expect(isWait(decide(try view(members), defrag, try settings()), "read latency"))
         // The member that is worked on may lag: its turn is to come.
         members = three
         members[0].applied = 400
-        #expect(decide(try view(members), defrag, target: 1, try settings()) == .go)
+        #expect(decide(try view(members), defrag, try settings()) == .go)
     }
 
     @Test func `A new alarm stops a run, an old one and the one that it is about do not`() throws {
         let alarm = Alarm(memberID: 3, kind: .noSpace)
         let full = try view(three, alarms: [alarm])
         let defrag = EtcdAction.defragment(member: 1)
-        #expect(isStop(decide(full, defrag, target: 1, try settings()), "NOSPACE was raised for c"))
-        #expect(decide(full, defrag, target: 1, try settings(alarms: [alarm])) == .go)
-        #expect(decide(full, defrag, target: 1, try settings(toleratesNoSpace: true)) == .go)
+        #expect(isStop(decide(full, defrag, try settings()), "NOSPACE was raised for c"))
+        #expect(decide(full, defrag, try settings(alarms: [alarm])) == .go)
+        #expect(decide(full, defrag, try settings(toleratesNoSpace: true)) == .go)
         let corrupt = try view(three, alarms: [Alarm(memberID: 3, kind: .corrupt)])
-        #expect(isStop(decide(corrupt, defrag, target: 1, try settings(toleratesNoSpace: true)), "CORRUPT"))
+        #expect(isStop(decide(corrupt, defrag, try settings(toleratesNoSpace: true)), "CORRUPT"))
     }
 
     @Test func `The gate does the quorum arithmetic again`() throws {
-        #expect(isStop(decide(try view(three), .remove(member: 1), target: 1, try settings()), "one failure away"))
-        #expect(decide(try view(three), .remove(member: 1), target: 1, try settings(acceptsRisk: true)) == .go)
+        #expect(isStop(decide(try view(three), .remove(member: 1), try settings()), "one failure away"))
+        #expect(decide(try view(three), .remove(member: 1), try settings(acceptsRisk: true)) == .go)
         var members = three
         members[2].isDown = true
-        #expect(decide(try view(members), .remove(member: 3), target: 3, try settings()) == .go, "a dead member may be removed")
-        #expect(isWait(decide(try view(members), .remove(member: 1), target: 1, try settings()), "quorum"))
-        #expect(decide(try view(members), .removeDead(member: 3), target: 3, try settings()) == .go)
-        #expect(isStop(decide(try view(three), .removeDead(member: 3), target: 3, try settings(acceptsRisk: true)), "healthy again"))
+        #expect(decide(try view(members), .remove(member: 3), try settings()) == .go, "a dead member may be removed")
+        #expect(isWait(decide(try view(members), .remove(member: 1), try settings()), "quorum"))
+        #expect(decide(try view(members), .remove(member: 3, mustBeDead: true), try settings()) == .go)
+        #expect(isStop(decide(try view(three), .remove(member: 3, mustBeDead: true), try settings(acceptsRisk: true)), "healthy again"))
         var five = three + [Imagined(name: "d"), Imagined(name: "e")]
         five[3].isDown = true
         five[4].isDown = true
-        #expect(decide(try view(five), .remove(member: 4), target: 4, try settings()) == .go, "of two dead members one may be removed")
+        #expect(decide(try view(five), .remove(member: 4), try settings()) == .go, "of two dead members one may be removed")
     }
 
     @Test func `Space is recovered with what is left when a member is dead`() throws {
@@ -176,10 +176,11 @@ private let three = [Imagined(name: "a"), Imagined(name: "b", isLeader: true), I
         members[2].isDown = true
         let plan = try SpaceRecoveryPlan().make(try view(members, alarms: [alarm]))
         #expect(plan.refusals.isEmpty && !plan.steps.contains { $0.action == .defragment(member: 3) }, "\(plan.refusals)")
-        var settings = try settings(toleratesNoSpace: true)
-        #expect(isWait(decide(try view(members, alarms: [alarm]), .defragment(member: 1), target: 1, settings), "c: it is down"))
-        settings.absent = [3]
-        #expect(decide(try view(members, alarms: [alarm]), .defragment(member: 1), target: 1, settings) == .go)
+        #expect(isWait(decide(try view(members, alarms: [alarm]), .defragment(member: 1), try settings(toleratesNoSpace: true)), "c: it is down"))
+        let settings = EtcdRunSettings(
+            configuration: EtcdConfiguration(endpoints: [try Endpoint("http://a:1")]), view: try view(members, alarms: [alarm]),
+            toleratesNoSpace: true)
+        #expect(decide(try view(members, alarms: [alarm]), .defragment(member: 1), settings) == .go)
     }
 
     @Test func `What is kept for a resumed run holds no secret`() throws {
@@ -222,7 +223,7 @@ private let three = [Imagined(name: "a"), Imagined(name: "b", isLeader: true), I
         #expect(try refusals(.replace("c", peerURLs: url), members).first?.contains("--remove-first") == true)
         let dead = try MembershipPlan(.replace("c", peerURLs: url, removesFirst: true)).make(try view(members))
         #expect(dead.steps.map(\.id) == ["remove", "add", "catch-up", "promote", "consistency"] && dead.refusals.isEmpty)
-        #expect(dead.steps[0].action == .removeDead(member: 3))
+        #expect(dead.steps[0].action == .remove(member: 3, mustBeDead: true))
         members[0].isDown = true
         #expect(try refusals(.replace("c", peerURLs: url, removesFirst: true), members).isEmpty == false, "two of three are down")
         let learner = three + [Imagined(name: "l", isLearner: true)]

@@ -1,5 +1,6 @@
 package import Etcd
 internal import Foundation
+internal import Maintenance
 internal import Synchronization
 
 /// Clients that write and read through all endpoints, each going on at the next one when its own does not answer, as clients of etcd do; and what
@@ -95,7 +96,7 @@ package final class ClientLoad: Sendable {
                 }
             }
             let took = clock.now - started
-            report.withLock { $0.longestStall = max($0.longestStall, Double(took.components.seconds) + Double(took.components.attoseconds) / 1e18) }
+            report.withLock { $0.longestStall = max($0.longestStall, took.seconds) }
             try await clock.sleep(for: pause)
         }
     }

@@ -1,7 +1,6 @@
 internal import ArgumentParser
 internal import Etcd
 internal import Foundation
-internal import Journal
 internal import Maintenance
 internal import Operations
 
@@ -39,11 +38,7 @@ struct EtcdBenchmarkCommand: AsyncParsableCommand {
         let bar = ProgressBar("benchmark", options: output)
         let journal = try EtcdRunSession.journal()
         let report = try await EtcdClient.connected(try etcd.configuration()) { [benchmark] client in
-            let subject = try await ClusterView.read(client, []).subject
-            if let run = try journal.runs().first(where: { $0.subject == subject && !$0.state.isOver }) {
-                throw OperationError(.refused, "the run \(run.id) is not over, and a load would disturb it. Look at `drydock runs show \(run.id)`.")
-            }
-            return try await benchmark.run(client) { bar.set(done: Int($0 * 1000), total: 1000) }
+            try await benchmark.run(client, journal: journal) { bar.set(done: Int($0 * 1000), total: 1000) }
         }
         bar.finish()
         try output.emit(report) {

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Maintenance
 
 /// Sizes for people, in binary units.
 enum Bytes {
@@ -22,7 +23,7 @@ extension Duration {
         let seconds = components.seconds
         let pairs: [(Int64, String)] = [(seconds / 86400, "d"), (seconds / 3600 % 24, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")]
         guard let first = pairs.firstIndex(where: { $0.0 != 0 }), first < 3 else {
-            return String(format: "%.2fs", Double(seconds) + Double(components.attoseconds) / 1e18)
+            return String(format: "%.2fs", self.seconds)
         }
         return pairs[first...].prefix(2).map { "\($0.0)\($0.1)" }.joined(separator: " ")
     }

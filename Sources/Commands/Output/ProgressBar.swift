@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Maintenance
 internal import Synchronization
 
 /// A bar on standard error for work that is measured in bytes: how much, how fast, how long still. Draws nothing where no person
@@ -61,7 +62,7 @@ final class ProgressBar: Sendable {
 
     /// `verify  [=====>    ]  45%  512.0 MiB of 1.1 GiB  1.6 GiB/s  0:03 left`, at most `width` columns.
     static func line(_ label: String, done: Int64, total: Int64, elapsed: Duration, width: Int) -> String {
-        let seconds = max(Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18, 0.001)
+        let seconds = max(elapsed.seconds, 0.001)
         let rate = Double(done) / seconds
         let share = total > 0 ? min(1, Double(done) / Double(total)) : 0
         let left = rate > 0 ? Int(max(0, Double(total - done)) / rate) : 0

@@ -25,9 +25,8 @@ struct EtcdRunSession {
             }
             for remark in plan.remarks { output.remark("note: \(remark)") }
             let settings = EtcdRunSettings(
-                configuration: configuration, limits: limits, window: options.window, maxSeconds: options.maxDuration?.duration.seconds,
-                alarms: view.alarms,
-                absent: toleratesNoSpace ? view.voters.filter { !$0.isHealthy }.map(\.member.id) : [], quota: quota,
+                configuration: configuration, view: view, limits: limits, window: options.window, maxSeconds: options.maxDuration?.duration.seconds,
+                quota: quota,
                 toleratesNoSpace: toleratesNoSpace, acceptsRisk: options.acceptRisk)
             let json = String(decoding: try JSONEncoder().encode(settings), as: UTF8.self)
             let runner = try runner(client, settings, gate: settings.gate(at: Date()))
@@ -44,19 +43,13 @@ struct EtcdRunSession {
         let configuration = try etcd.overriding(settings.configuration(password: etcd.password(of: settings.user)))
         try await EtcdClient.connected(configuration) { client in
             let view = try await ClusterView.read(client, [])
-            guard view.subject == record.subject else {
-                throw OperationError(
-                    .refused,
-                    "the run \(record.id) is about \(record.subject), and \(configuration.endpoints[0]) belongs to \(view.subject). Check --endpoints."
-                )
-            }
             // What is taken back is taken back now: the way out must not wait for a window.
             let gate = continuation == .resume ? settings.gate(at: Date()) : Gate()
             let runner = try runner(client, settings, gate: gate)
             try await carryOut(client, view) {
                 switch continuation {
-                case .resume: try await runner.resume(record.id, takingLock: takingLock)
-                case .rollBack: try await runner.rollBack(record.id, takingLock: takingLock)
+                case .resume: try await runner.resume(record.id, on: view.subject, takingLock: takingLock)
+                case .rollBack: try await runner.rollBack(record.id, on: view.subject, takingLock: takingLock)
                 }
             }
         }

@@ -12,9 +12,6 @@ package struct MemberMetrics: Sendable {
     package var backendCommit: Histogram?
     /// The quota of the database, bytes.
     package var quota: Int64?
-    package var leaderChanges: Double?
-    package var proposalsFailed: Double?
-    package var proposalsPending: Double?
     /// When the process started, seconds since 1970.
     package var processStart: Double?
     /// How many defragmentations it has finished since it started.
@@ -26,9 +23,6 @@ package struct MemberMetrics: Sendable {
         walFsync = page.histogram("etcd_disk_wal_fsync_duration_seconds")
         backendCommit = page.histogram("etcd_disk_backend_commit_duration_seconds")
         quota = whole("etcd_server_quota_backend_bytes")
-        leaderChanges = page.value("etcd_server_leader_changes_seen_total")
-        proposalsFailed = page.value("etcd_server_proposals_failed_total")
-        proposalsPending = page.value("etcd_server_proposals_pending")
         processStart = page.value("process_start_time_seconds")
         defragmentations = whole("etcd_disk_backend_defrag_duration_seconds_count")
         isDefragmenting = page.value("etcd_disk_defrag_inflight") == 1

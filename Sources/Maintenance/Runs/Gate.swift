@@ -53,7 +53,9 @@ package struct Gate: Codable, Sendable, Equatable {
         var stops: [String] = []
         if let window {
             switch window.remaining(at: now) {
-            case nil: stops.append("the window \(window) is closed\(window.nextOpening(after: now).map { "; it opens at \($0.iso)" } ?? "")")
+            case nil:
+                stops.append(
+                    "the window \(window) is closed\(window.nextOpening(after: now).map { "; it opens at \($0.formatted(.iso8601))" } ?? "")")
             case .some(let left) where left < expectedSeconds:
                 stops.append("the step may take \(Int(expectedSeconds.rounded(.up))) s, and the window \(window) closes in \(Int(left)) s")
             default: break
@@ -68,8 +70,4 @@ package struct Gate: Codable, Sendable, Equatable {
         let waits = checks.filter { $0.outcome == .notYet }.map { "\($0.name): \($0.found)" }
         return waits.isEmpty ? .go : .wait(waits)
     }
-}
-
-extension Date {
-    var iso: String { formatted(.iso8601) }
 }

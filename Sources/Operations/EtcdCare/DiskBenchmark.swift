@@ -1,5 +1,6 @@
 package import Etcd
 internal import Foundation
+package import Journal
 internal import Maintenance
 internal import Synchronization
 
@@ -64,8 +65,10 @@ package struct DiskBenchmark: Sendable {
 
     /// Runs the load and measures. The keys belong to a lease, so that they go even when this process is killed.
     /// - Throws: `OperationError.refused` when the cluster has no room or is not healthy.
-    package func run(_ client: EtcdClient, progress: @escaping @Sendable (Double) -> Void) async throws -> Report {
+    package func run(_ client: EtcdClient, journal: Journal, progress: @escaping @Sendable (Double) -> Void) async throws -> Report {
         let before = try await ClusterView.read(client, [.reads, .metrics])
+        // A load would disturb a run that is at work or is to go on.
+        try journal.checkFree(before.subject)
         let health = ClusterHealth(before)
         guard health.verdict == .healthy else {
             throw OperationError(

@@ -20,9 +20,8 @@ package enum EtcdAction: Codable, Sendable, Equatable {
     /// Wait until the member with these peer URLs has started and has applied what the leader has.
     case awaitCaughtUp(peerURLs: [String])
     case promote(peerURLs: [String])
-    case remove(member: MemberID)
-    /// The same for a member that must still be dead when its turn comes.
-    case removeDead(member: MemberID)
+    /// - mustBeDead: the plan counts on it, so it must still be dead when its turn comes.
+    case remove(member: MemberID, mustBeDead: Bool = false)
     case removeAdded(peerURLs: [String])
     case checkConsistency
 
@@ -90,9 +89,10 @@ package struct EtcdRunSettings: Codable, Sendable, Equatable {
     /// Whether a person took the risk that the quorum arithmetic warns of.
     package var acceptsRisk: Bool
 
+    /// The settings of a run that begins on a cluster that looks like `view`.
     package init(
-        configuration: EtcdConfiguration, limits: CareLimits, window: Window? = nil, maxSeconds: Double? = nil, alarms: [Alarm],
-        absent: [UInt64] = [], quota: Int64? = nil, toleratesNoSpace: Bool = false, acceptsRisk: Bool
+        configuration: EtcdConfiguration, view: ClusterView, limits: CareLimits = CareLimits(), window: Window? = nil, maxSeconds: Double? = nil,
+        quota: Int64? = nil, toleratesNoSpace: Bool = false, acceptsRisk: Bool = false
     ) {
         endpoints = configuration.endpoints.map(\.description)
         // The run may be resumed from another folder.
@@ -106,9 +106,10 @@ package struct EtcdRunSettings: Codable, Sendable, Equatable {
         self.limits = limits
         self.window = window
         self.maxSeconds = maxSeconds
-        self.absent = absent
+        // In an outage what is left has to do.
+        absent = toleratesNoSpace ? view.voters.filter { !$0.isHealthy }.map(\.member.id) : []
         self.quota = quota
-        self.alarms = alarms
+        alarms = view.alarms
         self.toleratesNoSpace = toleratesNoSpace
         self.acceptsRisk = acceptsRisk
     }

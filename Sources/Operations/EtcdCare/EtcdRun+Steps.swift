@@ -26,15 +26,15 @@ extension EtcdRun {
         case .requireSpace, .proveWrite, .checkConsistency: return nil
         case .disarmNoSpace: return try await hasNoSpaceAlarm() ? nil : "no alarm stands"
         case .addMember(let urls, _):
-            return try await members().first { Set($0.peerURLs) == Set(urls) }.map { "it is member \($0.id.memberText)" }
+            return try await listed(urls).map { "it is member \($0.id.memberText)" }
         case .awaitCaughtUp(let urls): return Self.caughtUp(urls, in: try await lasting { try await view() }, limits)
         case .promote(let urls):
-            guard let member = try await members().first(where: { Set($0.peerURLs) == Set(urls) }) else {
+            guard let member = try await listed(urls) else {
                 throw OperationError(.stopped, "the member with the peer URL \(urls.joined(separator: ",")) is no longer in the list")
             }
             return member.isLearner ? nil : "it votes"
-        case .remove(let id), .removeDead(let id): return try await members().contains { $0.id == id.value } ? nil : "it is not in the list"
-        case .removeAdded(let urls): return try await members().contains { Set($0.peerURLs) == Set(urls) } ? nil : "it is not in the list"
+        case .remove(let id, _): return try await members().contains { $0.id == id.value } ? nil : "it is not in the list"
+        case .removeAdded(let urls): return try await listed(urls) != nil ? nil : "it is not in the list"
         }
     }
 
@@ -59,9 +59,9 @@ extension EtcdRun {
             return "it is member \(member.id.memberText); start it with \(try await startFlags(urls))"
         case .awaitCaughtUp(let urls): return try await awaitCaughtUp(urls, notify: notify)
         case .promote(let urls): return try await promote(urls)
-        case .remove(let id), .removeDead(let id): return try await remove(id.value)
+        case .remove(let id, _): return try await remove(id.value)
         case .removeAdded(let urls):
-            guard let member = try await members().first(where: { Set($0.peerURLs) == Set(urls) }) else { return "it is not in the list" }
+            guard let member = try await listed(urls) else { return "it is not in the list" }
             return try await remove(member.id)
         case .checkConsistency: return try await checkConsistency()
         }
@@ -80,22 +80,22 @@ extension EtcdRun {
                 "\($0.member(id.value)?.member.title ?? id.value.memberText) does not come back: \($0.member(id.value)?.complaint ?? "unknown")"
             }
         case .moveLeader(let from):
-            _ = try await wait(for: { $0.leader.map { $0.member.id != from.value } == true ? true : nil }) { _ in "leadership did not move" }
+            try await awaitLeader { $0 != from.value }
         case .makeLeader(let id):
-            _ = try await wait(for: { $0.leader?.member.id == id.value ? true : nil }) { _ in "leadership did not move" }
+            try await awaitLeader { $0 == id.value }
         case .disarmNoSpace:
             guard try await !hasNoSpaceAlarm() else {
                 throw OperationError(.stopped, "the alarm NOSPACE was raised again at once: something still fills the database")
             }
         case .addMember(let urls, _):
-            guard try await members().contains(where: { Set($0.peerURLs) == Set(urls) }) else {
+            guard try await listed(urls) != nil else {
                 throw OperationError(.stopped, "the new member is not in the list")
             }
         case .promote(let urls):
             _ = try await wait(for: { $0.added(urls).map { !$0.member.isLearner && $0.isHealthy } == true ? true : nil }) {
                 "the new member does not vote, or is not healthy: \($0.added(urls)?.complaint ?? "still a learner")"
             }
-        case .remove(let id), .removeDead(let id):
+        case .remove(let id, _):
             _ = try await wait(for: { $0.member(id.value) == nil && $0.leader != nil ? true : nil }) { _ in
                 "the member is still in the list, or nobody leads"
             }
@@ -106,6 +106,9 @@ extension EtcdRun {
     }
 
     private func members() async throws -> [Member] { try await lasting { try await client.members() } }
+
+    /// The member with these peer URLs, as the cluster lists it now.
+    private func listed(_ peerURLs: [String]) async throws -> Member? { try await members().first { Set($0.peerURLs) == Set(peerURLs) } }
 
     private func leader() async throws -> ClusterView.MemberView? { try await lasting { try await view([]) }.leader }
 
@@ -133,10 +136,10 @@ extension EtcdRun {
 
     private func defragment(_ id: UInt64, notify: @Sendable (String) -> Void) async throws -> String {
         // An election may have made it the leader since the plan was made.
-        if try await leader()?.member.id == id, try await lasting({ try await view() }).bestFollower(except: id) != nil {
+        let view = try await lasting { try await self.view() }
+        if view.leader?.member.id == id, view.bestFollower(except: id) != nil {
             notify("it leads by now: leadership moves first")
-            _ = try await moveLeader(from: id)
-            _ = try await wait(for: { $0.leader.map { $0.member.id != id } == true ? true : nil }) { _ in "leadership did not move" }
+            try await relinquish(id)
         }
         let before = try await reachable(id, [])
         guard let endpoint = before.endpoint, let old = before.answer else { throw OperationError(.stopped, "the member cannot be reached") }
@@ -178,6 +181,16 @@ extension EtcdRun {
         } complaint: {
             "\($0.member(id)?.member.title ?? id.memberText) cannot be reached: \($0.member(id)?.complaint ?? "it is not in the list")"
         }
+    }
+
+    private func awaitLeader(_ isAsWanted: (UInt64) -> Bool) async throws {
+        _ = try await wait(for: { view in view.leader.flatMap { isAsWanted($0.member.id) ? true : nil } }) { _ in "leadership did not move" }
+    }
+
+    /// Makes another member lead, and waits until it does.
+    private func relinquish(_ id: UInt64) async throws {
+        _ = try await moveLeader(from: id)
+        try await awaitLeader { $0 != id }
     }
 
     private func moveLeader(from id: UInt64) async throws -> String {
@@ -241,7 +254,7 @@ extension EtcdRun {
     }
 
     private func awaitCaughtUp(_ urls: [String], notify: @Sendable (String) -> Void) async throws -> String {
-        if let member = try await members().first(where: { Set($0.peerURLs) == Set(urls) }), !member.isStarted {
+        if let member = try await listed(urls), !member.isStarted {
             notify("waiting for the new member; start it on an empty data directory with \(try await startFlags(urls))")
         }
         return try await wait(seconds: limits.joinSeconds) {
@@ -260,7 +273,7 @@ extension EtcdRun {
     }
 
     private func promote(_ urls: [String]) async throws -> String? {
-        guard let member = try await members().first(where: { Set($0.peerURLs) == Set(urls) }) else {
+        guard let member = try await listed(urls) else {
             throw OperationError(.stopped, "the new member is not in the list any more")
         }
         try await onceConnected { try await client.promoteMember(member.id) }
@@ -281,8 +294,7 @@ extension EtcdRun {
 
     private func remove(_ id: UInt64) async throws -> String? {
         if try await leader()?.member.id == id {
-            _ = try await moveLeader(from: id)
-            _ = try await wait(for: { $0.leader.map { $0.member.id != id } == true ? true : nil }) { _ in "leadership did not move" }
+            try await relinquish(id)
         }
         // Not through the one that goes: it may end before it answers.
         let view = try await lasting { try await self.view() }

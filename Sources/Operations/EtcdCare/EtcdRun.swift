@@ -61,34 +61,34 @@ package struct EtcdRun: RunOperation {
         do { view = try await self.view() } catch let error as EtcdError where error.isTransient || error.code == .deadline {
             return [GateCheck("members", .notYet, error.description)]
         }
-        let target = member(of: step.action, in: view)
-        return Self.checks(view: view, action: step.action, target: target?.member.id, settings: settings)
+        return Self.checks(view: view, action: step.action, settings: settings)
     }
 
     /// The member that an action takes away for a while, or for good.
-    private func member(of action: EtcdAction, in view: ClusterView) -> ClusterView.MemberView? {
+    private static func target(of action: EtcdAction, in view: ClusterView) -> ClusterView.MemberView? {
         switch action {
-        case .defragment(let id), .remove(let id), .removeDead(let id), .moveLeader(let id): view.member(id.value)
+        case .defragment(let id), .remove(let id, _), .moveLeader(let id): view.member(id.value)
         case .addMember(let urls, _), .awaitCaughtUp(let urls), .promote(let urls), .removeAdded(let urls): view.added(urls)
         default: nil
         }
     }
 
     /// Pure: what the gate is told of a cluster that looks like `view`.
-    static func checks(view: ClusterView, action: EtcdAction, target: UInt64?, settings: EtcdRunSettings) -> [GateCheck] {
-        let others = view.voters.filter { $0.member.id != target && !settings.absent.contains($0.member.id) }
+    static func checks(view: ClusterView, action: EtcdAction, settings: EtcdRunSettings) -> [GateCheck] {
+        let target = target(of: action, in: view)
+        let others = view.voters.filter { $0.member.id != target?.member.id && !settings.absent.contains($0.member.id) }
         var checks: [GateCheck] = []
         var unhealthy = others.filter { !$0.isHealthy }
-        // Removing a dead member repairs, also when another is dead: the quorum arithmetic alone decides.
-        if case .remove = action, let member = target.flatMap(view.member), !member.isHealthy { unhealthy = [] }
-        if case .removeDead(let id) = action {
-            unhealthy = []
-            let isBack = view.member(id.value)?.isHealthy == true
-            checks.append(
-                GateCheck(
-                    "dead member", isBack ? .fails : .holds, isBack ? "it is healthy again, so there is nothing to repair; abandon the run" : ""))
+        if case .remove(_, let mustBeDead) = action {
+            let isDead = target?.isHealthy == false
+            // Removing a dead member repairs, also when another is dead: the quorum arithmetic alone decides.
+            if isDead { unhealthy = [] }
+            if mustBeDead {
+                checks.append(
+                    GateCheck("dead member", isDead ? .holds : .fails, "it is healthy again, so there is nothing to repair; abandon the run"))
+            }
         }
-        if case .defragment = action, let member = target.flatMap(view.member), !member.isHealthy { unhealthy.append(member) }
+        if case .defragment = action, let target, !target.isHealthy { unhealthy.append(target) }
         checks.append(
             GateCheck(
                 "members", unhealthy.isEmpty ? .holds : .notYet,
@@ -118,39 +118,57 @@ package struct EtcdRun: RunOperation {
 
     /// Why no risk that a person takes makes an action possible.
     static func impossibility(view: ClusterView, action: EtcdAction) -> String? {
-        let id: UInt64
-        switch action {
-        case .remove(let member), .removeDead(let member): id = member.value
-        default: return nil
-        }
-        guard view.voters.map(\.member.id) == [id] else { return nil }
+        guard case .remove(let id, _) = action, view.voters.map(\.member.id) == [id.value] else { return nil }
         return "\(view.voters[0].member.title) is the only voting member: without it there is no cluster. Add another first, or restore a snapshot"
     }
 
-    /// What the quorum arithmetic has against an action.
+    /// What the quorum arithmetic has against an action on the cluster as it is.
     static func quorumRefusal(view: ClusterView, action: EtcdAction) -> String? {
-        let now = view.quorum
-        var after = now
+        guard let after = quorum(after: action, from: view.quorum, view) else { return nil }
+        if case .defragment = action {
+            // The member comes back: without it the others must be a quorum, no more.
+            return after.spare < 0 ? "\(change(action, view)) there would be no quorum (\(after))" : nil
+        }
+        return view.quorum.refusal(of: change(action, view), leadingTo: after)
+    }
+
+    /// What the arithmetic has against the steps of a plan, one after the other: states in between count. A learner that the plan waits for will be
+    /// healthy when it is promoted.
+    static func quorumRefusals(view: ClusterView, steps: [EtcdAction.Step]) -> [String] {
+        var now = view.quorum
+        return steps.compactMap { step in
+            guard let after = quorum(after: step.action, from: now, view, waits: true) else { return nil }
+            defer { now = after }
+            return now.refusal(of: change(step.action, view), leadingTo: after)
+        }
+    }
+
+    /// The cluster's quorum after an action, or nil when the action does not change it.
+    private static func quorum(after action: EtcdAction, from now: Quorum, _ view: ClusterView, waits: Bool = false) -> Quorum? {
+        let target = target(of: action, in: view)
+        let isHealthy = target?.isHealthy ?? false
         switch action {
-        case .defragment(let id):
-            // The member does not serve meanwhile: without it the others must be a quorum.
-            if view.member(id.value)?.isHealthy == true { after.healthyVoters -= 1 }
-            return after.spare < 0 ? "while \(view.member(id.value)?.member.title ?? "it") is defragmented there would be no quorum (\(after))" : nil
-        case .remove(let id), .removeDead(let id):
-            guard let member = view.member(id.value), !member.member.isLearner else { return nil }
-            after.voters -= 1
-            if member.isHealthy { after.healthyVoters -= 1 }
-            return now.refusal(of: "removing \(member.member.title)", leadingTo: after)
-        case .removeAdded(let urls): return view.added(urls).flatMap { quorumRefusal(view: view, action: .remove(member: MemberID($0.member.id))) }
-        case .addMember(_, isLearner: false):
-            after.voters += 1  // It has not started yet, and counts as one that is down.
-            return now.refusal(of: "adding a voting member that has not started", leadingTo: after)
-        case .promote(let urls):
-            guard let member = view.added(urls), member.member.isLearner else { return nil }
-            after.voters += 1
-            if member.isHealthy { after.healthyVoters += 1 }
-            return now.refusal(of: "promoting \(member.member.title)", leadingTo: after)
+        case .defragment: return Quorum(voters: now.voters, healthyVoters: now.healthyVoters - (isHealthy ? 1 : 0))
+        case .remove, .removeAdded:
+            guard let target, !target.member.isLearner else { return nil }
+            return Quorum(voters: now.voters - 1, healthyVoters: now.healthyVoters - (isHealthy ? 1 : 0))
+        // It has not started yet, and counts as one that is down.
+        case .addMember(_, isLearner: false): return Quorum(voters: now.voters + 1, healthyVoters: now.healthyVoters)
+        case .promote:
+            guard target?.member.isLearner != false else { return nil }
+            return Quorum(voters: now.voters + 1, healthyVoters: now.healthyVoters + (waits || isHealthy ? 1 : 0))
         default: return nil
+        }
+    }
+
+    /// What an action is called in a refusal.
+    private static func change(_ action: EtcdAction, _ view: ClusterView) -> String {
+        let name = target(of: action, in: view)?.member.title ?? "the new member"
+        switch action {
+        case .defragment: return "while \(name) is defragmented"
+        case .addMember: return "adding a voting member that has not started"
+        case .promote: return "promoting \(name)"
+        default: return "removing \(name)"
         }
     }
 }

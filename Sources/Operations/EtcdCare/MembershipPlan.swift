@@ -54,31 +54,9 @@ package struct MembershipPlan: Sendable {
         }
     }
 
-    /// Adds what the quorum arithmetic and the health of the others have against the plan. Intermediate states count.
+    /// Adds what speaks against the plan.
     private func judge(_ plan: inout EtcdAction.Plan, _ view: ClusterView) {
-        var refusals: [String] = []
-        switch change {
-        case .replace, .promote:
-            // The learner will be healthy when it is promoted: the run waits for that.
-            var now = view.quorum
-            for step in plan.steps {
-                var after = now
-                switch step.action {
-                case .remove(let id), .removeDead(let id):
-                    after.voters -= 1
-                    if view.member(id.value)?.isHealthy == true { after.healthyVoters -= 1 }
-                case .promote:
-                    after.voters += 1
-                    after.healthyVoters += 1
-                default: continue
-                }
-                if let refusal = now.refusal(of: step.title, leadingTo: after) {
-                    refusals.append(refusal)
-                }
-                now = after
-            }
-        default: refusals += plan.steps.compactMap { EtcdRun.quorumRefusal(view: view, action: $0.action) }
-        }
+        var refusals = EtcdRun.quorumRefusals(view: view, steps: plan.steps)
         let adds = plan.steps.contains { if case .addMember(_, isLearner: true) = $0.action { true } else { false } }
         if adds, let learner = view.members.first(where: \.member.isLearner) {
             refusals.append("\(learner.member.title) is a learner already, and etcd takes one at a time (--max-learners): promote or remove it")
@@ -147,9 +125,7 @@ package struct MembershipPlan: Sendable {
             plan.refusals.append(
                 "\(why). If it is dead for good, add --remove-first; a member that was removed never comes back. If it is not, bring it back.")
         }
-        var first = remove(old)
-        first.action = .removeDead(member: MemberID(old.member.id))
-        return [first] + join + [consistency]
+        return [remove(old, mustBeDead: true)] + join + [consistency]
     }
 
     // MARK: Steps
@@ -190,11 +166,11 @@ package struct MembershipPlan: Sendable {
         ]
     }
 
-    private func remove(_ member: ClusterView.MemberView) -> EtcdAction.Step {
+    private func remove(_ member: ClusterView.MemberView, mustBeDead: Bool = false) -> EtcdAction.Step {
         EtcdAction.Step(
             id: "remove", title: "remove \(member.member.title) (\(member.member.id.memberText))", target: member.member.title,
             reason: member.complaint ?? "it was asked for", effect: "its server ends; its data directory can never join again",
             undo: .impossible(because: "a member that was removed never comes back: add a new one on an empty data directory"), isDisruptive: true,
-            action: .remove(member: MemberID(member.member.id)))
+            action: .remove(member: MemberID(member.member.id), mustBeDead: mustBeDead))
     }
 }

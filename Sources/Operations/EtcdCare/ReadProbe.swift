@@ -1,5 +1,6 @@
 package import Etcd
 internal import Foundation
+internal import Maintenance
 internal import Synchronization
 
 /// Reads through the cluster, again and again, as a client that goes on at the next endpoint does, and remembers how long it had to wait.

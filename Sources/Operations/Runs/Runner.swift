@@ -45,8 +45,11 @@ package struct Runner<Operation: RunOperation>: Sendable {
     }
 
     /// Goes on with a run that stopped or whose process is gone.
-    package func resume(_ id: String, takingLock: Bool) async throws -> RunRecord {
-        guard try !journal.run(id).steps.contains(where: { $0.state == .undone }) else {
+    /// - Parameter subject: what the operation has reached; it must be what the run is about.
+    package func resume(_ id: String, on subject: String, takingLock: Bool) async throws -> RunRecord {
+        let before = try journal.run(id)
+        try Self.check(before, isAbout: subject)
+        guard !before.steps.contains(where: { $0.state == .undone }) else {
             throw OperationError(.refused, "the run \(id) is being rolled back. Go on with `drydock runs rollback \(id)`, or abandon it.")
         }
         let run = try journal.takeOver(id, by: .current, takingLock: takingLock, at: time.now())
@@ -55,10 +58,11 @@ package struct Runner<Operation: RunOperation>: Sendable {
     }
 
     /// Takes the steps of a run back, the last first.
-    package func rollBack(_ id: String, takingLock: Bool) async throws -> RunRecord {
-        let plan = try Self.plan(of: try journal.run(id))
-        let open = try journal.run(id).steps
-        for (step, record) in zip(plan.steps, open) {
+    package func rollBack(_ id: String, on subject: String, takingLock: Bool) async throws -> RunRecord {
+        let before = try journal.run(id)
+        try Self.check(before, isAbout: subject)
+        let plan = try Self.plan(of: before)
+        for (step, record) in zip(plan.steps, before.steps) {
             if case .impossible(let reason) = step.undo, record.state == .done || record.state == .started {
                 throw OperationError(.refused, "the run \(id) cannot be taken back: \"\(step.title)\" was done, and \(reason)")
             }
@@ -72,6 +76,12 @@ package struct Runner<Operation: RunOperation>: Sendable {
         }
         try journal.end(run.id, as: .rolledBack, message: nil, now: time.now())
         return try journal.run(run.id)
+    }
+
+    private static func check(_ run: RunRecord, isAbout subject: String) throws {
+        guard run.subject == subject else {
+            throw OperationError(.refused, "the run \(run.id) is about \(run.subject), and what was reached is \(subject). Check --endpoints.")
+        }
     }
 
     /// The plan that a run began with.
@@ -192,8 +202,5 @@ package struct Runner<Operation: RunOperation>: Sendable {
 }
 
 extension Duration {
-    /// Seconds with their fraction.
-    package var seconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
-
     var text: String { seconds < 10 ? "\((seconds * 100).rounded() / 100) s" : "\(Int(seconds.rounded())) s" }
 }
