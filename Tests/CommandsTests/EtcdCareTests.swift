@@ -230,13 +230,80 @@ struct EtcdCareTests {
         try await withDesk(.init(members: 3)) { desk in
             let (first, reached) = try await BuiltProgram.pausing(
                 at: "after started defragment-\(desk.follower().id.memberText)", desk.arguments("etcd defrag"), environment: desk.environment
-            ) {
+            ) { _ in
                 let second = try await desk.drydock("etcd defrag")
                 #expect(second.status == 4 && second.errors.contains("is at work"), "\(second.errors)")
                 let id = try #require(try await desk.newestRun()?["id"] as? String)
                 #expect(try await desk.drydock("runs resume \(id)").status == 4)
             }
             #expect(reached && first.status == 0, "\(first.errors)")
+        }
+    }
+
+    @Test func `A run that is interrupted in a step stays unfinished, keeps the cluster, and goes on where it was`() async throws {
+        try await withDesk(.init(members: 3)) { desk in
+            try await desk.makeGarbage()
+            let step = "defragment-\(try await desk.follower().id.memberText)"
+            let (run, reached) = try await BuiltProgram.pausing(
+                at: "after started \(step)", desk.arguments("etcd defrag"), environment: desk.environment
+            ) { $0.send(SIGTERM) }
+            #expect(reached && run.status == 1 && run.errors.contains("it was interrupted"), "\(run.errors)")
+            let newest = try #require(try await desk.newestRun())
+            #expect(newest["state"] as? String == "stopped", "what was asked of the member may be under way")
+            #expect(try await desk.drydock("etcd defrag").status == 4)
+            #expect(try await desk.drydock("runs resume \(try #require(newest["id"] as? String))").status == 0)
+        }
+    }
+
+    @Test func `An interrupted benchmark leaves no keys, and one that would fill the quota does not begin`() async throws {
+        try await withDesk(.init(members: 1, arguments: ["--quota-backend-bytes", "\(64 << 20)"])) { desk in
+            let full = try await desk.drydock("etcd benchmark --value-size 64KiB --duration 10s --rate 20000")
+            #expect([0, 3].contains(full.status), "\(full.errors)")
+            #expect(try await desk.drydock("etcd health").status != 1, "no load raises the alarm")
+            let running = try CommandRun.Running(
+                BuiltProgram.path, desk.arguments("etcd benchmark --duration 60s"), environment: desk.environment)
+            try await desk.connected { client in
+                var keys = 0
+                while keys == 0, running.isRunning {
+                    keys = 0
+                    try await client.forEachPage { keys += $0.count { $0.key.starts(with: Array("drydock/benchmark".utf8)) } }
+                }
+                running.send(SIGTERM)
+                #expect(await running.finish().status == 1)
+                #expect(try await client.delete(prefix: "drydock/") == 0)
+            }
+        }
+    }
+
+    @Test func `Of five members with two dead, the dead are removed and one is replaced`() async throws {
+        try await withDesk(.init(members: 5, spares: 1)) { desk in
+            let leader = try await desk.leader().name
+            let dead = desk.cluster.members.filter { $0.name != leader }.prefix(2)
+            for member in dead { try await desk.cluster.wipe(member) }
+            #expect(try await desk.drydock("etcd defrag").status == 4)
+            let living = try #require(desk.cluster.members.first { member in member.name != leader && !dead.contains { $0.name == member.name } })
+            #expect(try await desk.drydock("etcd member remove \(living.name)").status == 4, "that would end the quorum")
+            let remove = try await desk.drydock("etcd member remove \(dead[dead.startIndex].name)")
+            #expect(remove.status == 0, "\(remove.output)\(remove.errors)")
+            let replace = try await desk.drydock(
+                "etcd member replace \(dead[dead.startIndex + 1].name) --remove-first --peer-url \(desk.cluster.spares[0].peerURL) --join-timeout 60s")
+            #expect(replace.status == 0, "\(replace.output)\(replace.errors)")
+            #expect(try await desk.report("etcd health --cluster")["verdict"] as? String == "healthy")
+            #expect(try await desk.members().count == 4)
+        }
+    }
+
+    @Test func `Space is recovered without a member that is dead`() async throws {
+        try await withDesk(.init(members: 3, arguments: ["--quota-backend-bytes", "\(8 << 20)"])) { desk in
+            let value = [UInt8](repeating: 1, count: 64 << 10)
+            _ = try? await desk.connected { client in
+                for count in 0..<1000 { _ = try await client.put([("/same/\(count % 4)", value)]) }
+            }
+            let name = try await desk.follower().name
+            await desk.cluster.stop(try #require(desk.cluster.members.first { $0.name == name }))
+            let run = try await desk.drydock("etcd recover-space")
+            #expect(run.status == 0 && run.errors.contains("\(name) is left out"), "\(run.output)\(run.errors)")
+            #expect(try await desk.connected { try await $0.put([("/after", [1])]) } > 0)
         }
     }
 

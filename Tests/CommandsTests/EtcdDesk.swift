@@ -41,6 +41,8 @@ struct EtcdDesk {
             let value = [UInt8](repeating: 0x67, count: 16 << 10)
             try await client.putAll((0..<bytes / value.count).map { ("/keep/\($0 % 2)/\($0)", value) })
             _ = try await client.delete(prefix: "/keep/1")
+            // Followers apply later than the leader answers, and etcd commits to the file later still.
+            for _ in 0..<2000 where !(await client.statuses().allSatisfy { (try? $0.status.get().databaseSize) ?? 0 > bytes }) {}
         }
     }
 

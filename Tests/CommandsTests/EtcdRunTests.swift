@@ -134,7 +134,7 @@ struct EtcdRunTests {
                 var hurt: LocalEtcdCluster.Member?
                 let (run, reached) = try await BuiltProgram.pausing(
                     at: "after started \(step)", desk.arguments(command), environment: desk.environment
-                ) {
+                ) { _ in
                     let victim = try await desk.victim(of: step)
                     hurt = victim
                     if fault == .stop { desk.cluster.signal(victim, SIGSTOP) } else { await desk.cluster.stop(victim) }
@@ -203,6 +203,12 @@ extension EtcdDesk {
 
     /// Returns when every listed member serves again.
     fileprivate func untilHealthy() async throws {
-        for _ in 0..<60 where try await drydock("etcd health --cluster").status != 0 {}
+        var health = ""
+        for _ in 0..<60 {
+            let run = try await drydock("etcd health --cluster")
+            if run.status == 0 { return }
+            health = run.output
+        }
+        Issue.record("the cluster does not become healthy: \(health)")
     }
 }

@@ -16,7 +16,7 @@ extension BuiltProgram {
     /// Runs `drydock` until the boundary that reads `name`, performs `act` while the process stands still, and lets it go on to its end.
     /// - Returns: the run, and whether the boundary was reached.
     package static func pausing(
-        at name: String, _ arguments: [String], environment: [String: String], act: () async throws -> Void
+        at name: String, _ arguments: [String], environment: [String: String], act: (CommandRun.Running) async throws -> Void
     ) async throws -> (run: CommandRun, reached: Bool) {
         let running = try CommandRun.Running(
             proof, ["interrupt", "--named", name, "--signal", "\(SIGSTOP)", "--"] + arguments, environment: environment)
@@ -24,7 +24,7 @@ extension BuiltProgram {
         while running.isRunning {
             if isStopped(running.processID) {
                 reached = true
-                do { try await act() } catch {
+                do { try await act(running) } catch {
                     running.send(SIGKILL)
                     throw error
                 }

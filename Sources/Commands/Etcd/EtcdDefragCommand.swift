@@ -37,9 +37,7 @@ struct EtcdDefragCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The members' quota, for rules, where they do not tell it.", valueName: "bytes"))
     var etcdStorageQuotaBytes: SizeArgument?
 
-    @OptionGroup(title: "Run") var options: RunOptions
-    @OptionGroup(title: "etcd") var etcd: EtcdOptions
-    @OptionGroup(title: "Output") var output: OutputOptions
+    @OptionGroup var arguments: EtcdRunArguments
 
     func validate() throws {
         if keepRevisions < 0 { throw ValidationError("--keep-revisions cannot be negative.") }
@@ -54,8 +52,8 @@ struct EtcdDefragCommand: AsyncParsableCommand {
         plan.only = member
         plan.keepRevisions = compact ? keepRevisions : nil
         plan.quota = etcdStorageQuotaBytes?.bytes
-        plan.acceptsRisk = options.acceptRisk
-        try await EtcdRunSession(output: output).run(try etcd.configuration(), options) { [plan] in try plan.make($0) }
+        plan.acceptsRisk = arguments.options.acceptRisk
+        try await arguments.run { [plan] in try plan.make($0) }
     }
 }
 
@@ -78,9 +76,7 @@ struct EtcdRecoverSpaceCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The members' quota, where they do not tell it.", valueName: "bytes"))
     var etcdStorageQuotaBytes: SizeArgument?
 
-    @OptionGroup(title: "Run") var options: RunOptions
-    @OptionGroup(title: "etcd") var etcd: EtcdOptions
-    @OptionGroup(title: "Output") var output: OutputOptions
+    @OptionGroup var arguments: EtcdRunArguments
 
     func validate() throws {
         if keepRevisions < 0 { throw ValidationError("--keep-revisions cannot be negative.") }
@@ -90,9 +86,7 @@ struct EtcdRecoverSpaceCommand: AsyncParsableCommand {
         var plan = SpaceRecoveryPlan()
         plan.keepRevisions = keepRevisions
         plan.threshold = threshold.share
-        plan.acceptsRisk = options.acceptRisk
-        try await EtcdRunSession(output: output).run(try etcd.configuration(), options, toleratesNoSpace: true, quota: etcdStorageQuotaBytes?.bytes) {
-            [plan] in try plan.make($0)
-        }
+        plan.acceptsRisk = arguments.options.acceptRisk
+        try await arguments.run(toleratesNoSpace: true, quota: etcdStorageQuotaBytes) { [plan] in try plan.make($0) }
     }
 }

@@ -69,16 +69,11 @@ struct EtcdMemberCommand: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Add a member, which starts later.")
 
         @Flag(help: "As a learner: it gets the data and does not count for the quorum until it is promoted.") var learner = false
-        @Option(
-            name: [.customLong("peer-url"), .customLong("peer-urls")],
-            help: "Where the new member listens for the others; several separated by commas.")
-        var peerURL: String
-        @OptionGroup(title: "Run") var options: RunOptions
-        @OptionGroup(title: "etcd") var etcd: EtcdOptions
-        @OptionGroup(title: "Output") var output: OutputOptions
+        @OptionGroup var newMember: NewMember
+        @OptionGroup var arguments: EtcdRunArguments
 
         func run() async throws {
-            try await output.change(.add(peerURLs: peerURL.commaSeparated, isLearner: learner), etcd, options)
+            try await arguments.change(.add(peerURLs: newMember.peerURLs, isLearner: learner))
         }
     }
 
@@ -86,22 +81,18 @@ struct EtcdMemberCommand: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Remove a member.")
 
         @Argument(help: "The member's name or ID.") var name: String
-        @OptionGroup(title: "Run") var options: RunOptions
-        @OptionGroup(title: "etcd") var etcd: EtcdOptions
-        @OptionGroup(title: "Output") var output: OutputOptions
+        @OptionGroup var arguments: EtcdRunArguments
 
-        func run() async throws { try await output.change(.remove(name), etcd, options) }
+        func run() async throws { try await arguments.change(.remove(name)) }
     }
 
     struct Promote: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Make a learner a voter, once it has caught up.")
 
         @Argument(help: "The learner's name or ID.") var name: String
-        @OptionGroup(title: "Run") var options: RunOptions
-        @OptionGroup(title: "etcd") var etcd: EtcdOptions
-        @OptionGroup(title: "Output") var output: OutputOptions
+        @OptionGroup var arguments: EtcdRunArguments
 
-        func run() async throws { try await output.change(.promote(name), etcd, options) }
+        func run() async throws { try await arguments.change(.promote(name)) }
     }
 
     struct Replace: AsyncParsableCommand {
@@ -113,20 +104,14 @@ struct EtcdMemberCommand: ParsableCommand {
                 """)
 
         @Argument(help: "The name or ID of the member that goes.") var name: String
-        @Option(
-            name: [.customLong("peer-url"), .customLong("peer-urls")],
-            help: "Where the new member listens for the others; several separated by commas.")
-        var peerURL: String
+        @OptionGroup var newMember: NewMember
         @Flag(help: "The old member is dead for good: remove it before the new one is added, as etcd demands.") var removeFirst = false
         @Option(help: ArgumentHelp("How long to wait for the new member to start and catch up. (default: 10m)", valueName: "duration"))
         var joinTimeout: DurationArgument?
-        @OptionGroup(title: "Run") var options: RunOptions
-        @OptionGroup(title: "etcd") var etcd: EtcdOptions
-        @OptionGroup(title: "Output") var output: OutputOptions
+        @OptionGroup var arguments: EtcdRunArguments
 
         func run() async throws {
-            try await output.change(
-                .replace(name, peerURLs: peerURL.commaSeparated, removesFirst: removeFirst), etcd, options, joinTimeout: joinTimeout?.duration)
+            try await arguments.change(.replace(name, peerURLs: newMember.peerURLs, removesFirst: removeFirst), joinTimeout: joinTimeout)
         }
     }
 
@@ -145,15 +130,19 @@ struct EtcdMemberCommand: ParsableCommand {
     }
 }
 
-extension OutputOptions {
-    fileprivate func change(
-        _ change: MembershipPlan.Change, _ etcd: EtcdOptions, _ options: RunOptions, joinTimeout: Duration? = nil
-    ) async throws {
-        let plan = MembershipPlan(change, acceptsRisk: options.acceptRisk)
-        try await EtcdRunSession(output: self).run(try etcd.configuration(), options, joinTimeout: joinTimeout) { try plan.make($0) }
-    }
+/// Where a member that is to join listens for the others.
+struct NewMember: ParsableArguments {
+    @Option(
+        name: [.customLong("peer-url"), .customLong("peer-urls")],
+        help: "Where the new member listens for the others; several separated by commas.")
+    var peerURL: String
+
+    var peerURLs: [String] { peerURL.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) } }
 }
 
-extension String {
-    fileprivate var commaSeparated: [String] { split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) } }
+extension EtcdRunArguments {
+    fileprivate func change(_ change: MembershipPlan.Change, joinTimeout: DurationArgument? = nil) async throws {
+        let plan = MembershipPlan(change, acceptsRisk: options.acceptRisk)
+        try await run(joinTimeout: joinTimeout) { try plan.make($0) }
+    }
 }

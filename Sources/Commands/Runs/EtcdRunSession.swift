@@ -37,8 +37,8 @@ struct EtcdRunSession {
     enum Continuation { case resume, rollBack }
 
     /// Goes on with a run of the journal, or takes it back.
-    func goOn(_ id: String, _ continuation: Continuation, _ etcd: EtcdOptions, takingLock: Bool) async throws {
-        let record = try Self.journal().run(id)
+    func goOn(_ reference: RunReference, _ continuation: Continuation, _ etcd: EtcdOptions) async throws {
+        let record = try Self.journal().run(reference.id)
         let settings = try Self.settings(of: record)
         let configuration = try etcd.overriding(settings.configuration(password: etcd.password(of: settings.user)))
         try await EtcdClient.connected(configuration) { client in
@@ -48,8 +48,8 @@ struct EtcdRunSession {
             let runner = try runner(client, settings, gate: gate)
             try await carryOut(client, view) {
                 switch continuation {
-                case .resume: try await runner.resume(record.id, on: view.subject, takingLock: takingLock)
-                case .rollBack: try await runner.rollBack(record.id, on: view.subject, takingLock: takingLock)
+                case .resume: try await runner.resume(record.id, on: view.subject, takingLock: reference.takeLock)
+                case .rollBack: try await runner.rollBack(record.id, on: view.subject, takingLock: reference.takeLock)
                 }
             }
         }

@@ -56,37 +56,34 @@ struct RunsCommand: ParsableCommand {
                 or as the options here say; the password comes from ETCDCTL_PASSWORD.
                 """)
 
-        @Argument(help: "The run's id, or how it begins.") var id: String
-        @Flag(help: "Also when the run's owner is on another host, so that nobody here can tell whether it lives.") var takeLock = false
+        @OptionGroup var reference: RunReference
         @OptionGroup(title: "etcd") var etcd: EtcdOptions
         @OptionGroup(title: "Output") var output: OutputOptions
 
-        func run() async throws { try await EtcdRunSession(output: output).goOn(id, .resume, etcd, takingLock: takeLock) }
+        func run() async throws { try await EtcdRunSession(output: output).goOn(reference, .resume, etcd) }
     }
 
     struct Rollback: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Take the steps of an unfinished run back, the last first.")
 
-        @Argument(help: "The run's id, or how it begins.") var id: String
-        @Flag(help: "Also when the run's owner is on another host, so that nobody here can tell whether it lives.") var takeLock = false
+        @OptionGroup var reference: RunReference
         @OptionGroup(title: "etcd") var etcd: EtcdOptions
         @OptionGroup(title: "Output") var output: OutputOptions
 
-        func run() async throws { try await EtcdRunSession(output: output).goOn(id, .rollBack, etcd, takingLock: takeLock) }
+        func run() async throws { try await EtcdRunSession(output: output).goOn(reference, .rollBack, etcd) }
     }
 
     struct Abandon: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Declare an unfinished run over.", discussion: "The cluster stays as it is; other runs may begin.")
 
-        @Argument(help: "The run's id, or how it begins.") var id: String
-        @Flag(help: "Also when the run's owner is on another host, so that nobody here can tell whether it lives.") var takeLock = false
+        @OptionGroup var reference: RunReference
         @OptionGroup(title: "Output") var output: OutputOptions
 
         func run() throws {
             let journal = try EtcdRunSession.journal()
-            let run = try journal.run(id)
-            try journal.abandon(run.id, takingLock: takeLock, now: Date())
+            let run = try journal.run(reference.id)
+            try journal.abandon(run.id, takingLock: reference.takeLock, now: Date())
             output.remark("the run \(run.id) is abandoned")
         }
     }

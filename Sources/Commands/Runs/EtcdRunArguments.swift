@@ -1,0 +1,24 @@
+internal import ArgumentParser
+internal import Operations
+
+/// What every command has that can disturb an etcd cluster: how its run is bounded, how the cluster is reached, how the result is printed.
+struct EtcdRunArguments: ParsableArguments {
+    @OptionGroup(title: "Run") var options: RunOptions
+    @OptionGroup(title: "etcd") var etcd: EtcdOptions
+    @OptionGroup(title: "Output") var output: OutputOptions
+
+    /// Makes a plan from what the cluster says, and carries it out unless this is a rehearsal.
+    func run(
+        joinTimeout: DurationArgument? = nil, toleratesNoSpace: Bool = false, quota: SizeArgument? = nil,
+        plan make: @escaping @Sendable (ClusterView) throws -> EtcdAction.Plan
+    ) async throws {
+        try await EtcdRunSession(output: output).run(
+            try etcd.configuration(), options, joinTimeout: joinTimeout?.duration, toleratesNoSpace: toleratesNoSpace, quota: quota?.bytes, plan: make)
+    }
+}
+
+/// Which run of the journal to go on with, and how its cluster is reached.
+struct RunReference: ParsableArguments {
+    @Argument(help: "The run's id, or how it begins.") var id: String
+    @Flag(help: "Also when the run's owner is on another host, so that nobody here can tell whether it lives.") var takeLock = false
+}
