@@ -286,7 +286,8 @@ struct EtcdCareTests {
             let remove = try await desk.drydock("etcd member remove \(dead[dead.startIndex].name)")
             #expect(remove.status == 0, "\(remove.output)\(remove.errors)")
             let replace = try await desk.drydock(
-                "etcd member replace \(dead[dead.startIndex + 1].name) --remove-first --peer-url \(desk.cluster.spares[0].peerURL) --join-timeout 60s")
+                "etcd member replace \(dead[dead.startIndex + 1].name) --remove-first --peer-url \(desk.cluster.spares[0].peerURL) --join-timeout 60s"
+            )
             #expect(replace.status == 0, "\(replace.output)\(replace.errors)")
             #expect(try await desk.report("etcd health --cluster")["verdict"] as? String == "healthy")
             #expect(try await desk.members().count == 4)

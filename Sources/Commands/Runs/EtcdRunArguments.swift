@@ -13,7 +13,8 @@ struct EtcdRunArguments: ParsableArguments {
         plan make: @escaping @Sendable (ClusterView) throws -> EtcdAction.Plan
     ) async throws {
         try await EtcdRunSession(output: output).run(
-            try etcd.configuration(), options, joinTimeout: joinTimeout?.duration, toleratesNoSpace: toleratesNoSpace, quota: quota?.bytes, plan: make)
+            try etcd.configuration(), options, joinTimeout: joinTimeout?.duration, toleratesNoSpace: toleratesNoSpace, quota: quota?.bytes, plan: make
+        )
     }
 }
 
