@@ -53,7 +53,7 @@ private func changeOneBit(of path: String) throws {
     try Data(page(first) + page(second) + pages).write(to: URL(fileURLWithPath: path))
 }
 
-@Suite(.enabled(if: EtcdRelease.mayRun, Comment(rawValue: EtcdRelease.missing)), .timeLimit(.minutes(5)))
+@Suite(.enabled(if: EtcdRelease.mayRun, Comment(rawValue: EtcdRelease.missing)), .timeLimit(.minutes(30)))
 struct ConsistencyTests {
     @Test(arguments: EtcdRelease.allCases)
     func `A member whose database was changed offline is named`(_ release: EtcdRelease) async throws {

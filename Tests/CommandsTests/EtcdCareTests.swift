@@ -3,7 +3,7 @@ import Foundation
 import Proving
 import Testing
 
-@Suite(.enabled(if: EtcdRelease.mayRun, Comment(rawValue: EtcdRelease.missing)), .timeLimit(.minutes(10)))
+@Suite(.enabled(if: EtcdRelease.mayRun, Comment(rawValue: EtcdRelease.missing)), .timeLimit(.minutes(30)))
 struct EtcdCareTests {
     private func rows(_ report: [String: Any], _ key: String) throws -> [[String: Any]] { try #require(report[key] as? [[String: Any]]) }
 

@@ -91,7 +91,7 @@ private struct AlertCase {
     }
 }
 
-@Suite(.enabled(if: Promtool.mayRun, "promtool or etcd is not installed: run `make setup`"), .timeLimit(.minutes(5)))
+@Suite(.enabled(if: Promtool.mayRun, "promtool or etcd is not installed: run `make setup`"), .timeLimit(.minutes(30)))
 struct MonitoringTests {
     private func rendered(_ format: String, _ more: [String] = []) async throws -> String {
         let run = try await BuiltProgram.run(["monitoring", "render", "--for", "etcd", "--format", format] + more)
