@@ -43,6 +43,7 @@ let package = Package(
         .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", exact: "1.0.2", traits: []),
     ],
     targets: [
         // Floor 5: the program.
@@ -52,7 +53,7 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "Operations", "Etcd", "EtcdStorage", "Journal", "Maintenance", logging, system,
+                "Operations", "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient", "Maintenance", logging, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
@@ -63,7 +64,10 @@ let package = Package(
         // Floor 3: the use cases.
         .target(
             name: "Operations",
-            dependencies: ["Etcd", "EtcdStorage", "Journal", "Maintenance", crypto, system, .product(name: "Yams", package: "Yams")],
+            dependencies: [
+                "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient", "KubernetesRuntime", "Maintenance", crypto, system,
+                .product(name: "Yams", package: "Yams"),
+            ],
             swiftSettings: strict),
 
         // Floor 2: formats, protocols and clients. They do not know each other.
@@ -83,6 +87,18 @@ let package = Package(
         ),
         .target(name: "EtcdStorage", dependencies: ["CPlatform", crypto, system], swiftSettings: strict),
         .target(name: "ClusterPKI", dependencies: [asn1, crypto, x509], swiftSettings: strict),
+        .target(name: "KubernetesAPI", dependencies: ["Maintenance"], swiftSettings: strict),
+        .target(
+            name: "KubernetesClient",
+            dependencies: [
+                "KubernetesAPI", "Maintenance", nioCore, nioPosix, nioSSL, system,
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: strict),
+        .target(name: "KubernetesRuntime", dependencies: ["KubernetesAPI", "KubernetesClient", "Maintenance"], swiftSettings: strict),
         .target(
             name: "Journal", dependencies: ["Maintenance", system, .product(name: "GRDB", package: "GRDB.swift")], swiftSettings: strict),
 

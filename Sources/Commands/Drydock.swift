@@ -10,7 +10,10 @@ struct Drydock: AsyncParsableCommand {
             75 try again later.
             """,
         version: Version.current,
-        subcommands: [SnapshotCommand.self, EtcdCommand.self, RunsCommand.self, MonitoringCommand.self, CompletionsCommand.self, ManCommand.self]
+        subcommands: [
+            SnapshotCommand.self, EtcdCommand.self, NodeCommand.self, RunsCommand.self, MonitoringCommand.self, CompletionsCommand.self,
+            ManCommand.self,
+        ]
     )
 }
 

@@ -3,6 +3,8 @@ internal import Etcd
 internal import EtcdStorage
 internal import Foundation
 internal import Journal
+internal import KubernetesAPI
+internal import KubernetesClient
 internal import Maintenance
 internal import Operations
 internal import UnixSignals
@@ -51,7 +53,14 @@ enum ExitStatus: Int32 {
             case .invalid: self = .usage
             case .system: self = .failed
             }
-        case is MaintenanceError: self = .usage
+        case let error as KubernetesError:
+            switch error.code {
+            case .unavailable: self = .tryAgain
+            case .configuration: self = .usage
+            case .tls, .malformed, .unsupported: self = .failed
+            }
+        case let error as APIStatus: self = error.isTransient ? .tryAgain : .failed
+        case is MaintenanceError, is SelectorError: self = .usage
         default: self = .failed
         }
     }

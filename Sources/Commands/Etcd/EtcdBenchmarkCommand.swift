@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Etcd
 internal import Foundation
+internal import Journal
 internal import Maintenance
 internal import Operations
 
@@ -36,7 +37,7 @@ struct EtcdBenchmarkCommand: AsyncParsableCommand {
         benchmark.clients = clients
         benchmark.valueSize = Int(valueSize.bytes)
         let bar = ProgressBar("benchmark", options: output)
-        let journal = try EtcdRunSession.journal()
+        let journal = try Journal.ofThisUser()
         let report = try await EtcdClient.connected(try etcd.configuration()) { [benchmark] client in
             try await benchmark.run(client, journal: journal) { bar.set(done: Int($0 * 1000), total: 1000) }
         }

@@ -17,9 +17,3 @@ struct EtcdRunArguments: ParsableArguments {
         )
     }
 }
-
-/// Which run of the journal to go on with, and how its cluster is reached.
-struct RunReference: ParsableArguments {
-    @Argument(help: "The run's id, or how it begins.") var id: String
-    @Flag(help: "Also when the run's owner is on another host, so that nobody here can tell whether it lives.") var takeLock = false
-}

@@ -34,11 +34,8 @@ struct EtcdRunSession {
         }
     }
 
-    enum Continuation { case resume, rollBack }
-
     /// Goes on with a run of the journal, or takes it back.
-    func goOn(_ reference: RunReference, _ continuation: Continuation, _ etcd: EtcdOptions) async throws {
-        let record = try Self.journal().run(reference.id)
+    func goOn(_ record: RunRecord, _ continuation: RunReference.Continuation, _ etcd: EtcdOptions, takingLock: Bool) async throws {
         let settings = try Self.settings(of: record)
         let configuration = try etcd.overriding(settings.configuration(password: etcd.password(of: settings.user)))
         try await EtcdClient.connected(configuration) { client in
@@ -48,14 +45,12 @@ struct EtcdRunSession {
             let runner = try runner(client, settings, gate: gate)
             try await carryOut(client, view) {
                 switch continuation {
-                case .resume: try await runner.resume(record.id, on: view.subject, takingLock: reference.takeLock)
-                case .rollBack: try await runner.rollBack(record.id, on: view.subject, takingLock: reference.takeLock)
+                case .resume: try await runner.resume(record.id, on: view.subject, takingLock: takingLock)
+                case .rollBack: try await runner.rollBack(record.id, on: view.subject, takingLock: takingLock)
                 }
             }
         }
     }
-
-    static func journal() throws -> Journal { try Journal(path: Journal.defaultPath(environment: ProcessInfo.processInfo.environment)) }
 
     private static func settings(of run: RunRecord) throws -> EtcdRunSettings {
         do { return try JSONDecoder().decode(EtcdRunSettings.self, from: Data(run.settings.utf8)) } catch {
@@ -64,20 +59,9 @@ struct EtcdRunSession {
     }
 
     private func runner(_ client: EtcdClient, _ settings: EtcdRunSettings, gate: Gate) throws -> Runner<EtcdRun> {
-        let output = output
-        return Runner(
-            operation: EtcdRun(client: client, settings: settings), journal: try Self.journal(), gate: gate,
-            patience: .seconds(settings.limits.patienceSeconds)
-        ) { event in
-            switch event {
-            case .began(let run): output.remark("run \(run)")
-            case .step(let position, let count, let title): output.remark("[\(position)/\(count)] \(title)")
-            case .waiting(let reasons): output.remark("      waiting: \(reasons.joined(separator: "; "))")
-            case .note(let note): output.remark("      \(note)")
-            case .ended(_, let state, let result):
-                output.remark("      \(state == .alreadySo ? "already so" : state.rawValue)\(result.map { ": \($0)" } ?? "")")
-            }
-        }
+        Runner(
+            operation: EtcdRun(client: client, settings: settings), journal: try Journal.ofThisUser(), gate: gate,
+            patience: .seconds(settings.limits.patienceSeconds), notify: output.tellRun)
     }
 
     private func carryOut(_ client: EtcdClient, _ view: ClusterView, _ work: () async throws -> RunRecord) async throws {
@@ -89,7 +73,7 @@ struct EtcdRunSession {
         let run: RunRecord?
         switch result {
         case .success(let record): run = record
-        case .failure(let error): run = error is OperationError ? try Self.journal().runs().first { $0.owner == .current } : nil
+        case .failure(let error): run = error is OperationError ? try Journal.ofThisUser().runs().first { $0.owner == .current } : nil
         }
         if let run {
             let report = RunReport(run, probe: probe)

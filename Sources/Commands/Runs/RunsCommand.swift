@@ -21,7 +21,7 @@ struct RunsCommand: ParsableCommand {
         @OptionGroup(title: "Output") var output: OutputOptions
 
         func run() throws {
-            let runs = try EtcdRunSession.journal().runs().filter { !unfinished || !$0.state.isOver }
+            let runs = try Journal.ofThisUser().runs().filter { !unfinished || !$0.state.isOver }
             try output.emit(runs.map { RunReport($0) }) {
                 var table = TextTable(["ID", "OPERATION", "SUBJECT", "STATE", "STEPS", "BEGAN", "OWNER"])
                 for run in runs {
@@ -43,7 +43,7 @@ struct RunsCommand: ParsableCommand {
         @OptionGroup(title: "Output") var output: OutputOptions
 
         func run() throws {
-            let report = RunReport(try EtcdRunSession.journal().run(id))
+            let report = RunReport(try Journal.ofThisUser().run(id))
             try output.emit(report) { "\(report.operation) on \(report.subject), \(report.startedAt), \(report.owner)\n\n\(report.text)" }
         }
     }
@@ -60,7 +60,7 @@ struct RunsCommand: ParsableCommand {
         @OptionGroup(title: "etcd") var etcd: EtcdOptions
         @OptionGroup(title: "Output") var output: OutputOptions
 
-        func run() async throws { try await EtcdRunSession(output: output).goOn(reference, .resume, etcd) }
+        func run() async throws { try await reference.goOn(.resume, etcd, output) }
     }
 
     struct Rollback: AsyncParsableCommand {
@@ -70,7 +70,7 @@ struct RunsCommand: ParsableCommand {
         @OptionGroup(title: "etcd") var etcd: EtcdOptions
         @OptionGroup(title: "Output") var output: OutputOptions
 
-        func run() async throws { try await EtcdRunSession(output: output).goOn(reference, .rollBack, etcd) }
+        func run() async throws { try await reference.goOn(.rollBack, etcd, output) }
     }
 
     struct Abandon: ParsableCommand {
@@ -81,7 +81,7 @@ struct RunsCommand: ParsableCommand {
         @OptionGroup(title: "Output") var output: OutputOptions
 
         func run() throws {
-            let journal = try EtcdRunSession.journal()
+            let journal = try Journal.ofThisUser()
             let run = try journal.run(reference.id)
             try journal.abandon(run.id, takingLock: reference.takeLock, now: Date())
             output.remark("the run \(run.id) is abandoned")

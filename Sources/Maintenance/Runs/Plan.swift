@@ -12,8 +12,13 @@ package struct Plan<Action: Codable & Sendable & Equatable>: Codable, Sendable, 
     package var remarks: [String]
     /// Safety rules that forbid the plan, each with its remedy. A plan with refusals is not carried out.
     package var refusals: [String]
+    /// How many lanes are worked on at once; nil for one.
+    package var parallel: Int?
 
-    package init(operation: String, subject: String, steps: [Step<Action>], remarks: [String] = [], refusals: [String] = []) {
+    package init(
+        operation: String, subject: String, steps: [Step<Action>], remarks: [String] = [], refusals: [String] = [], parallel: Int? = nil
+    ) {
+        self.parallel = parallel
         self.operation = operation
         self.subject = subject
         self.steps = steps
@@ -39,11 +44,14 @@ package struct Step<Action: Codable & Sendable & Equatable>: Codable, Sendable, 
     /// Whether it can hurt the cluster, so that the gate decides before it.
     package var isDisruptive: Bool
     package var action: Action
+    /// Steps of one lane follow one another; steps of different lanes, with none without a lane between them, may go side by side.
+    package var lane: String?
 
     package init(
         id: String, title: String, target: String, reason: String, effect: String, undo: Undo<Action>, expectedSeconds: Double = 1,
-        isDisruptive: Bool, action: Action
+        isDisruptive: Bool, action: Action, lane: String? = nil
     ) {
+        self.lane = lane
         self.id = id
         self.title = title
         self.target = target

@@ -1,4 +1,3 @@
-package import Foundation
 package import Maintenance
 
 /// What an operation must be able to do for its plan to be carried out: look, act, verify. The runner does everything else, for all of them.
@@ -23,20 +22,6 @@ package protocol RunOperation: Sendable {
 
     /// Makes sure that what the step is for is so.
     func verify(_ step: Step<Action>) async throws
-}
-
-/// Time, as a run needs it: what it says and how to wait. Tests bring their own.
-package struct RunTime: Sendable {
-    package var now: @Sendable () -> Date
-    package var sleep: @Sendable (Duration) async throws -> Void
-
-    package init(now: @escaping @Sendable () -> Date, sleep: @escaping @Sendable (Duration) async throws -> Void) {
-        self.now = now
-        self.sleep = sleep
-    }
-
-    /// The machine's.
-    package static let system = RunTime(now: { Date() }, sleep: { try await Task.sleep(for: $0) })
 }
 
 /// What happens in a run, for those who watch.

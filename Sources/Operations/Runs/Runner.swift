@@ -96,14 +96,65 @@ package struct Runner<Operation: RunOperation>: Sendable {
 
     private func finish(_ run: String, _ plan: Plan<Operation.Action>, _ records: [StepRecord]) async throws -> RunRecord {
         try await stopping(run) {
-            for (position, step) in plan.steps.enumerated() where !records[position].state.isOver {
-                notify(.step(position: position + 1, count: plan.steps.count, title: step.title))
-                let record = try await carryOut(step, records[position], at: position, run: run)
-                notify(.ended(title: step.title, state: record.state, result: record.result))
+            var position = 0
+            while position < plan.steps.count {
+                let end = plan.steps[position...].firstIndex { $0.lane == nil } ?? plan.steps.count
+                if end > position {
+                    try await carryOutLanes(position..<end, plan, records, run: run)
+                    position = end
+                } else {
+                    try await carryOut(position, plan, records, run: run)
+                    position += 1
+                }
             }
         }
         try journal.end(run, as: .done, message: nil, now: time.now())
         return try journal.run(run)
+    }
+
+    private func carryOut(_ position: Int, _ plan: Plan<Operation.Action>, _ records: [StepRecord], run: String) async throws {
+        guard !records[position].state.isOver else { return }
+        let step = plan.steps[position]
+        notify(.step(position: position + 1, count: plan.steps.count, title: step.title))
+        let record = try await carryOut(step, records[position], at: position, run: run)
+        notify(.ended(title: step.title, state: record.state, result: record.result))
+    }
+
+    /// Works on several lanes at once, as many as the plan allows. When one fails, those at work come to their end, and no other begins.
+    private func carryOutLanes(_ positions: Range<Int>, _ plan: Plan<Operation.Action>, _ records: [StepRecord], run: String) async throws {
+        var lanes: [(name: String?, positions: [Int])] = []
+        for position in positions where !records[position].state.isOver {
+            if let known = lanes.firstIndex(where: { $0.name == plan.steps[position].lane }) {
+                lanes[known].positions.append(position)
+            } else {
+                lanes.append((plan.steps[position].lane, [position]))
+            }
+        }
+        var waiting = lanes[...]
+        var failures: [any Error] = []
+        await withTaskGroup(of: LaneEnd.self) { group in
+            func beginNext() {
+                guard failures.isEmpty, let lane = waiting.popFirst() else { return }
+                group.addTask {
+                    do {
+                        for position in lane.positions { try await carryOut(position, plan, records, run: run) }
+                        return LaneEnd(error: nil)
+                    } catch { return LaneEnd(error: error) }
+                }
+            }
+            for _ in 0..<max(1, plan.parallel ?? 1) { beginNext() }
+            while let end = await group.next() {
+                if let error = end.error { failures.append(error) }
+                beginNext()
+            }
+        }
+        guard let first = failures.first else { return }
+        guard failures.count > 1, !(first is JournalError), !Task.isCancelled else { throw first }
+        throw OperationError((first as? OperationError)?.code ?? .stopped, failures.map { "\($0)" }.joined(separator: "; "))
+    }
+
+    private struct LaneEnd: Sendable {
+        var error: (any Error)?
     }
 
     private func carryOut(_ step: Step<Operation.Action>, _ earlier: StepRecord, at position: Int, run: String) async throws -> StepRecord {

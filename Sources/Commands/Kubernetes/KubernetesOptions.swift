@@ -1,0 +1,21 @@
+internal import ArgumentParser
+internal import Foundation
+internal import KubernetesClient
+
+/// How to reach a Kubernetes cluster: kubectl's flags and KUBECONFIG.
+struct KubernetesOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("The kubeconfig to use. (KUBECONFIG; default: ~/.kube/config, or the pod's own account)", valueName: "file"))
+    var kubeconfig: String?
+
+    @Option(help: "The context of the kubeconfig. (default: its current one)")
+    var context: String?
+
+    var access: ClusterAccess {
+        get throws { try ClusterAccess.discover(kubeconfig: kubeconfig, context: context, environment: ProcessInfo.processInfo.environment) }
+    }
+
+    /// The files that are read, absolute, so that a run can be resumed from another folder.
+    var files: [String] {
+        Kubeconfig.paths(explicit: kubeconfig, environment: ProcessInfo.processInfo.environment).map { URL(fileURLWithPath: $0).path }
+    }
+}

@@ -1,0 +1,27 @@
+/// Why the Kubernetes API could not be asked. What the server refuses is an `APIStatus`.
+package struct KubernetesError: Error, CustomStringConvertible, Sendable {
+    package enum Code: Sendable {
+        /// The kubeconfig, or what it points to, cannot be used.
+        case configuration
+        /// Nobody answers there.
+        case unavailable
+        /// The connection is not secure: the certificates do not fit.
+        case tls
+        /// An answer that the API's rules do not allow.
+        case malformed
+        /// The server has no such kind of object.
+        case unsupported
+    }
+
+    package let code: Code
+    /// What failed, on what, and what to do next.
+    package let description: String
+
+    package init(_ code: Code, _ description: String) {
+        self.code = code
+        self.description = description
+    }
+
+    /// Whether the same call may succeed a little later.
+    package var isTransient: Bool { code == .unavailable }
+}

@@ -1,0 +1,427 @@
+package import Foundation
+
+/// Decides, from what is seen of the cluster, which pods to evict when, and when a node is drained. Pure: it is told of changes and answers, and
+/// says what to do; who asks the server is not its concern. The same machine drives a live drain and a forecast.
+///
+/// An eviction is due as soon as the pod's budget has room; pods that are not ready go first, since nothing is lost by them. A node is drained when
+/// its pods are gone and what they belong to has as many ready pods as before.
+package struct DrainMachine: Sendable {
+    package struct Options: Sendable, Codable, Equatable {
+        package var filters = DrainFilters()
+        /// How long a node may take, seconds; 0 for ever.
+        package var timeoutSeconds = 0.0
+        /// Whether a node waits until its pods' workloads have as many ready pods as before.
+        package var awaitsReplacements = true
+        /// How long to wait for that at most, seconds; then the node counts as drained, and the report says so.
+        package var replacementSeconds = 300.0
+        /// Delete pods without a look at budgets.
+        package var disablesEviction = false
+
+        package init() {}
+    }
+
+    /// What the server said to an eviction.
+    package enum Answer: Sendable, Equatable {
+        case accepted
+        /// There is no such pod any more.
+        case gone
+        /// A budget has no room.
+        case blocked(String)
+        /// Try again after so many seconds, for this reason.
+        case later(Double, String)
+        /// Trying again does not help.
+        case failed(String)
+    }
+
+    package enum Result: Sendable, Equatable {
+        /// How many pods went, and what a reader should know.
+        case drained(pods: Int, remarks: [String])
+        case failed(String)
+    }
+
+    /// How far a node is, for people.
+    package struct Progress: Sendable, Equatable {
+        package var node: String
+        package var total: Int
+        /// Pods that have gone.
+        package var gone: Int
+        /// Pods on their way.
+        package var terminating: Int
+        /// Pods that wait, by what they wait for.
+        package var waiting: [String: Int]
+        /// Workloads that do not have as many ready pods as before.
+        package var unsettled: Int
+    }
+
+    private struct NodeState: Sendable {
+        var order: Int
+        var begun: Date
+        var total: Int
+        var remaining: Set<String>
+        var failures: [ObjectName: String] = [:]
+        var controllers: Set<String> = []
+        var emptied: Date?
+        /// Since when every live pod of its workloads has been ready, though there are fewer than before.
+        var calmSince: Date?
+        var remarks: [String] = []
+    }
+
+    private enum PodState: Sendable, Equatable {
+        /// To be considered.
+        case pending
+        /// An eviction is on its way.
+        case asked
+        case blocked(by: ObjectName?, String)
+        case pausing(until: Date, String)
+        /// The server took the eviction.
+        case accepted
+        case failed
+    }
+
+    private let options: Options
+    private var pods: [String: PodFacts] = [:]
+    private var names: [ObjectName: String] = [:]
+    private var budgets: [ObjectName: DisruptionBudget] = [:]
+    private var budgetNames: [String: Set<ObjectName>] = [:]
+    /// Evictions that a budget's numbers do not show yet.
+    private var spent: [ObjectName: Int] = [:]
+    private var inFlight: [ObjectName: Int] = [:]
+    private var charged: [String: ObjectName] = [:]
+    private var blocked: [ObjectName: Set<String>] = [:]
+    private var states: [String: PodState] = [:]
+    private var nodeOf: [String: String] = [:]
+    private var dirty: Set<String> = []
+    private var pausing: [String: Date] = [:]
+    private var nodes: [String: NodeState] = [:]
+    private var dirtyNodes: Set<String> = []
+    private var begunCount = 0
+    private var ready: [String: Int] = [:]
+    private var live: [String: Int] = [:]
+    private var wanted: [String: Int] = [:]
+    private var nodesOfController: [String: Set<String>] = [:]
+    private var finished: [(node: String, result: Result)] = []
+
+    /// How long fewer pods than before, all of them ready, must be so to count as scaled down, seconds.
+    private static let calm = 10.0
+
+    package init(options: Options) { self.options = options }
+
+    // MARK: What is seen
+
+    package mutating func apply(_ pod: PodFacts, at now: Date) {
+        if let other = names[pod.name], other != pod.uid { remove(other, at: now) }
+        let before = pods.updateValue(pod, forKey: pod.uid)
+        names[pod.name] = pod.uid
+        count(before, -1)
+        count(pod, 1)
+        guard nodeOf[pod.uid] != nil else { return }
+        if states[pod.uid] == .pending || isBlocked(pod.uid) { dirty.insert(pod.uid) }
+    }
+
+    package mutating func remove(_ uid: String, at now: Date) {
+        guard let pod = pods.removeValue(forKey: uid) else { return }
+        count(pod, -1)
+        if names[pod.name] == uid { names[pod.name] = nil }
+        leave(uid)
+    }
+
+    /// A pod is of no more concern: it is gone, or nobody waits for it.
+    private mutating func leave(_ uid: String) {
+        guard let node = nodeOf.removeValue(forKey: uid) else { return }
+        if case .blocked(let budget?, _)? = states[uid] { blocked[budget]?.remove(uid) }
+        settle(uid)
+        states[uid] = nil
+        pausing[uid] = nil
+        dirty.remove(uid)
+        nodes[node]?.remaining.remove(uid)
+        dirtyNodes.insert(node)
+    }
+
+    package mutating func apply(_ budget: DisruptionBudget) {
+        let before = budgets.updateValue(budget, forKey: budget.name)
+        budgetNames[budget.name.namespace, default: []].insert(budget.name)
+        // What was answered shows in the numbers now; what is on its way may not.
+        spent[budget.name] = inFlight[budget.name, default: 0]
+        if before?.selector != budget.selector { reconsider(namespace: budget.name.namespace) } else { release(blocked.removeValue(forKey: budget.name)) }
+    }
+
+    package mutating func removeBudget(_ name: ObjectName) {
+        guard budgets.removeValue(forKey: name) != nil else { return }
+        budgetNames[name.namespace]?.remove(name)
+        reconsider(namespace: name.namespace)
+    }
+
+    /// Which budget covers which pod has changed in a namespace.
+    private mutating func reconsider(namespace: String) {
+        for uid in nodeOf.keys where pods[uid]?.name.namespace == namespace {
+            if case .blocked(let budget?, _)? = states[uid] { blocked[budget]?.remove(uid) }
+            if isBlocked(uid) || states[uid] == .pending { release([uid]) }
+        }
+    }
+
+    private mutating func release(_ uids: Set<String>?) {
+        for uid in uids ?? [] where isBlocked(uid) || states[uid] == .pending {
+            states[uid] = .pending
+            dirty.insert(uid)
+        }
+    }
+
+    private func isBlocked(_ uid: String) -> Bool { if case .blocked? = states[uid] { true } else { false } }
+
+    private mutating func count(_ pod: PodFacts?, _ sign: Int) {
+        guard let pod, let controller = pod.controller else { return }
+        if !pod.isFinished, !pod.isTerminating { live[controller.uid, default: 0] += sign }
+        if pod.isHealthy { ready[controller.uid, default: 0] += sign }
+        for node in nodesOfController[controller.uid] ?? [] { dirtyNodes.insert(node) }
+    }
+
+    // MARK: What is asked for
+
+    /// Begins to drain a node that is cordoned: the pods that are on it now are to go.
+    /// - Parameter present: the pods of the node, as a list that the server made after the cordon says; they count beside what was seen before.
+    /// - Returns: what the filters say; with a refusal the node is not begun.
+    package mutating func begin(_ node: String, present: [PodFacts], at now: Date) -> DrainFilters.Outcome {
+        for pod in present { apply(pod, at: now) }
+        let outcome = options.filters.sort(present, at: now)
+        guard outcome.refusals.isEmpty else { return outcome }
+        var state = NodeState(order: begunCount, begun: now, total: outcome.taken.count, remaining: Set(outcome.taken.map(\.uid)))
+        begunCount += 1
+        for pod in outcome.taken {
+            nodeOf[pod.uid] = node
+            if pod.isTerminating { states[pod.uid] = .accepted } else {
+                states[pod.uid] = .pending
+                dirty.insert(pod.uid)
+            }
+            // A job's pod that ended is not made anew, and a DaemonSet's goes with the node.
+            if options.awaitsReplacements, let controller = pod.controller, !pod.isFinished, !["Job", "DaemonSet"].contains(controller.kind) {
+                state.controllers.insert(controller.uid)
+                nodesOfController[controller.uid, default: []].insert(node)
+                wanted[controller.uid] = max(wanted[controller.uid] ?? 0, ready[controller.uid] ?? 0)
+            }
+        }
+        nodes[node] = state
+        dirtyNodes.insert(node)
+        return outcome
+    }
+
+    /// Stops draining a node, whose pods stay as they are.
+    package mutating func abandon(_ node: String) {
+        guard let state = nodes.removeValue(forKey: node) else { return }
+        for uid in state.remaining { leave(uid) }
+        forget(node, state)
+    }
+
+    private mutating func forget(_ node: String, _ state: NodeState) {
+        for controller in state.controllers {
+            nodesOfController[controller]?.remove(node)
+            if nodesOfController[controller]?.isEmpty == true {
+                nodesOfController[controller] = nil
+                wanted[controller] = nil
+            }
+        }
+    }
+
+    /// What the server said to an eviction that `step` asked for.
+    package mutating func answered(_ uid: String, _ answer: Answer, at now: Date) {
+        let budget = charged[uid]
+        settle(uid)
+        guard let node = nodeOf[uid], let pod = pods[uid] else { return }
+        switch answer {
+        case .accepted: states[uid] = .accepted
+        case .gone: remove(uid, at: now)
+        case .blocked(let reason):
+            // The numbers that said otherwise are old: the next ones decide. Should they never come, look again in a while.
+            if let budget { spent[budget] = max(spent[budget] ?? 0, budgets[budget]?.status.disruptionsAllowed ?? 0) }
+            pause(uid, until: now.addingTimeInterval(budget == nil ? 1 : 5), reason)
+            if let budget {
+                states[uid] = .blocked(by: budget, reason)
+                blocked[budget, default: []].insert(uid)
+            }
+        case .later(let seconds, let reason): pause(uid, until: now.addingTimeInterval(seconds), reason)
+        case .failed(let reason):
+            states[uid] = .failed
+            nodes[node]?.failures[pod.name] = reason
+            dirtyNodes.insert(node)
+        }
+    }
+
+    private mutating func pause(_ uid: String, until: Date, _ reason: String) {
+        states[uid] = .pausing(until: until, reason)
+        pausing[uid] = until
+    }
+
+    private mutating func settle(_ uid: String) {
+        guard let budget = charged.removeValue(forKey: uid) else { return }
+        inFlight[budget, default: 0] -= 1
+    }
+
+    // MARK: What to do
+
+    /// The evictions that are due now, in order, and the nodes that came to their end.
+    package mutating func step(at now: Date) -> (evictions: [PodFacts], finished: [(node: String, result: Result)]) {
+        for (uid, until) in pausing where until <= now {
+            pausing[uid] = nil
+            switch states[uid] {
+            case .blocked(let budget?, _)?:
+                blocked[budget]?.remove(uid)
+                // Ask, even if the numbers have not moved: they may be older than the truth.
+                spent[budget] = inFlight[budget, default: 0]
+            case .pausing?: break
+            default: continue
+            }
+            states[uid] = .pending
+            dirty.insert(uid)
+        }
+        skipLongGone(at: now)
+        var evictions: [PodFacts] = []
+        if !dirty.isEmpty {
+            let due = dirty.compactMap { uid in pods[uid].map { (pod: $0, order: nodes[nodeOf[uid] ?? ""]?.order ?? 0) } }
+            dirty = []
+            let sorted = due.sorted {
+                ($0.pod.isHealthy ? 1 : 0, $0.order, $0.pod.name) < ($1.pod.isHealthy ? 1 : 0, $1.order, $1.pod.name)
+            }
+            for (pod, _) in sorted where isDue(pod) { evictions.append(pod) }
+        }
+        for node in dirtyNodes { judge(node, at: now) }
+        dirtyNodes = []
+        defer { finished = [] }
+        return (evictions, finished)
+    }
+
+    /// Whether to ask for the pod now; notes what it waits for otherwise.
+    private mutating func isDue(_ pod: PodFacts) -> Bool {
+        let uid = pod.uid
+        if isBlocked(uid) { release([uid]) }
+        guard states[uid] == .pending, nodeOf[uid] != nil else { return false }
+        if pod.isTerminating {
+            states[uid] = .accepted
+            return false
+        }
+        if options.disablesEviction || DisruptionBudget.ignoresBudgets(pod) {
+            states[uid] = .asked
+            return true
+        }
+        let covering = covering(pod)
+        if covering.count > 1 {
+            states[uid] = .failed
+            if let node = nodeOf[uid] { nodes[node]?.failures[pod.name] = Self.manyBudgets(covering) }
+            return false
+        }
+        guard let budget = covering.first else {
+            states[uid] = .asked
+            return true
+        }
+        switch budget.answer(to: pod) {
+        case .allowed(takesOne: false): states[uid] = .asked
+        case .allowed(takesOne: true) where spent[budget.name, default: 0] < budget.status.disruptionsAllowed:
+            states[uid] = .asked
+            spent[budget.name, default: 0] += 1
+            inFlight[budget.name, default: 0] += 1
+            charged[uid] = budget.name
+        case .notObserved: block(uid, budget.name, "budget \(budget.name) to be processed")
+        default: block(uid, budget.name, "budget \(budget.name)")
+        }
+        return states[uid] == .asked
+    }
+
+    private mutating func block(_ uid: String, _ budget: ObjectName, _ reason: String) {
+        states[uid] = .blocked(by: budget, reason)
+        blocked[budget, default: []].insert(uid)
+    }
+
+    package static func manyBudgets(_ budgets: [DisruptionBudget]) -> String {
+        "more than one disruption budget covers it (\(budgets.map(\.name.description).joined(separator: ", "))), which the eviction API does not support"
+    }
+
+    package func covering(_ pod: PodFacts) -> [DisruptionBudget] {
+        guard let names = budgetNames[pod.name.namespace] else { return [] }
+        return names.compactMap { budgets[$0] }.filter { $0.covers(pod) }.sorted { $0.name < $1.name }
+    }
+
+    private mutating func skipLongGone(at now: Date) {
+        guard options.filters.skipWaitForDeleteTimeoutSeconds > 0 else { return }
+        for uid in nodeOf.keys {
+            guard let deletion = pods[uid]?.deletion, now.timeIntervalSince(deletion) > options.filters.skipWaitForDeleteTimeoutSeconds else { continue }
+            leave(uid)
+        }
+    }
+
+    private mutating func judge(_ node: String, at now: Date) {
+        guard var state = nodes[node] else { return }
+        let open = state.remaining.filter { states[$0] != .failed }
+        if open.isEmpty, !state.failures.isEmpty {
+            return end(node, .failed(Self.list(state.failures)))
+        }
+        guard state.remaining.isEmpty else {
+            if options.timeoutSeconds > 0, now.timeIntervalSince(state.begun) >= options.timeoutSeconds {
+                var reasons = state.failures
+                for uid in open { if let pod = pods[uid] { reasons[pod.name] = waitingReason(uid) ?? "it is terminating" } }
+                end(node, .failed("not drained within \(Int(options.timeoutSeconds)) s: \(Self.list(reasons))"))
+            }
+            return
+        }
+        if state.emptied == nil { state.emptied = now }
+        let unsettled = state.controllers.filter { ready[$0, default: 0] < wanted[$0, default: 0] }
+        let isCalm = unsettled.allSatisfy { ready[$0, default: 0] == live[$0, default: 0] }
+        if !isCalm { state.calmSince = nil } else if state.calmSince == nil { state.calmSince = now }
+        nodes[node] = state
+        if unsettled.isEmpty { return end(node, .drained(pods: state.total, remarks: state.remarks)) }
+        if let calm = state.calmSince, now.timeIntervalSince(calm) >= Self.calm {
+            return end(node, .drained(pods: state.total, remarks: state.remarks + ["\(unsettled.count) workloads have fewer pods than before, all ready"]))
+        }
+        if let emptied = state.emptied, now.timeIntervalSince(emptied) >= options.replacementSeconds {
+            let count = unsettled.count
+            end(
+                node,
+                .drained(
+                    pods: state.total,
+                    remarks: state.remarks + ["\(count) workload\(count == 1 ? " does" : "s do") not have as many ready pods as before after \(Int(options.replacementSeconds)) s"]))
+        }
+    }
+
+    private mutating func end(_ node: String, _ result: Result) {
+        guard let state = nodes.removeValue(forKey: node) else { return }
+        for uid in state.remaining { leave(uid) }
+        forget(node, state)
+        finished.append((node, result))
+    }
+
+    private static func list(_ reasons: [ObjectName: String]) -> String {
+        let sorted = reasons.sorted { $0.key < $1.key }
+        let shown = sorted.prefix(10).map { "\($0.key): \($0.value)" }
+        return shown.joined(separator: "; ") + (sorted.count > 10 ? "; and \(sorted.count - 10) more" : "")
+    }
+
+    // MARK: Looking on
+
+    /// Looks at every node's clock; `step` then says which came to their end.
+    package mutating func tick() { dirtyNodes.formUnion(nodes.keys) }
+
+    package var isIdle: Bool { nodes.isEmpty }
+
+    package var activeNodes: [String] { nodes.sorted { $0.value.order < $1.value.order }.map(\.key) }
+
+    /// The pods that have not gone yet, of all nodes, with what each waits for.
+    package var remaining: [(pod: PodFacts, waitsFor: String)] {
+        nodeOf.keys.compactMap { uid in pods[uid].map { ($0, waitingReason(uid) ?? "its end") } }.sorted { $0.0.name < $1.0.name }
+    }
+
+    private func waitingReason(_ uid: String) -> String? {
+        switch states[uid] {
+        case .blocked(_, let reason)?, .pausing(_, let reason)?: reason
+        case .asked?: "the server's answer"
+        case .pending?: "its turn"
+        default: nil
+        }
+    }
+
+    package func progress(of node: String) -> Progress? {
+        guard let state = nodes[node] else { return nil }
+        var progress = Progress(node: node, total: state.total, gone: state.total - state.remaining.count, terminating: 0, waiting: [:], unsettled: 0)
+        for uid in state.remaining {
+            if let reason = waitingReason(uid) { progress.waiting[reason, default: 0] += 1 } else { progress.terminating += 1 }
+        }
+        progress.unsettled = state.remaining.isEmpty ? state.controllers.count { ready[$0, default: 0] < wanted[$0, default: 0] } : 0
+        return progress
+    }
+}

@@ -1,0 +1,187 @@
+internal import Foundation
+internal import KubernetesAPI
+package import KubernetesClient
+package import Maintenance
+
+/// Carries out the steps of a drain against a live cluster.
+package struct NodeRun: RunOperation {
+    package let client: KubernetesClient
+    package let settings: NodeRunSettings
+    let desk: DrainDesk
+
+    package init(client: KubernetesClient, settings: NodeRunSettings, desk: DrainDesk) {
+        self.client = client
+        self.settings = settings
+        self.desk = desk
+    }
+
+    private func node(_ name: String) async throws -> Node? { try await client.find(Node.self, ObjectName("", name)) }
+
+    // MARK: The gate's conditions
+
+    package func checks(before step: NodeAction.Step) async throws -> [GateCheck] {
+        let name: String
+        switch step.action {
+        case .cordon(let node), .drain(let node): name = node
+        default: return []
+        }
+        guard settings.maxUnavailable != nil || settings.respectsQuorum else { return [] }
+        let nodes = try await client.list(Node.self)
+        return Self.checks(on: name, nodes: nodes, settings: settings)
+    }
+
+    /// Pure: what the gate is told of nodes that look like this.
+    static func checks(on name: String, nodes: [Node], settings: NodeRunSettings) -> [GateCheck] {
+        var checks: [GateCheck] = []
+        // Those of this run are bounded by how many it works on at once.
+        let others = nodes.filter { $0.name != name && (!$0.isReady || $0.isUnschedulable) && CordonMark($0)?.mark != settings.mark }
+        if let allowed = settings.maxUnavailable?.nodes(of: nodes.count) {
+            checks.append(
+                GateCheck(
+                    "unavailable nodes", others.count < allowed ? .holds : .notYet,
+                    "\(others.map(\.name).sorted().prefix(5).joined(separator: ", ")) \(others.count == 1 ? "is" : "are") away, and \(allowed) may be"))
+        }
+        if settings.respectsQuorum, nodes.first(where: { $0.name == name })?.isControlPlane == true {
+            let away = nodes.filter { $0.name != name && $0.isControlPlane && (!$0.isReady || $0.isUnschedulable) }
+            checks.append(
+                GateCheck(
+                    "control plane", away.isEmpty ? .holds : .notYet,
+                    "\(away.map(\.name).sorted().joined(separator: ", ")) \(away.count == 1 ? "is" : "are") away"))
+        }
+        return checks
+    }
+
+    // MARK: Look, act, verify
+
+    package func evidence(before step: NodeAction.Step) async throws -> [String: String] {
+        guard case .scaleUp(let workload) = step.action else { return [:] }
+        return ["replicas": "\(try await replicas(workload).wanted)"]
+    }
+
+    package func isAlreadySo(_ step: NodeAction.Step, evidence: [String: String]?) async throws -> String? {
+        switch step.action {
+        case .cordon(let name):
+            guard let node = try await node(name) else { return "the node is gone" }
+            guard node.isUnschedulable else { return nil }
+            guard let mark = CordonMark(node) else { return "it is cordoned, not by drydock" }
+            return mark.mark == settings.mark ? "cordoned" : mark.text
+        case .drain(let name):
+            guard try await node(name) != nil else { return "the node is gone" }
+            let outcome = settings.options.filters.sort(try await desk.pods(on: name), at: client.time.now())
+            return outcome.taken.isEmpty && outcome.refusals.isEmpty ? "no pods to evict" : nil
+        case .uncordon(let name):
+            guard let node = try await node(name) else { return "the node is gone" }
+            guard node.isUnschedulable else { return "it takes pods" }
+            return CordonMark(node)?.mark == settings.mark ? nil : "it was cordoned by somebody else, and stays so"
+        case .scaleUp(let workload):
+            // Whether an attempt scaled it up the annotation tells.
+            guard let from = try await surgedFrom(workload) else { return nil }
+            let replicas = try await replicas(workload)
+            return replicas.wanted > from && replicas.ready > from ? "\(replicas.wanted) replicas" : nil
+        case .scaleBack(let workload): return try await surgedFrom(workload) == nil ? "it has as many replicas as it is meant to have" : nil
+        case .restart: return nil
+        }
+    }
+
+    package func act(_ step: NodeAction.Step, notify: @Sendable (String) -> Void) async throws -> String? {
+        switch step.action {
+        case .cordon(let name):
+            guard let node = try await node(name) else { throw OperationError(.stopped, "the node \(name) is gone") }
+            try await client.cordon(node, CordonMark(mark: settings.mark, by: CordonMark.currentUser, at: client.time.now(), reason: settings.reason))
+            return nil
+        case .drain(let name):
+            await client.note("DrydockDrain", "drydock drains the node for \(CordonMark.currentUser)", on: name)
+            do {
+                let result = try await desk.drain(name, notify: notify)
+                await client.note("DrydockDrained", result, on: name)
+                return result
+            } catch let error as OperationError {
+                await client.note("DrydockDrainFailed", error.description, on: name, isWarning: true)
+                throw error
+            }
+        case .uncordon(let name):
+            guard let node = try await node(name) else { return "the node is gone" }
+            try await client.uncordon(node)
+            return nil
+        case .scaleUp(let workload): return try await scaleUp(workload)
+        case .scaleBack(let workload):
+            guard let from = try await surgedFrom(workload) else { return nil }
+            try await scale(workload, to: from, surgedFrom: nil)
+            return "\(from) replica\(from == 1 ? "" : "s")"
+        case .restart(let workload): return try await restart(workload)
+        }
+    }
+
+    package func changedNothing(_ error: any Error) -> Bool {
+        guard let error = error as? OperationError else { return false }
+        return error.code == .refused
+    }
+
+    package func verify(_ step: NodeAction.Step) async throws {
+        guard case .cordon(let name) = step.action, let node = try await node(name) else { return }
+        guard node.isUnschedulable else { throw OperationError(.stopped, "\(name) takes pods again: somebody uncordoned it") }
+    }
+
+    // MARK: Workloads
+
+    /// How many replicas a workload had before the run made them more.
+    private static let surgedFrom = "drydock.dev/surged-from"
+
+    private func resource(_ workload: Workload) -> Resource { workload.kind == "StatefulSet" ? .statefulSets : .deployments }
+
+    private func replicas(_ workload: Workload) async throws -> (wanted: Int, ready: Int) {
+        let object = try await client.get(resource(workload), workload.name)
+        return (Int(object["spec"]["replicas"].integer ?? 1), Int(object["status"]["readyReplicas"].integer ?? 0))
+    }
+
+    private func surgedFrom(_ workload: Workload) async throws -> Int? {
+        let object = try await client.get(resource(workload), workload.name)
+        return object["metadata"]["annotations"][Self.surgedFrom].string.flatMap { Int($0) }
+    }
+
+    private func scale(_ workload: Workload, to replicas: Int, surgedFrom: Int?) async throws {
+        let patch: JSON = [
+            "metadata": [
+                "annotations": .object(JSONObject([.init(name: Self.surgedFrom, value: surgedFrom.map { .string("\($0)") } ?? .null)]))
+            ], "spec": ["replicas": JSON(replicas)],
+        ]
+        try await client.patch(resource(workload), workload.name, .merge(patch))
+    }
+
+    private func scaleUp(_ workload: Workload) async throws -> String {
+        // After a kill the annotation says where it began.
+        let from: Int
+        if let known = try await surgedFrom(workload) { from = known } else { from = try await replicas(workload).wanted }
+        try await scale(workload, to: from + 1, surgedFrom: from)
+        return try await wait("one replica more of \(workload)") {
+            let now = try await replicas(workload)
+            return now.ready > from ? "\(from + 1) replicas" : nil
+        }
+    }
+
+    private func restart(_ workload: Workload) async throws -> String {
+        let stamp = Timestamp.time(client.time.now())
+        let template: JSON = ["metadata": ["annotations": ["kubectl.kubernetes.io/restartedAt": .string(stamp)]]]
+        try await client.patch(resource(workload), workload.name, .merge(["spec": ["template": template]]))
+        return try await wait("the restart of \(workload)") {
+            let object = try await client.get(resource(workload), workload.name)
+            let status = object["status"]
+            let wanted = object["spec"]["replicas"].integer ?? 1
+            let isSeen = (status["observedGeneration"].integer ?? 0) >= (object["metadata"]["generation"].integer ?? 0)
+            let isDone = status["updatedReplicas"].integer == wanted && status["availableReplicas"].integer == wanted && status["replicas"].integer == wanted
+            return isSeen && isDone ? "restarted" : nil
+        }
+    }
+
+    /// Looks until something is so, as long as replacements are waited for.
+    private func wait(_ what: String, _ look: () async throws -> String?) async throws -> String {
+        let limit = client.time.now().addingTimeInterval(settings.options.replacementSeconds)
+        while true {
+            if let result = try await look() { return result }
+            guard client.time.now() < limit else {
+                throw OperationError(.stopped, "\(what) did not come within \(Int(settings.options.replacementSeconds)) s; `kubectl describe` tells why")
+            }
+            try await client.time.sleep(.milliseconds(500))
+        }
+    }
+}
