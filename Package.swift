@@ -70,6 +70,8 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        .target(name: "ClusterTwin", dependencies: ["KubernetesAPI", "KubernetesClient", "Maintenance"], swiftSettings: strict),
+
         // Floor 2: formats, protocols and clients. They do not know each other.
         .target(
             name: "Etcd",

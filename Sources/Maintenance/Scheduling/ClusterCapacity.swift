@@ -183,6 +183,12 @@ package struct ClusterCapacity: Sendable {
         return obstacle(at: position, placement, Rules(), [])
     }
 
+    /// As `obstacle`, for a pod that is there already, so that room does not matter, nor taints that only keep new pods away.
+    package func mismatch(on node: String, placement: PodPlacement) -> String? {
+        guard let position = positions[node] else { return "node(s) not found" }
+        return Self.matches(nodes[position].facts, placement) ? nil : "node(s) didn't match node selector"
+    }
+
     /// What other pods mean for a pod, by topology key: domains that it must keep out of, or be in.
     private struct Rules {
         var forbidden: [String: (domains: Set<String>, reason: String)] = [:]
