@@ -104,6 +104,13 @@ package final class Twin: Sendable {
         }
     }
 
+    /// Nobody listens to the watches any more.
+    func cutWatchesSilently() {
+        world.withLock { world in
+            for id in world.watches.keys { world.forgetWatch(id) }
+        }
+    }
+
     // MARK: Looking
 
     package func objects(_ resource: Resource) -> [JSON] {

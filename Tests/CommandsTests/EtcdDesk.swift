@@ -41,8 +41,11 @@ struct EtcdDesk {
             let value = [UInt8](repeating: 0x67, count: 16 << 10)
             try await client.putAll((0..<bytes / value.count).map { ("/keep/\($0 % 2)/\($0)", value) })
             _ = try await client.delete(prefix: "/keep/1")
-            // Followers apply later than the leader answers, and etcd commits to the file later still.
-            for _ in 0..<2000 where !(await client.statuses().allSatisfy { (try? $0.status.get().databaseSize) ?? 0 > bytes }) {}
+            // Followers apply later than the leader answers, and etcd commits to the file later still. Spares do not answer yet.
+            var sizes: [Int64] = []
+            while sizes.count < cluster.members.count || sizes.contains(where: { $0 <= bytes }) {
+                sizes = await client.statuses().compactMap { try? $0.status.get().databaseSize }
+            }
         }
     }
 

@@ -202,6 +202,12 @@ struct World {
         watch.end()
     }
 
+    /// As `endWatch`, but the watcher is not told: it is dead.
+    mutating func forgetWatch(_ id: Int) {
+        guard let watch = watches.removeValue(forKey: id) else { return }
+        watchesByKind[watch.key]?.remove(id)
+    }
+
     // MARK: Time
 
     struct Timer {
