@@ -164,7 +164,9 @@ extension World {
                 makePod(set["spec"]["template"], owner: set, namespace: namespace) { pod in
                     pod["spec"]["nodeName"] = .string(node)
                     pod["status"] = [
-                        "phase": "Running", "startTime": stamp,
+                        "phase": "Running", "startTime": stamp, "containerStatuses": [
+                            ["name": "main", "image": "example.com/app:1", "imageID": "", "ready": true, "started": true, "restartCount": 0,
+                             "state": ["running": ["startedAt": stamp]], "lastState": [:]]],
                         "conditions": [
                             ["type": "PodScheduled", "status": "True", "lastTransitionTime": stamp],
                             ["type": "Ready", "status": "True", "lastTransitionTime": readyStamp],

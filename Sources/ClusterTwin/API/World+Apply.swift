@@ -30,10 +30,19 @@ extension World {
         return entries.isEmpty ? .null : .array(entries)
     }
 
-    /// Whoever changes a field without applying owns it from then on. Kept only for objects that somebody applied, so that nothing else pays for it.
-    func track(_ changed: JSON, from current: JSON, manager name: String) -> JSON {
+    /// Who creates an object owns what it says.
+    func trackNew(_ object: JSON, manager: String?) -> JSON {
+        guard let manager else { return object }
+        var new = object
+        new["metadata"]["managedFields"] = json([Manager(name: manager, operation: "Update", fields: .of(object))], object, from: nil)
+        return new
+    }
+
+    /// Whoever changes a field without applying owns it from then on. Kept where somebody gave a name, so that nothing else pays for it.
+    func track(_ changed: JSON, from current: JSON, manager: String?) -> JSON {
         var managers = managers(of: current)
-        guard managers.contains(where: { $0.operation == "Apply" }) else { return changed }
+        guard manager != nil || !managers.isEmpty else { return changed }
+        let name = manager ?? "unknown"
         var object = changed
         object["metadata"]["managedFields"] = current["metadata"]["managedFields"]
         // What differs, as fields: everything that is set now, without what is set to the same before.

@@ -139,6 +139,4 @@ extension World {
                 status: 200, headers: ["content-type": "application/json;g=apidiscovery.k8s.io;v=\(version);as=APIGroupDiscoveryList"],
                 body: ["kind": "APIGroupDiscoveryList", "apiVersion": .string("apidiscovery.k8s.io/\(version)"), "metadata": [:], "items": .array(items)]))
     }
-
-    private func openAPI(_ request: APIRequest, _ parts: [String]) throws(APIStatus) -> TwinReply { throw .notFoundPath }
 }

@@ -37,7 +37,8 @@ extension World {
             case .get where ["true", "1"].contains(request.query["watch"]): return try watch(request, path, kind, rendering, emit, end)
             case .get: return try list(request, path, kind, rendering)
             case .post:
-                let object = try create(key, try body(request, kind, path), namespace: path.namespace ?? "", dryRun: isDryRun)
+                let body = trackNew(try body(request, kind, path), manager: request.query["fieldManager"])
+                let object = try create(key, body, namespace: path.namespace ?? "", dryRun: isDryRun)
                 return success(201, rendering.one(object, now: now.timeIntervalSince1970))
             case .delete: return try deleteCollection(request, path, kind)
             default: throw .methodNotAllowed
@@ -53,9 +54,10 @@ extension World {
             guard let object = object(key, own) else { throw .notFound(kind.resource, name: name) }
             return success(200, rendering.one(object, now: now.timeIntervalSince1970))
         case .put:
-            var object = try replace(key, own, try body(request, kind, path), subresource: path.subresource, dryRun: isDryRun)
-            object = rendering.one(object, now: now.timeIntervalSince1970)
-            return success(200, object)
+            let body = try body(request, kind, path)
+            let tracked = self.object(key, own).map { track(body, from: $0, manager: request.query["fieldManager"]) } ?? body
+            let object = try replace(key, own, tracked, subresource: path.subresource, dryRun: isDryRun)
+            return success(200, rendering.one(object, now: now.timeIntervalSince1970))
         case .patch:
             let (object, isNew) = try patch(request, key, own, kind, path.subresource, isDryRun)
             return success(isNew ? 201 : 200, rendering.one(object, now: now.timeIntervalSince1970))
@@ -86,7 +88,18 @@ extension World {
         if let own = body["kind"].string, !own.isEmpty, own != kind.resource.kind {
             throw .badRequest("\(own) in version \"\(path.version)\" cannot be handled as a \(kind.resource.kind)")
         }
+        try checkFields(body, request, kind)
         return body
+    }
+
+    /// With `fieldValidation=Strict` an object has no fields that its kind does not know.
+    private func checkFields(_ object: JSON, _ request: APIRequest, _ kind: Kind) throws(APIStatus) {
+        guard request.query["fieldValidation"] == "Strict", let type = TypeTable.name(of: kind) else { return }
+        let unknown = TypeTable.builtIn.unknownFields(object, of: type)
+        guard !unknown.isEmpty else { return }
+        throw .badRequest(
+            "\(kind.resource.kind) in version \"\(kind.resource.version)\" cannot be handled as a \(kind.resource.kind): strict decoding error: "
+                + unknown.map { "unknown field \"\($0)\"" }.joined(separator: ", "))
     }
 
     private func options(_ request: APIRequest) -> DeleteOptions {
@@ -221,6 +234,7 @@ extension World {
             guard let manager = request.query["fieldManager"], !manager.isEmpty else {
                 throw .badRequest("PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch")
             }
+            try checkFields(body, request, kind)
             return try apply(body, key, name, kind, manager: manager, force: request.query["force"] == "true", isDryRun)
         }
         guard let current = object(key, name) else { throw .notFound(kind.resource, name: name.name) }
@@ -239,7 +253,8 @@ extension World {
         } catch let error as PatchError {
             throw APIStatus(code: 422, reason: "Invalid", message: "the server rejected our request due to an error in our request: \(error)")
         } catch let error as APIStatus { throw error } catch { throw .badRequest("\(error)") }
-        let tracked = track(changed, from: current, manager: request.query["fieldManager"] ?? "unknown")
+        try checkFields(changed, request, kind)
+        let tracked = track(changed, from: current, manager: request.query["fieldManager"])
         return (try replace(key, name, tracked, subresource: subresource, dryRun: isDryRun), false)
     }
 
@@ -308,7 +323,7 @@ extension World {
         }
         var changed = object
         changed["spec"]["replicas"] = .integer(replicas)
-        return success(200, view(try replace(key, name, track(changed, from: object, manager: request.query["fieldManager"] ?? "unknown"), dryRun: isDryRun)))
+        return success(200, view(try replace(key, name, track(changed, from: object, manager: request.query["fieldManager"]), dryRun: isDryRun)))
     }
 }
 

@@ -1,0 +1,140 @@
+internal import KubernetesAPI
+
+/// Kubernetes' own types as schemas.
+struct TypeTable: Sendable {
+    struct Field: Sendable {
+        var name: String
+        /// A letter of the table, or the name of a type.
+        var type: String
+        var isList: Bool
+        var isMap: Bool
+    }
+
+    let types: [String: [Field]]
+
+    static let builtIn = TypeTable(BuiltInTypes.table)
+
+    init(_ text: String) {
+        var types: [String: [Field]] = [:]
+        var name = ""
+        for line in text.split(separator: "\n") {
+            var words = line.split(separator: " ")[...]
+            if !line.hasPrefix(" "), let first = words.popFirst() {
+                name = String(first)
+                types[name] = []
+            }
+            for word in words {
+                guard let colon = word.firstIndex(of: ":") else { continue }
+                var type = word[word.index(after: colon)...]
+                let isList = type.hasPrefix("[]")
+                let isMap = type.hasPrefix("{}")
+                if isList || isMap { type = type.dropFirst(2) }
+                types[name]?.append(Field(name: String(word[..<colon]), type: String(type), isList: isList, isMap: isMap))
+            }
+        }
+        self.types = types
+    }
+
+    /// The name of a kind's type in the table; nil for custom resources.
+    static func name(of kind: Kind) -> String? {
+        guard !kind.isCustom else { return nil }
+        let group = kind.resource.group.isEmpty ? "core" : kind.resource.group.split(separator: ".")[0]
+        let name = "\(group).v1.\(kind.resource.kind)"
+        return builtIn.types[name] == nil ? nil : name
+    }
+
+    /// `io.k8s.api.core.v1.Pod`, as OpenAPI documents have it.
+    static func definition(_ type: String) -> String {
+        type.hasPrefix("meta.") ? "io.k8s.apimachinery.pkg.apis.\(type)" : "io.k8s.api.\(type)"
+    }
+
+    /// The paths of members of an object that its type does not have: `spec.replica`.
+    func unknownFields(_ object: JSON, of type: String) -> [String] {
+        var paths: [String] = []
+        look(object, type, "", isRoot: true, depth: 0, &paths)
+        return paths
+    }
+
+    private func look(_ value: JSON, _ type: String, _ path: String, isRoot: Bool, depth: Int, _ paths: inout [String]) {
+        guard depth < JSON.depthLimit, let fields = types[type], let object = value.object else { return }
+        for member in object.members {
+            let place = path.isEmpty ? member.name : "\(path).\(member.name)"
+            guard let field = fields.first(where: { $0.name == member.name }) else {
+                if !(isRoot && ["apiVersion", "kind"].contains(member.name)) { paths.append(place) }
+                continue
+            }
+            if field.isList {
+                for (index, element) in member.value.elements.enumerated() {
+                    look(element, field.type, "\(place)[\(index)]", isRoot: false, depth: depth + 1, &paths)
+                }
+            } else if field.isMap {
+                for entry in member.value.object?.members ?? [] { look(entry.value, field.type, "\(place).\(entry.name)", isRoot: false, depth: depth + 1, &paths) }
+            } else {
+                look(member.value, field.type, place, isRoot: false, depth: depth + 1, &paths)
+            }
+        }
+    }
+
+    // MARK: Schemas
+
+    /// Schemas of every type, by definition name.
+    /// - Parameter root: where references point to: `#/definitions/`.
+    func schemas(root: String) -> [String: JSON] {
+        var schemas: [String: JSON] = [:]
+        for (type, fields) in types {
+            var properties = JSONObject()
+            let parent = String(type.split(separator: ".").last ?? "")
+            for field in fields { properties.set(field.name, schema(field, parent: parent, root)) }
+            var schema: JSON = ["type": "object", "description": .string(Self.descriptions[type] ?? "")]
+            schema["properties"] = .object(properties)
+            schemas[Self.definition(type)] = schema
+        }
+        return schemas
+    }
+
+    private func schema(_ field: Field, parent: String, _ root: String) -> JSON {
+        let one: JSON =
+            switch field.type {
+            case "s": ["type": "string"]
+            case "b": ["type": "boolean"]
+            case "i": ["type": "integer", "format": "int32"]
+            case "l": ["type": "integer", "format": "int64"]
+            case "d": ["type": "number", "format": "double"]
+            case "y": ["type": "string", "format": "byte"]
+            case "t": ["type": "string", "format": "date-time"]
+            case "q": ["type": "string"]
+            case "x": ["type": "string", "format": "int-or-string"]
+            case "o": ["type": "object"]
+            default: ["$ref": .string(root + Self.definition(field.type))]
+            }
+        if field.isMap { return ["type": "object", "additionalProperties": one] }
+        guard field.isList else { return one }
+        var list: JSON = ["type": "array", "items": one]
+        let place = parent.hasSuffix("Container") ? "container" : "spec"
+        switch ListKeys.kind(of: field.name, in: place) {
+        case .map(let keys):
+            list["x-kubernetes-patch-strategy"] = "merge"
+            list["x-kubernetes-patch-merge-key"] = .string(keys[0])
+            list["x-kubernetes-list-type"] = "map"
+            list["x-kubernetes-list-map-keys"] = .array(keys.map { .string($0) })
+        case .set:
+            list["x-kubernetes-patch-strategy"] = "merge"
+            list["x-kubernetes-list-type"] = "set"
+        case .atomic: list["x-kubernetes-list-type"] = "atomic"
+        }
+        return list
+    }
+
+    /// What the kinds are, in a sentence.
+    private static let descriptions = [
+        "core.v1.Pod": "Containers that run together on one node.", "core.v1.Node": "A machine that runs pods.",
+        "core.v1.Namespace": "A scope for names.", "core.v1.Service": "One address for a set of pods.", "core.v1.ConfigMap": "Configuration for pods.",
+        "core.v1.Secret": "Confidential values for pods.", "core.v1.Event": "Something that happened to an object.",
+        "core.v1.ServiceAccount": "An identity for pods.", "apps.v1.Deployment": "Replicas of a pod, exchanged one by one when their template changes.",
+        "apps.v1.ReplicaSet": "Replicas of a pod.", "apps.v1.StatefulSet": "Replicas of a pod that have names and an order.",
+        "apps.v1.DaemonSet": "A pod on every node.", "batch.v1.Job": "Pods that run to their end.",
+        "coordination.v1.Lease": "Who holds something, and since when.",
+        "policy.v1.PodDisruptionBudget": "How many pods of a set may be away at once.", "core.v1.PodSpec": "What a pod is to be.",
+        "core.v1.PodStatus": "What a pod is.",
+    ]
+}
