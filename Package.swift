@@ -121,12 +121,14 @@ let package = Package(
 
         // The proofs: what shows, against real servers, that the rooms above hold. Never shipped.
         .target(
-            name: "Proving", dependencies: ["ClusterPKI", "Etcd", "EtcdStorage", "Maintenance", crypto, system], path: "Proofs/Proving",
-            swiftSettings: strict),
+            name: "Proving",
+            dependencies: ["ClusterPKI", "Etcd", "EtcdStorage", "KubernetesAPI", "KubernetesClient", "Maintenance", crypto, system],
+            path: "Proofs/Proving", swiftSettings: strict),
         .executableTarget(
             name: "drydock-proof",
             dependencies: [
-                "Commands", "Etcd", "EtcdStorage", "Journal", "Maintenance", "Proving", system,
+                "ClusterTwin", "Commands", "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient", "KubernetesRuntime", "Maintenance",
+                "Operations", "Proving", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Proofs/drydock-proof",

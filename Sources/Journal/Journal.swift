@@ -23,6 +23,8 @@ package final class Journal: Sendable {
 
     private let database: DatabaseQueue
     package let path: FilePath
+    /// For whom runs are begun and taken over here: this process.
+    package let owner: RunOwner
 
     /// `$XDG_STATE_HOME/drydock/journal.sqlite`, or below `~/.local/state` (XDG Base Directory Specification).
     package static func defaultPath(environment: [String: String]) throws(JournalError) -> FilePath {
@@ -34,8 +36,9 @@ package final class Journal: Sendable {
     }
 
     /// Opens the journal, and makes it where there is none: the folder 0700, the file 0600.
-    package init(path: FilePath) throws(JournalError) {
+    package init(path: FilePath, owner: RunOwner = .current) throws(JournalError) {
         self.path = path
+        self.owner = owner
         do {
             try FileManager.default.createDirectory(
                 atPath: path.removingLastComponent().string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
@@ -114,7 +117,7 @@ package final class Journal: Sendable {
     /// - Throws: `.locked` when this process does not carry the run out any more.
     package func record(_ step: StepRecord, at position: Int, of run: String, now: Date) throws {
         try write("\(step.state.rawValue) \(step.id)") { database in
-            try Self.checkOwns(run, database)
+            try checkOwns(run, database)
             try database.execute(
                 sql: "UPDATE step SET state = ?, attempts = ?, startedAt = ?, endedAt = ?, evidence = ?, result = ? WHERE run = ? AND position = ?",
                 arguments: [
@@ -129,7 +132,7 @@ package final class Journal: Sendable {
     /// - Throws: `.locked` when this process does not carry the run out any more.
     package func end(_ id: String, as state: RunState, message: String?, now: Date) throws {
         try write("\(state.rawValue) \(id)") { database in
-            try Self.checkOwns(id, database)
+            try checkOwns(id, database)
             try Self.end(id, as: state, message: message, now: now, in: database)
         }
     }
@@ -141,9 +144,9 @@ package final class Journal: Sendable {
     }
 
     /// A process whose lock was taken must not write over what its successor writes.
-    private static func checkOwns(_ id: String, _ database: Database) throws {
-        guard let run = try runs(database, where: "id = ?", [id]).first else { throw missing(id) }
-        guard run.state == .running, run.owner == .current else {
+    private func checkOwns(_ id: String, _ database: Database) throws {
+        guard let run = try Self.runs(database, where: "id = ?", [id]).first else { throw Self.missing(id) }
+        guard run.state == .running, run.owner == owner else {
             throw JournalError(
                 .locked, "the run \(id) is no longer this process's: it is \(run.state.rawValue), of \(run.owner.text). Nothing further was done.")
         }

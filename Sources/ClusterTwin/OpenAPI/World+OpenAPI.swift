@@ -8,7 +8,7 @@ extension World {
             let document = swagger()
             // kubectl takes version 2 in protobuf alone.
             guard request.accept.contains("protobuf") else { return .value(APIResponse(status: 200, body: document)) }
-            return .bytes(GnosticDocument.encode(document), contentType: "application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
+            return .bytes(GnosticDocument.encode(document), contentType: "application/octet-stream")
         case "v3" where options.minor >= 24 && parts.count == 2:
             var paths = JSONObject()
             for (group, version) in groupVersions {

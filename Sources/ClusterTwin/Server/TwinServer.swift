@@ -98,6 +98,10 @@ package struct TwinServer: Sendable {
             }
             query[name] = value
         }
+        // Who does not say who he is goes by the name of his program.
+        if method != .get, query["fieldManager"] == nil, let program = request.headers[.userAgent]?.split(separator: "/").first {
+            query["fieldManager"] = String(program)
+        }
         let bytes: [UInt8]
         do { bytes = Array(try await request.body.collect(upTo: Self.longestBody).readableBytesView) } catch is NIOTooManyBytesError {
             throw APIStatus(code: 413, reason: "RequestEntityTooLarge", message: "Request entity too large: limit is \(Self.longestBody)")

@@ -37,7 +37,7 @@ package struct Runner<Operation: RunOperation>: Sendable {
         encoder.outputFormatting = .sortedKeys
         let run = RunRecord(
             id: Self.identifier(plan.operation, at: now), operation: plan.operation, subject: plan.subject, state: .running, startedAt: now,
-            updatedAt: now, owner: .current, plan: String(decoding: try encoder.encode(plan), as: UTF8.self), settings: settings,
+            updatedAt: now, owner: journal.owner, plan: String(decoding: try encoder.encode(plan), as: UTF8.self), settings: settings,
             steps: plan.steps.map { StepRecord(id: $0.id, title: $0.title) })
         try journal.begin(run)
         notify(.began(run: run.id))
@@ -52,7 +52,7 @@ package struct Runner<Operation: RunOperation>: Sendable {
         guard !before.steps.contains(where: { $0.state == .undone }) else {
             throw OperationError(.refused, "the run \(id) is being rolled back. Go on with `drydock runs rollback \(id)`, or abandon it.")
         }
-        let run = try journal.takeOver(id, by: .current, takingLock: takingLock, at: time.now())
+        let run = try journal.takeOver(id, by: journal.owner, takingLock: takingLock, at: time.now())
         notify(.began(run: run.id))
         return try await finish(run.id, try Self.plan(of: run), run.steps)
     }
@@ -67,7 +67,7 @@ package struct Runner<Operation: RunOperation>: Sendable {
                 throw OperationError(.refused, "the run \(id) cannot be taken back: \"\(step.title)\" was done, and \(reason)")
             }
         }
-        let run = try journal.takeOver(id, by: .current, takingLock: takingLock, at: time.now())
+        let run = try journal.takeOver(id, by: journal.owner, takingLock: takingLock, at: time.now())
         notify(.began(run: run.id))
         try await stopping(run.id, command: "rollback") {
             for position in plan.steps.indices.reversed() where run.steps[position].state == .done || run.steps[position].state == .started {

@@ -1,0 +1,149 @@
+internal import ClusterPKI
+package import Foundation
+internal import KubernetesAPI
+package import KubernetesClient
+internal import Maintenance
+
+/// A real Kubernetes control plane on the loopback interface, with hollow nodes (kubelets over a fake runtime), for as long as a closure runs.
+///
+/// The programs come from the folder that KUBEBUILDER_ASSETS names: etcd and kube-apiserver, and beside them kube-controller-manager,
+/// kube-scheduler and kubemark.
+package struct RealKubernetes: Sendable {
+    package let kubeconfig: URL
+    package let folder: URL
+    package let access: ClusterAccess
+
+    /// The folder of the programs; nil where nobody names one.
+    package static var assets: URL? {
+        guard let path = ProcessInfo.processInfo.environment["KUBEBUILDER_ASSETS"], !path.isEmpty else { return nil }
+        let folder = URL(fileURLWithPath: path)
+        let needed = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubemark"]
+        return needed.allSatisfy { FileManager.default.isExecutableFile(atPath: folder.appendingPathComponent($0).path) } ? folder : nil
+    }
+
+    package static let missing =
+        "KUBEBUILDER_ASSETS names no folder with etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kubemark"
+
+    package var kubectl: String { folder.appendingPathComponent("kubectl").path }
+
+    /// Starts a cluster with `nodes` hollow nodes named `worker-1` and so on, runs `body` when they are ready, and ends everything afterwards.
+    package static func running<Result: Sendable>(nodes: Int, body: (RealKubernetes) async throws -> Result) async throws -> Result {
+        guard let assets else { throw LocalEtcdCluster.Failure(description: missing) }
+        // Heavy, and one at a time is enough for a small machine.
+        await ServerSlots.shared.take(9)
+        let state = FileManager.default.temporaryDirectory.appendingPathComponent("drydock-kubernetes-\(UUID().uuidString)")
+        var processes: [CommandRun.Running] = []
+        let outcome: Swift.Result<Result, any Error>
+        do {
+            outcome = .success(try await start(assets, state, nodes, &processes, body: body))
+        } catch {
+            let last = processes.filter { !$0.isRunning }.map { String($0.errorsSoFar.suffix(1500)) }
+            outcome = .failure(last.isEmpty ? error : LocalEtcdCluster.Failure(description: "\(error)\na server ended: \(last.joined(separator: "\n"))"))
+        }
+        for process in processes.reversed() {
+            process.send(SIGKILL)
+            _ = await process.finish()
+        }
+        try? FileManager.default.removeItem(at: state)
+        await ServerSlots.shared.giveBack(9)
+        return try outcome.get()
+    }
+
+    private static func start<Result>(
+        _ assets: URL, _ state: URL, _ nodes: Int, _ processes: inout [CommandRun.Running], body: (RealKubernetes) async throws -> Result
+    ) async throws -> Result {
+        let ports = try FreePorts.take(5 + 2 * nodes)
+        let (etcdClient, etcdPeer, api, manager, scheduler) = (ports[0], ports[1], ports[2], ports[3], ports[4])
+        let pki = state.appendingPathComponent("pki")
+        let authority = try CertificateAuthority(commonName: "kubernetes")
+        let writer = try EtcdPKI()
+        try writer.write(authority.issued, as: "ca", to: pki)
+        try writer.write(
+            authority.issue(
+                CertificateRequest(
+                    commonName: "kube-apiserver", dnsNames: ["localhost", "kubernetes"], ipAddresses: ["127.0.0.1", "10.96.0.1"], usages: [.server])),
+            as: "apiserver", to: pki)
+        let admin = try authority.issue(CertificateRequest(commonName: "admin", organization: "system:masters", usages: [.client]))
+        try writer.write(admin, as: "admin", to: pki)
+        // Tokens of service accounts are signed with any key.
+        try writer.write(authority.issue(CertificateRequest(commonName: "service accounts", usages: [.client])), as: "sa", to: pki)
+        let kubeconfig = state.appendingPathComponent("admin.conf")
+        try Data(
+            """
+            apiVersion: v1
+            kind: Config
+            current-context: real
+            clusters: [{name: real, cluster: {server: "https://127.0.0.1:\(api)", certificate-authority: pki/ca.crt}}]
+            users: [{name: admin, user: {client-certificate: pki/admin.crt, client-key: pki/admin.key}}]
+            contexts: [{name: real, context: {cluster: real, user: admin}}]
+
+            """.utf8
+        ).write(to: kubeconfig)
+        func run(_ program: String, _ arguments: [String]) throws {
+            processes.append(try CommandRun.Running(assets.appendingPathComponent(program).path, arguments, environment: ["KUBECONFIG": ""]))
+        }
+        func file(_ name: String) -> String { pki.appendingPathComponent(name).path }
+        try run(
+            "etcd",
+            [
+                "--name", "real", "--data-dir", state.appendingPathComponent("etcd").path, "--listen-client-urls", "http://127.0.0.1:\(etcdClient)",
+                "--advertise-client-urls", "http://127.0.0.1:\(etcdClient)", "--listen-peer-urls", "http://127.0.0.1:\(etcdPeer)",
+                "--initial-advertise-peer-urls", "http://127.0.0.1:\(etcdPeer)", "--initial-cluster", "real=http://127.0.0.1:\(etcdPeer)",
+                "--unsafe-no-fsync",
+            ])
+        try run(
+            "kube-apiserver",
+            [
+                "--etcd-servers", "http://127.0.0.1:\(etcdClient)", "--bind-address", "127.0.0.1", "--advertise-address", "127.0.0.1",
+                "--secure-port", "\(api)", "--service-cluster-ip-range", "10.96.0.0/12", "--client-ca-file", file("ca.crt"), "--tls-cert-file",
+                file("apiserver.crt"), "--tls-private-key-file", file("apiserver.key"), "--service-account-key-file", file("sa.key"),
+                "--service-account-signing-key-file", file("sa.key"), "--service-account-issuer", "https://kubernetes.default.svc",
+                "--authorization-mode", "Node,RBAC", "--allow-privileged", "--cert-dir", pki.path,
+            ])
+        var access = try Kubeconfig(paths: [kubeconfig.path], mustExist: true).access(environment: [:])
+        access.context = nil
+        return try await KubernetesClient.connected(access) { client in
+            try await until("the API server serves") { _ = try await client.send(APIRequest(.get, "/readyz")) }
+            let common = ["--kubeconfig", kubeconfig.path, "--authentication-kubeconfig", kubeconfig.path, "--authorization-kubeconfig", kubeconfig.path]
+            try run(
+                "kube-controller-manager",
+                common + [
+                    "--bind-address", "127.0.0.1", "--secure-port", "\(manager)", "--port", "0", "--root-ca-file", file("ca.crt"),
+                    "--service-account-private-key-file", file("sa.key"), "--leader-elect=false", "--kube-api-qps", "300", "--kube-api-burst", "400",
+                    "--cert-dir", pki.path,
+                ])
+            try run(
+                "kube-scheduler",
+                common + [
+                    "--bind-address", "127.0.0.1", "--secure-port", "\(scheduler)", "--port", "0", "--leader-elect=false", "--kube-api-qps", "300",
+                    "--kube-api-burst", "400", "--cert-dir", pki.path,
+                ])
+            for index in 0..<nodes {
+                try run(
+                    "kubemark",
+                    [
+                        "--morph", "kubelet", "--name", "worker-\(index + 1)", "--kubeconfig", kubeconfig.path, "--kubelet-port", "\(ports[5 + 2 * index])",
+                        "--kubelet-read-only-port", "\(ports[6 + 2 * index])",
+                    ])
+            }
+            try await until("\(nodes) nodes are ready") {
+                let ready = try await client.list(Node.self).count(where: \.isReady)
+                guard ready >= nodes else { throw LocalEtcdCluster.Failure(description: "\(ready) are") }
+                // Pods need their namespace's account.
+                _ = try await client.get(Resource(plural: "serviceaccounts", kind: "ServiceAccount"), .init("default", "default"))
+            }
+            return try await body(RealKubernetes(kubeconfig: kubeconfig, folder: assets, access: access))
+        }
+    }
+
+    /// Tries until it goes well, for a minute and a half.
+    private static func until(_ what: String, _ look: () async throws -> Void) async throws {
+        let limit = ContinuousClock.now + .seconds(90)
+        while true {
+            do { return try await look() } catch {
+                guard ContinuousClock.now < limit else { throw LocalEtcdCluster.Failure(description: "it did not come about that \(what): \(error)") }
+                try await Task.sleep(for: .milliseconds(200))
+            }
+        }
+    }
+}
