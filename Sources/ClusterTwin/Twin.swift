@@ -190,12 +190,10 @@ extension World {
 
     func brokenBudgets() -> [String] {
         var broken: [String] = []
-        for budgets in budgetsByNamespace.values {
-            for budget in budgets.values {
-                let healthy = pods.inNamespace(budget.name.namespace).count { budget.covers($0) && $0.isHealthy }
-                if budget.status.expectedPods > 0, healthy < budget.status.desiredHealthy {
-                    broken.append("\(budget.name) (\(budget.rule)): \(healthy) healthy pods, \(budget.status.desiredHealthy) wanted")
-                }
+        for budget in budgets.all {
+            let healthy = (covered[budget.name] ?? []).count { pods[$0]?.isHealthy ?? false }
+            if budget.status.expectedPods > 0, healthy < budget.status.desiredHealthy {
+                broken.append("\(budget.name) (\(budget.rule)): \(healthy) healthy pods, \(budget.status.desiredHealthy) wanted")
             }
         }
         return broken

@@ -145,10 +145,12 @@ package final class Journal: Sendable {
 
     /// A process whose lock was taken must not write over what its successor writes.
     private func checkOwns(_ id: String, _ database: Database) throws {
-        guard let run = try Self.runs(database, where: "id = ?", [id]).first else { throw Self.missing(id) }
-        guard run.state == .running, run.owner == owner else {
-            throw JournalError(
-                .locked, "the run \(id) is no longer this process's: it is \(run.state.rawValue), of \(run.owner.text). Nothing further was done.")
+        // The run's row alone: it is asked before every write, and a run may have thousands of steps.
+        guard let row = try Row.fetchOne(database, sql: "SELECT state, owner FROM run WHERE id = ?", arguments: [id]) else { throw Self.missing(id) }
+        let owner: RunOwner = try Self.decode(row["owner"])
+        let state: String = row["state"]
+        guard state == RunState.running.rawValue, owner == self.owner else {
+            throw JournalError(.locked, "the run \(id) is no longer this process's: it is \(state), of \(owner.text). Nothing further was done.")
         }
     }
 

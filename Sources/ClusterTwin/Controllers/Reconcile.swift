@@ -70,7 +70,7 @@ extension World {
         case .daemonSets where after != nil: enqueue(.daemonSet(name))
         case .jobs where after != nil: enqueue(.job(name))
         case .budgets:
-            budgetsByNamespace[name.namespace, default: [:]][name] = after.map { PodDisruptionBudget($0).budget }
+            budgetChanged(name, after)
             if after != nil, before?["metadata"]["generation"] != after?["metadata"]["generation"] { enqueue(.budget(name)) }
         case .namespaces: if after?["metadata"]["deletionTimestamp"].isNull == false { enqueue(.namespace(name.name)) }
         case .definitions: definitionChanged(before, after)
@@ -80,6 +80,18 @@ extension World {
         // An object of a namespace that is going: the namespace may be able to go now.
         if after == nil, !name.namespace.isEmpty, object(.namespaces, ObjectName("", name.namespace))?["metadata"]["deletionTimestamp"].isNull == false {
             enqueue(.namespace(name.namespace))
+        }
+    }
+
+    private mutating func budgetChanged(_ name: ObjectName, _ after: JSON?) {
+        guard let budget = after.map({ PodDisruptionBudget($0).budget }) else {
+            budgets.remove(name)
+            covered[name] = nil
+            return
+        }
+        let before = budgets.set(budget)
+        if before == nil || before?.selector != budget.selector {
+            covered[name] = Set(pods.inNamespace(name.namespace).filter(budget.covers).map(\.name))
         }
     }
 

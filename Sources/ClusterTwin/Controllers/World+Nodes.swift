@@ -12,6 +12,7 @@ extension World {
             pods.remove(name)
             unscheduled.remove(name)
             if let old {
+                for budget in budgets.covering(old) { covered[budget.name]?.remove(name) }
                 capacity.release(old.uid)
                 concern(old)
                 if !unscheduled.isEmpty { enqueue(.schedule) }
@@ -20,6 +21,10 @@ extension World {
         }
         let new = pods.read(after)
         pods.set(new)
+        if old?.labels != new.labels {
+            if let old { for budget in budgets.covering(old) { covered[budget.name]?.remove(name) } }
+            for budget in budgets.covering(new) { covered[budget.name, default: []].insert(name) }
+        }
         if old?.isHealthy != new.isHealthy || old?.isTerminating != new.isTerminating || old?.isFinished != new.isFinished || old == nil
             || old?.labels != new.labels
         {
@@ -56,7 +61,7 @@ extension World {
             default: break
             }
         }
-        for (name, budget) in budgetsByNamespace[pod.name.namespace] ?? [:] where budget.covers(pod) { enqueue(.budget(name)) }
+        for budget in budgets.covering(pod) { enqueue(.budget(budget.name)) }
     }
 
     /// A time about a median, from the cluster's own chance.

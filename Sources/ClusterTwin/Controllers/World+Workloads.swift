@@ -292,8 +292,8 @@ extension World {
     private static let disruptionSeconds = 120.0
 
     mutating func reconcileBudget(_ name: ObjectName) {
-        guard let object = object(.budgets, name), let budget = budgetsByNamespace[name.namespace]?[name] else { return }
-        let matched = pods.inNamespace(name.namespace).filter(budget.covers)
+        guard let object = object(.budgets, name), let budget = budgets[name] else { return }
+        let matched = (covered[name] ?? []).compactMap { pods[$0] }
         var disrupted = JSONObject()
         for entry in object["status"]["disruptedPods"].object?.members ?? [] {
             guard let pod = pods[ObjectName(name.namespace, entry.name)], !pod.isTerminating, let at = Timestamp.date(entry.value.string),

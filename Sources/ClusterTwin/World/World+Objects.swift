@@ -178,7 +178,7 @@ extension World {
             try delete(.pods, name, wanted)
             return
         }
-        let covering = (budgetsByNamespace[name.namespace] ?? [:]).values.filter { $0.covers(pod) }
+        let covering = budgets.covering(pod)
         if covering.count > 1 {
             throw APIStatus(
                 code: 500, reason: "",

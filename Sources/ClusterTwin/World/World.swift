@@ -24,7 +24,9 @@ struct World {
     var capacity = ClusterCapacity()
     /// What belongs to an object, by its uid.
     var dependents: [String: Set<ObjectPlace>] = [:]
-    var budgetsByNamespace: [String: [ObjectName: DisruptionBudget]] = [:]
+    var budgets = BudgetIndex()
+    /// The pods that a budget covers.
+    var covered: [ObjectName: Set<ObjectName>] = [:]
     var unscheduled: Set<ObjectName> = []
     var pendingReconciles: Set<Reconcile> = []
     /// Nodes whose kubelet does not live.

@@ -81,8 +81,7 @@ package struct DrainMachine: Sendable {
     private let options: Options
     private var pods: [String: PodFacts] = [:]
     private var names: [ObjectName: String] = [:]
-    private var budgets: [ObjectName: DisruptionBudget] = [:]
-    private var budgetNames: [String: Set<ObjectName>] = [:]
+    private var budgets = BudgetIndex()
     /// Evictions that a budget's numbers do not show yet.
     private var spent: [ObjectName: Int] = [:]
     private var inFlight: [ObjectName: Int] = [:]
@@ -138,16 +137,14 @@ package struct DrainMachine: Sendable {
     }
 
     package mutating func apply(_ budget: DisruptionBudget) {
-        let before = budgets.updateValue(budget, forKey: budget.name)
-        budgetNames[budget.name.namespace, default: []].insert(budget.name)
+        let before = budgets.set(budget)
         // What was answered shows in the numbers now; what is on its way may not.
         spent[budget.name] = inFlight[budget.name, default: 0]
         if before?.selector != budget.selector { reconsider(namespace: budget.name.namespace) } else { release(blocked.removeValue(forKey: budget.name)) }
     }
 
     package mutating func removeBudget(_ name: ObjectName) {
-        guard budgets.removeValue(forKey: name) != nil else { return }
-        budgetNames[name.namespace]?.remove(name)
+        guard budgets.remove(name) != nil else { return }
         reconsider(namespace: name.namespace)
     }
 
@@ -333,10 +330,7 @@ package struct DrainMachine: Sendable {
         "more than one disruption budget covers it (\(budgets.map(\.name.description).joined(separator: ", "))), which the eviction API does not support"
     }
 
-    package func covering(_ pod: PodFacts) -> [DisruptionBudget] {
-        guard let names = budgetNames[pod.name.namespace] else { return [] }
-        return names.compactMap { budgets[$0] }.filter { $0.covers(pod) }.sorted { $0.name < $1.name }
-    }
+    package func covering(_ pod: PodFacts) -> [DisruptionBudget] { budgets.covering(pod) }
 
     private mutating func skipLongGone(at now: Date) {
         guard options.filters.skipWaitForDeleteTimeoutSeconds > 0 else { return }

@@ -13,6 +13,7 @@ package final class DrainDesk: Sendable {
         var machine: DrainMachine
         var waiting: [String: CheckedContinuation<DrainMachine.Result, any Error>] = [:]
         var failure: (any Error)?
+        var nodes = NodesAway()
     }
 
     private let client: KubernetesClient
@@ -40,9 +41,10 @@ package final class DrainDesk: Sendable {
         let desk = DrainDesk(client, settings, evictionVersion: discovery.evictionVersion)
         let policy = try discovery.resource(.podDisruptionBudgets, versions: ["v1", "v1beta1"])
         let budgets = Informer<Void>(Watcher(client: client, resource: policy), keep: { _ in }, onEvent: { desk.seeBudget($0) })
+        let nodes = Informer<Void>(Watcher(client: client, resource: .nodes), keep: { _ in }, onEvent: { desk.seeNode($0) })
         let pods = Informer<Void>(Watcher(client: client, resource: .pods), keep: { _ in }, onEvent: { desk.seePod($0) })
         return try await withThrowingTaskGroup(of: Result?.self) { group in
-            for informer in [budgets, pods] {
+            for informer in [nodes, budgets, pods] {
                 group.addTask {
                     do { try await informer.run() } catch  where !(error is CancellationError) { desk.fail(error) }
                     return nil
@@ -60,6 +62,7 @@ package final class DrainDesk: Sendable {
                 }
             }
             group.addTask {
+                try await nodes.synced()
                 try await budgets.synced()
                 try await pods.synced()
                 return try await body(desk)
@@ -85,6 +88,18 @@ package final class DrainDesk: Sendable {
         }
         signal.yield()
     }
+
+    private func seeNode(_ event: Informer<Void>.Event) {
+        state.withLock { state in
+            switch event {
+            case .applied(let object): state.nodes.apply(Node(object))
+            case .deleted(let object): state.nodes.remove(object.objectName.name)
+            }
+        }
+    }
+
+    /// The nodes that are away, as last seen.
+    var nodes: NodesAway { state.withLock { $0.nodes } }
 
     private func seeBudget(_ event: Informer<Void>.Event) {
         state.withLock { state in

@@ -26,27 +26,23 @@ package struct NodeRun: RunOperation {
         default: return []
         }
         guard settings.maxUnavailable != nil || settings.respectsQuorum else { return [] }
-        let nodes = try await client.list(Node.self)
-        return Self.checks(on: name, nodes: nodes, settings: settings)
+        return Self.checks(on: name, nodes: desk.nodes, settings: settings)
     }
 
     /// Pure: what the gate is told of nodes that look like this.
-    static func checks(on name: String, nodes: [Node], settings: NodeRunSettings) -> [GateCheck] {
+    static func checks(on name: String, nodes: NodesAway, settings: NodeRunSettings) -> [GateCheck] {
         var checks: [GateCheck] = []
-        // Those of this run are bounded by how many it works on at once.
-        let others = nodes.filter { $0.name != name && (!$0.isReady || $0.isUnschedulable) && CordonMark($0)?.mark != settings.mark }
-        if let allowed = settings.maxUnavailable?.nodes(of: nodes.count) {
-            checks.append(
-                GateCheck(
-                    "unavailable nodes", others.count < allowed ? .holds : .notYet,
-                    "\(others.map(\.name).sorted().prefix(5).joined(separator: ", ")) \(others.count == 1 ? "is" : "are") away, and \(allowed) may be"))
+        func list(_ names: [String]) -> String {
+            "\(names.sorted().prefix(5).joined(separator: ", "))\(names.count > 5 ? ", …" : "") \(names.count == 1 ? "is" : "are") away"
         }
-        if settings.respectsQuorum, nodes.first(where: { $0.name == name })?.isControlPlane == true {
-            let away = nodes.filter { $0.name != name && $0.isControlPlane && (!$0.isReady || $0.isUnschedulable) }
-            checks.append(
-                GateCheck(
-                    "control plane", away.isEmpty ? .holds : .notYet,
-                    "\(away.map(\.name).sorted().joined(separator: ", ")) \(away.count == 1 ? "is" : "are") away"))
+        if let allowed = settings.maxUnavailable?.nodes(of: nodes.total) {
+            // Those that this run cordoned are bounded by how many it works on at once.
+            let others = nodes.away.filter { $0.key != name && $0.value.mark != settings.mark }.map(\.key)
+            checks.append(GateCheck("unavailable nodes", others.count < allowed ? .holds : .notYet, "\(list(others)), and \(allowed) may be"))
+        }
+        if settings.respectsQuorum, nodes.controlPlane.contains(name) {
+            let away = nodes.away.keys.filter { $0 != name && nodes.controlPlane.contains($0) }
+            checks.append(GateCheck("control plane", away.isEmpty ? .holds : .notYet, list(away)))
         }
         return checks
     }
