@@ -122,7 +122,10 @@ let package = Package(
         // The proofs: what shows, against real servers, that the rooms above hold. Never shipped.
         .target(
             name: "Proving",
-            dependencies: ["ClusterPKI", "Etcd", "EtcdStorage", "KubernetesAPI", "KubernetesClient", "Maintenance", crypto, system],
+            dependencies: [
+                "ClusterPKI", "ClusterTwin", "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient", "Maintenance", "Operations", crypto,
+                system,
+            ],
             path: "Proofs/Proving", swiftSettings: strict),
         .executableTarget(
             name: "drydock-proof",
@@ -139,6 +142,11 @@ let package = Package(
         .testTarget(
             name: "EtcdStorageTests", dependencies: ["CPlatform", "EtcdStorage", "Proving", "drydock", crypto, system], swiftSettings: strict),
         .testTarget(name: "MaintenanceTests", dependencies: ["Maintenance"], swiftSettings: strict),
+        .testTarget(name: "KubernetesAPITests", dependencies: ["KubernetesAPI", "Maintenance"], swiftSettings: strict),
+        .testTarget(
+            name: "ClusterTwinTests",
+            dependencies: ["ClusterTwin", "Journal", "KubernetesAPI", "KubernetesClient", "KubernetesRuntime", "Maintenance", "Operations", "Proving", "drydock", system],
+            swiftSettings: strict),
         .testTarget(name: "JournalTests", dependencies: ["Journal", "Maintenance", "Proving"], swiftSettings: strict),
         .testTarget(
             name: "EtcdTests",

@@ -24,11 +24,7 @@ extension World {
                 throw .notFound("namespaces", name: namespace)
             }
             guard home["metadata"]["deletionTimestamp"].isNull else {
-                throw APIStatus(
-                    code: 403, reason: "Forbidden",
-                    message: "\(kind.resource.qualifiedPlural) \"\(object["metadata"]["name"].string ?? "")\" is forbidden: unable to create new content in namespace \(namespace) because it is being terminated",
-                    causes: [.init(reason: "NamespaceTerminating", message: "namespace \(namespace) is being terminated", field: "metadata.namespace")],
-                    name: object["metadata"]["name"].string, kind: key.plural, group: key.group)
+                throw .terminating(kind.resource, ObjectName(namespace, object["metadata"]["name"].string ?? ""))
             }
         } else {
             object["metadata"]["namespace"] = .null
@@ -168,6 +164,9 @@ extension World {
 
     /// The subresource `eviction` (pkg/registry/core/pod/storage/eviction.go), with the answers of a real server.
     mutating func evict(_ name: ObjectName, _ body: JSON, dryRun: Bool) throws(APIStatus) {
+        if object(.namespaces, ObjectName("", name.namespace))?["metadata"]["deletionTimestamp"].isNull == false {
+            throw .terminating(.pods, name)
+        }
         guard let pod = pods[name] else { throw .notFound(.pods, name: name.name) }
         let options = body["deleteOptions"]
         let isDryRun = dryRun || options["dryRun"].elements.contains("All")
@@ -218,6 +217,15 @@ extension APIStatus {
 
     static func notFound(_ plural: String, name: String) -> APIStatus {
         APIStatus(code: 404, reason: "NotFound", message: "\(plural) \"\(name)\" not found", name: name, kind: plural)
+    }
+
+    static func terminating(_ resource: Resource, _ name: ObjectName) -> APIStatus {
+        APIStatus(
+            code: 403, reason: "Forbidden",
+            message:
+                "\(resource.qualifiedPlural) \"\(name.name)\" is forbidden: unable to create new content in namespace \(name.namespace) because it is being terminated",
+            causes: [.init(reason: "NamespaceTerminating", message: "namespace \(name.namespace) is being terminated", field: "metadata.namespace")],
+            name: name.name, kind: resource.plural, group: resource.group)
     }
 
     static func badRequest(_ message: String) -> APIStatus { APIStatus(code: 400, reason: "BadRequest", message: message) }

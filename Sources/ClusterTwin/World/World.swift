@@ -13,8 +13,7 @@ struct World {
     private(set) var revision: Int64 = 1000
     private(set) var kinds: [KindKey: Kind] = [:]
     private(set) var tables: [KindKey: Table] = [:]
-    private var timers: [Timer] = []
-    private var timerCount = 0
+    private var timers = TimeQueue<TimedAction>()
     var watches: [Int: Watch] = [:]
     private var watchesByKind: [KindKey: Set<Int>] = [:]
     private var watchCount = 0
@@ -212,12 +211,6 @@ struct World {
 
     // MARK: Time
 
-    struct Timer {
-        var at: Date
-        var number: Int
-        var action: TimedAction
-    }
-
     enum TimedAction {
         case reconcile(Reconcile)
         case podStarts(ObjectName, uid: String)
@@ -231,41 +224,16 @@ struct World {
         case bookmark(Int)
     }
 
-    mutating func schedule(_ seconds: Double, _ action: TimedAction) {
-        timerCount += 1
-        timers.append(Timer(at: now.addingTimeInterval(max(0, seconds)), number: timerCount, action: action))
-        var child = timers.count - 1
-        while child > 0, precedes(child, (child - 1) / 2) {
-            timers.swapAt(child, (child - 1) / 2)
-            child = (child - 1) / 2
-        }
-    }
-
-    private func precedes(_ left: Int, _ right: Int) -> Bool { (timers[left].at, timers[left].number) < (timers[right].at, timers[right].number) }
-
-    private mutating func popTimer() -> Timer? {
-        guard !timers.isEmpty else { return nil }
-        timers.swapAt(0, timers.count - 1)
-        let timer = timers.removeLast()
-        var parent = 0
-        while true {
-            var least = parent
-            for child in [2 * parent + 1, 2 * parent + 2] where child < timers.count && precedes(child, least) { least = child }
-            if least == parent { return timer }
-            timers.swapAt(parent, least)
-            parent = least
-        }
-    }
+    mutating func schedule(_ seconds: Double, _ action: TimedAction) { timers.push(action, at: now.addingTimeInterval(max(0, seconds))) }
 
     /// When something will happen by itself next.
-    var nextTime: Date? { timers.first?.at }
+    var nextTime: Date? { timers.nextTime }
 
     /// Lets time pass, and happen what is due.
     mutating func advance(to time: Date) {
-        while let next = timers.first, next.at <= time {
-            guard let timer = popTimer() else { break }
+        while let next = timers.nextTime, next <= time, let timer = timers.pop() {
             now = max(now, timer.at)
-            carryOut(timer.action)
+            carryOut(timer.element)
         }
         now = max(now, time)
     }

@@ -74,16 +74,11 @@ package struct DrainForecast: Sendable, Equatable {
     /// How long a pod takes to be ready where none of its like tells, seconds.
     package static let typicalStartup = 5.0
 
-    /// What happens in the forecast, and when.
-    private struct Event {
-        enum Kind {
-            case gone(String)
-            case replaced(by: PodFacts)
-            case ready(String)
-        }
-        var at: Date
-        var number: Int
-        var kind: Kind
+    /// What happens in the forecast.
+    private enum Event {
+        case gone(String)
+        case replaced(by: PodFacts)
+        case ready(String)
     }
 
     private struct Model {
@@ -95,7 +90,7 @@ package struct DrainForecast: Sendable, Equatable {
         var facts: [String: NodeFacts]
         var pods: [String: PodFacts] = [:]
         var budgets: [ObjectName: DisruptionBudget]
-        var queue: [Event] = []
+        var queue = TimeQueue<Event>()
         var count = 0
         var startups: [String: [Double]] = [:]
         var waiting: [String]
@@ -141,14 +136,14 @@ package struct DrainForecast: Sendable, Equatable {
                 for (node, result) in work.finished { finish(node, result) }
                 if !work.evictions.isEmpty || !work.finished.isEmpty { continue }
                 if active.isEmpty, waiting.isEmpty { break }
-                guard let next = popEvent() else {
+                guard let next = queue.pop() else {
                     // Nothing more will happen by itself: nodes that wait for replacements give up, the others never end.
                     if !giveUpReplacements() { explain() }
                     continue
                 }
                 now = next.at
-                carryOut(next.kind)
-                while let more = queue.first, more.at <= now, let event = popEvent() { carryOut(event.kind) }
+                carryOut(next.element)
+                while let more = queue.nextTime, more <= now, let event = queue.pop() { carryOut(event.element) }
                 machine.tick()
             }
             forecast.seconds = now.timeIntervalSince(start)
@@ -228,8 +223,8 @@ package struct DrainForecast: Sendable, Equatable {
             }
         }
 
-        private mutating func carryOut(_ kind: Event.Kind) {
-            switch kind {
+        private mutating func carryOut(_ event: Event) {
+            switch event {
             case .gone(let uid):
                 pods[uid] = nil
                 capacity.release(uid)
@@ -306,32 +301,9 @@ package struct DrainForecast: Sendable, Equatable {
             active = []
         }
 
-        // MARK: The order of events: a binary heap
-
-        private mutating func schedule(_ at: Date, _ kind: Event.Kind) {
+        private mutating func schedule(_ at: Date, _ event: Event) {
             count += 1
-            queue.append(Event(at: at, number: count, kind: kind))
-            var child = queue.count - 1
-            while child > 0, precedes(child, (child - 1) / 2) {
-                queue.swapAt(child, (child - 1) / 2)
-                child = (child - 1) / 2
-            }
-        }
-
-        private func precedes(_ left: Int, _ right: Int) -> Bool { (queue[left].at, queue[left].number) < (queue[right].at, queue[right].number) }
-
-        private mutating func popEvent() -> Event? {
-            guard !queue.isEmpty else { return nil }
-            queue.swapAt(0, queue.count - 1)
-            let event = queue.removeLast()
-            var parent = 0
-            while true {
-                var least = parent
-                for child in [2 * parent + 1, 2 * parent + 2] where child < queue.count && precedes(child, least) { least = child }
-                if least == parent { return event }
-                queue.swapAt(parent, least)
-                parent = least
-            }
+            queue.push(event, at: at)
         }
     }
 }

@@ -1,0 +1,237 @@
+internal import ClusterTwin
+internal import Foundation
+internal import Journal
+internal import KubernetesAPI
+internal import KubernetesClient
+internal import Maintenance
+internal import Operations
+internal import Synchronization
+internal import SystemPackage
+
+/// A cluster by chance, a drain by chance, what goes wrong by chance, and what must hold all the same. The seed determines all of it.
+package struct RandomDrain: Sendable {
+    package struct Report: Sendable {
+        package enum End: String, Sendable, CaseIterable { case done, stopped, refused }
+
+        package var end: End
+        package var evictions: Int
+        /// How often the process was killed on the way.
+        package var kills: Int
+        /// Rules that were broken, in words; none is what must be.
+        package var broken: [String]
+        /// How it ended, in the run's own words.
+        package var message: String
+    }
+
+    private let seed: UInt64
+    private var chance: SplitMix
+
+    package init(seed: UInt64) {
+        self.seed = seed
+        chance = SplitMix(seed: seed)
+    }
+
+    private mutating func draw(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &chance) }
+
+    private mutating func happens(_ share: Double) -> Bool { Double.random(in: 0..<1, using: &chance) < share }
+
+    /// Runs it to its end, over as many kills as chance has it.
+    package mutating func run(in folder: String) throws -> Report {
+        var options = TwinOptions()
+        options.seed = seed
+        options.minor = happens(0.5) ? 20 : 30
+        options.writesLeases = false
+        let watch = Monitor()
+        let twin = Twin(options: options) { watch.look() }
+        watch.twin.withLock { $0 = twin }
+        let nodes = draw(3...9)
+        let controlPlanes = happens(0.5) ? min(3, nodes) : 0
+        twin.addNodes(nodes, controlPlanes: controlPlanes)
+        try fill(twin, policy: options.minor >= 21 ? "v1" : "v1beta1")
+        twin.advance(to: twin.now.addingTimeInterval(60))
+
+        let names = twin.objects(.nodes).map { Node($0).name }.sorted()
+        var plan = NodeDrainPlan(nodes: Array(names.shuffled(using: &chance).prefix(draw(1...nodes))))
+        plan.returns = happens(0.6) || plan.nodes.count > nodes / 2
+        plan.respectsQuorum = controlPlanes > 0 && happens(0.7)
+        plan.maxUnavailable = happens(0.6) ? (happens(0.5) ? .count(draw(1...3)) : .percent(draw(1...60))) : nil
+        plan.options.timeoutSeconds = 240
+        plan.options.replacementSeconds = 60
+        plan.options.filters.ignoreDaemonSets = happens(0.9)
+        plan.options.filters.deleteEmptyDirData = happens(0.8)
+        plan.options.filters.force = happens(0.8)
+        if happens(0.4) {
+            twin.faults.throttled = happens(0.5) ? 0.05 : 0
+            twin.faults.failed = happens(0.5) ? 0.05 : 0
+            twin.faults.cutWatches = happens(0.5) ? 0.05 : 0
+            twin.faults.expired = happens(0.5) ? 0.2 : 0
+            twin.faults.latency = happens(0.5) ? 0.05 : 0
+        }
+        if happens(0.1), let victim = names.randomElement(using: &chance) { twin.setAlive(victim, false) }
+        let settings = NodeRunSettings(
+            options: plan.options, maxUnavailable: plan.maxUnavailable, respectsQuorum: plan.respectsQuorum, patienceSeconds: 120, mark: "run-\(seed)")
+        watch.begin(plan: plan, settings: settings, nodes: nodes)
+
+        let path = FilePath("\(folder)/\(seed).sqlite")
+        var kills = 0
+        var id: String?
+        while true {
+            let owner = RunOwner(host: RunOwner.current.host, processID: 1, processStart: 1 + UInt64(kills), bootID: "rehearsal \(kills)", user: "rehearsal")
+            let journal = try Journal(path: path, owner: owner)
+            let killedAfter = kills < 3 && happens(0.4) ? draw(1...400) : nil
+            let outcome = rehearse(twin, plan, settings, journal, id, killedAfter)
+            guard case .killed = outcome else { return try judge(outcome, journal, twin, plan, watch, kills) }
+            kills += 1
+            id = try journal.runs().first?.id
+        }
+    }
+
+    private func rehearse(
+        _ twin: Twin, _ plan: NodeDrainPlan, _ settings: NodeRunSettings, _ journal: Journal, _ id: String?, _ killedAfter: Int?
+    ) -> Rehearsal.Outcome<RunRecord> {
+        let rehearsal = Rehearsal(twin)
+        let time = rehearsal.time
+        return rehearsal.run(killedAfter: killedAfter) {
+            let client = KubernetesClient(transport: TwinTransport(twin, time: time), rate: nil, time: time)
+            let discovery = try await client.discover()
+            return try await DrainDesk.working(client, settings, discovery: discovery) { desk in
+                let runner = Runner(
+                    operation: NodeRun(client: client, settings: settings, desk: desk), journal: journal, gate: settings.gate(at: time.now()),
+                    patience: .seconds(settings.patienceSeconds), time: time, notify: { _ in })
+                if let id { return try await runner.resume(id, on: try await client.clusterSubject(), takingLock: true) }
+                let made = try plan.make(try await ClusterFacts.read(client), at: time.now())
+                return try await runner.begin(made.plan, settings: String(decoding: try JSONEncoder().encode(settings), as: UTF8.self))
+            }
+        }
+    }
+
+    private func judge(
+        _ outcome: Rehearsal.Outcome<RunRecord>, _ journal: Journal, _ twin: Twin, _ plan: NodeDrainPlan, _ watch: Monitor, _ kills: Int
+    ) throws -> Report {
+        var broken = watch.broken.withLock { $0 }
+        let evictions = watch.evictions.withLock { $0 }
+        switch outcome {
+        case .ended(.success(let record)):
+            if record.state != .done { broken.append("the run ended as \(record.state.rawValue) without an error") }
+            for name in plan.nodes {
+                let node = twin.object(.nodes, ObjectName("", name)).map { Node($0) }
+                if node?.isUnschedulable != !plan.returns { broken.append("\(name) is \(plan.returns ? "still" : "not") cordoned") }
+            }
+            return Report(end: .done, evictions: evictions, kills: kills, broken: broken, message: "")
+        case .ended(.failure(let error)):
+            // Killed between the end of the run and the end of the process: there is nothing to go on with.
+            if error is JournalError, try journal.runs().first?.state == .done {
+                return Report(end: .done, evictions: evictions, kills: kills, broken: broken, message: "")
+            }
+            guard let error = error as? OperationError else {
+                // Killed or throttled before there was a run: nothing was begun, and the error says what was in the way.
+                if try journal.runs().isEmpty, error is APIStatus { return Report(end: .stopped, evictions: evictions, kills: kills, broken: broken, message: "\(error)") }
+                broken.append("it ended in an error that nobody explains: \(error)")
+                return Report(end: .stopped, evictions: evictions, kills: kills, broken: broken, message: "\(error)")
+            }
+            let record = try journal.runs().first
+            if error.code == .stopped, record?.state != .stopped, record?.state != .cancelled { broken.append("it stopped, and the journal says \(record?.state.rawValue ?? "nothing")") }
+            if error.code == .stopped, record?.state == .stopped, !error.description.contains("runs resume") { broken.append("it does not say how to go on: \(error)") }
+            return Report(
+                end: error.code == .refused ? .refused : .stopped, evictions: evictions, kills: kills, broken: broken, message: error.description)
+        case .killed: return Report(end: .stopped, evictions: evictions, kills: kills, broken: broken + ["it was killed after its end"], message: "")
+        case .stuck: return Report(end: .stopped, evictions: evictions, kills: kills, broken: broken + ["nothing will ever happen again"], message: "")
+        }
+    }
+
+    // MARK: A cluster by chance
+
+    private mutating func fill(_ twin: Twin, policy: String) throws {
+        for index in 0..<draw(1...5) {
+            let name = "app-\(index)"
+            let labels: JSON = ["app": .string(name)]
+            let replicas = draw(1...6)
+            var spec: JSON = [
+                "terminationGracePeriodSeconds": JSON(draw(0...20)),
+                "containers": [["name": "main", "image": "example.com/a:1", "resources": ["requests": ["cpu": .string("\(draw(10...400))m")]]]],
+            ]
+            if happens(0.1) { spec["volumes"] = [["name": "scratch", "emptyDir": .object(JSONObject())]] }
+            if happens(0.15) {
+                spec["affinity"] = [
+                    "podAntiAffinity": [
+                        "requiredDuringSchedulingIgnoredDuringExecution": [["topologyKey": "kubernetes.io/hostname", "labelSelector": ["matchLabels": labels]]]
+                    ]
+                ]
+            }
+            if happens(0.15) {
+                spec["topologySpreadConstraints"] = [
+                    ["maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule", "labelSelector": ["matchLabels": labels]]
+                ]
+            }
+            let kind = ["Deployment", "Deployment", "Deployment", "StatefulSet", "DaemonSet"][draw(0...4)]
+            var annotations: JSON = .object(JSONObject())
+            if happens(0.05) { annotations["twin.drydock.dev/never-ready"] = "true" }
+            var workload: JSON = [
+                "apiVersion": "apps/v1", "kind": .string(kind), "metadata": ["name": .string(name), "namespace": "default"],
+                "spec": ["selector": ["matchLabels": labels], "template": ["metadata": ["labels": labels, "annotations": annotations], "spec": spec]],
+            ]
+            if kind != "DaemonSet" { workload["spec"]["replicas"] = JSON(replicas) }
+            try twin.create(workload)
+            for number in 0..<(happens(0.75) ? 1 : happens(0.2) ? 2 : 0) {
+                // Most can be kept; some never let anything go.
+                let isSensible = happens(0.8)
+                let rule = isSensible ? "maxUnavailable" : ["maxUnavailable", "minAvailable"][draw(0...1)]
+                let least = isSensible ? 1 : 0
+                let value: JSON = happens(0.5) ? JSON(draw(least...max(1, replicas / 2))) : .string("\(draw(least...(isSensible ? 5 : 10)) * 10)%")
+                try twin.create([
+                    "apiVersion": .string("policy/\(policy)"), "kind": "PodDisruptionBudget",
+                    "metadata": ["name": .string("\(name)-\(number)"), "namespace": "default"],
+                    "spec": .object(JSONObject([.init(name: rule, value: value), .init(name: "selector", value: ["matchLabels": labels])])),
+                ])
+            }
+        }
+        if happens(0.2) {
+            try twin.create([
+                "apiVersion": "v1", "kind": "Pod", "metadata": ["name": "bare", "namespace": "default"],
+                "spec": ["containers": [["name": "main", "image": "example.com/a:1"]]],
+            ])
+        }
+    }
+}
+
+/// Looks at the cluster after every request, and notes every rule that is broken.
+private final class Monitor: Sendable {
+    let twin = Mutex<Twin?>(nil)
+    let broken = Mutex<[String]>([])
+    let evictions = Mutex(0)
+    private let rules = Mutex<(plan: NodeDrainPlan, settings: NodeRunSettings, nodes: Int)?>(nil)
+    private let known = Mutex<(terminating: Set<String>, wasBroken: Set<String>)>(([], []))
+
+    func begin(plan: NodeDrainPlan, settings: NodeRunSettings, nodes: Int) {
+        if let twin = twin.withLock({ $0 }) { known.withLock { $0.wasBroken = Set(twin.brokenBudgets().map(Self.budget)) } }
+        rules.withLock { $0 = (plan, settings, nodes) }
+    }
+
+    private static func budget(_ text: String) -> String { String(text.prefix { $0 != " " }) }
+
+    func look() {
+        guard let (plan, settings, count) = rules.withLock({ $0 }), let twin = twin.withLock({ $0 }) else { return }
+        // What was broken before, or is broken by a node that died, is not the drain's doing.
+        let nodes = twin.objects(.nodes).map { Node($0) }
+        let pods = twin.objects(.pods)
+        let terminating = Set(pods.filter { !$0["metadata"]["deletionTimestamp"].isNull }.compactMap { $0["metadata"]["uid"].string })
+        let new = known.withLock { known -> Int in
+            let count = terminating.subtracting(known.terminating).count
+            known.terminating.formUnion(terminating)
+            return count
+        }
+        evictions.withLock { $0 += new }
+        if new > 0, nodes.allSatisfy(\.isReady) {
+            let before = known.withLock { $0.wasBroken }
+            for text in twin.brokenBudgets() where !before.contains(Self.budget(text)) { note("a budget is broken: \(text)") }
+        }
+        let own = nodes.filter { $0.isUnschedulable && CordonMark($0)?.mark == settings.mark }
+        if plan.returns, own.count > max(1, plan.maxUnavailable?.nodes(of: count) ?? 1) { note("\(own.count) nodes are away at once under \(plan.maxUnavailable.map { "\($0)" } ?? "one at a time")") }
+        let controlPlanes = own.filter(\.isControlPlane).count
+        if plan.respectsQuorum, plan.returns, controlPlanes > 1 { note("\(controlPlanes) control-plane nodes are away at once") }
+    }
+
+    private func note(_ text: String) {
+        broken.withLock { if !$0.contains(text), $0.count < 10 { $0.append(text) } }
+    }
+}
