@@ -191,7 +191,7 @@ extension World {
     func brokenBudgets() -> [String] {
         var broken: [String] = []
         for budget in budgets.all {
-            let healthy = (covered[budget.name] ?? []).count { pods[$0]?.isHealthy ?? false }
+            let healthy = coverage[budget.name]?.healthy ?? 0
             if budget.status.expectedPods > 0, healthy < budget.status.desiredHealthy {
                 broken.append("\(budget.name) (\(budget.rule)): \(healthy) healthy pods, \(budget.status.desiredHealthy) wanted")
             }

@@ -86,12 +86,14 @@ extension World {
     private mutating func budgetChanged(_ name: ObjectName, _ after: JSON?) {
         guard let budget = after.map({ PodDisruptionBudget($0).budget }) else {
             budgets.remove(name)
-            covered[name] = nil
+            coverage[name] = nil
             return
         }
         let before = budgets.set(budget)
         if before == nil || before?.selector != budget.selector {
-            covered[name] = Set(pods.inNamespace(name.namespace).filter(budget.covers).map(\.name))
+            var own = Coverage()
+            for pod in pods.inNamespace(name.namespace) where budget.covers(pod) { own.add(pod, 1) }
+            coverage[name] = own
         }
     }
 

@@ -12,7 +12,7 @@ extension World {
             pods.remove(name)
             unscheduled.remove(name)
             if let old {
-                for budget in budgets.covering(old) { covered[budget.name]?.remove(name) }
+                for budget in budgets.covering(old) { coverage[budget.name]?.add(old, -1) }
                 capacity.release(old.uid)
                 concern(old)
                 if !unscheduled.isEmpty { enqueue(.schedule) }
@@ -21,10 +21,8 @@ extension World {
         }
         let new = pods.read(after)
         pods.set(new)
-        if old?.labels != new.labels {
-            if let old { for budget in budgets.covering(old) { covered[budget.name]?.remove(name) } }
-            for budget in budgets.covering(new) { covered[budget.name, default: []].insert(name) }
-        }
+        if let old { for budget in budgets.covering(old) { coverage[budget.name]?.add(old, -1) } }
+        for budget in budgets.covering(new) { coverage[budget.name]?.add(new, 1) }
         if old?.isHealthy != new.isHealthy || old?.isTerminating != new.isTerminating || old?.isFinished != new.isFinished || old == nil
             || old?.labels != new.labels
         {

@@ -7,18 +7,19 @@ extension World {
 
     mutating func reconcileReplicaSet(_ name: ObjectName) {
         guard let set = object(.replicaSets, name), set["metadata"]["deletionTimestamp"].isNull, let uid = set["metadata"]["uid"].string else { return }
-        let owned = pods.owned(by: uid).filter { !$0.isTerminating && !$0.isFinished }
         let wanted = Int(set["spec"]["replicas"].integer ?? 1)
-        if owned.count < wanted {
-            for _ in owned.count..<wanted { makePod(set["spec"]["template"], owner: set, namespace: name.namespace) }
+        let have = pods.tallies[uid]?.live ?? 0
+        if have < wanted { for _ in have..<wanted { makePod(set["spec"]["template"], owner: set, namespace: name.namespace) } }
+        if have > wanted {
+            let owned = pods.owned(by: uid).filter { !$0.isTerminating && !$0.isFinished }
+            for pod in victims(owned, owned.count - wanted) { _ = try? delete(.pods, pod.name, DeleteOptions()) }
         }
-        for pod in victims(owned, owned.count - wanted) { _ = try? delete(.pods, pod.name, DeleteOptions()) }
-        let now = pods.owned(by: uid).filter { !$0.isTerminating && !$0.isFinished }
-        let ready = now.count(where: \.isReady)
+        let now = pods.tallies[uid] ?? .init()
+        let ready = now.ready
         let generation = set["metadata"]["generation"]
         setStatus(.replicaSets, name) { status in
-            status["replicas"] = JSON(now.count)
-            status["fullyLabeledReplicas"] = now.isEmpty ? .null : JSON(now.count)
+            status["replicas"] = JSON(now.live)
+            status["fullyLabeledReplicas"] = now.live == 0 ? .null : JSON(now.live)
             status["readyReplicas"] = ready == 0 ? .null : JSON(ready)
             status["availableReplicas"] = ready == 0 ? .null : JSON(ready)
             status["observedGeneration"] = generation
@@ -293,7 +294,7 @@ extension World {
 
     mutating func reconcileBudget(_ name: ObjectName) {
         guard let object = object(.budgets, name), let budget = budgets[name] else { return }
-        let matched = (covered[name] ?? []).compactMap { pods[$0] }
+        let coverage = coverage[name] ?? Coverage()
         var disrupted = JSONObject()
         for entry in object["status"]["disruptedPods"].object?.members ?? [] {
             guard let pod = pods[ObjectName(name.namespace, entry.name)], !pod.isTerminating, let at = Timestamp.date(entry.value.string),
@@ -301,13 +302,12 @@ extension World {
             else { continue }
             disrupted.set(entry.name, entry.value)
         }
-        let counted = matched.filter { !$0.isFinished }
-        let healthy = counted.count { $0.isHealthy && disrupted.value($0.name.name) == nil }
-        let owners = Set(counted.compactMap(\.controller))
-        let scale = counted.contains { $0.controller == nil } ? nil : owners.map(replicas).reduce(0, +)
-        let expectation = budget.expectation(matched: counted.count, scale: scale)
+        let granted = disrupted.names.count { pods[ObjectName(name.namespace, $0)]?.isHealthy ?? false }
+        let healthy = coverage.healthy - granted
+        let scale = coverage.ownerless > 0 ? nil : coverage.owners.keys.map(replicas).reduce(0, +)
+        let expectation = budget.expectation(matched: coverage.pods, scale: scale)
         let numbers = DisruptionBudget.Status(
-            currentHealthy: healthy, desiredHealthy: expectation?.desired ?? 0, expectedPods: expectation?.expected ?? counted.count)
+            currentHealthy: healthy, desiredHealthy: expectation?.desired ?? 0, expectedPods: expectation?.expected ?? coverage.pods)
         let allowed = expectation == nil ? 0 : numbers.disruptionsAllowed
         let time = now
         let minor = options.minor

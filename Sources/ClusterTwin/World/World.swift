@@ -24,8 +24,8 @@ struct World {
     /// What belongs to an object, by its uid.
     var dependents: [String: Set<ObjectPlace>] = [:]
     var budgets = BudgetIndex()
-    /// The pods that a budget covers.
-    var covered: [ObjectName: Set<ObjectName>] = [:]
+    /// The pods that a budget covers, counted.
+    var coverage: [ObjectName: Coverage] = [:]
     var unscheduled: Set<ObjectName> = []
     var pendingReconciles: Set<Reconcile> = []
     /// Nodes whose kubelet does not live.
@@ -236,6 +236,27 @@ struct World {
             carryOut(timer.element)
         }
         now = max(now, time)
+    }
+}
+
+/// The pods that a budget covers and that have not ended.
+struct Coverage: Sendable {
+    var pods = 0
+    var healthy = 0
+    /// Their owners, and how many belong to each.
+    var owners: [PodFacts.Controller: Int] = [:]
+    var ownerless = 0
+
+    mutating func add(_ pod: PodFacts, _ sign: Int) {
+        guard !pod.isFinished else { return }
+        pods += sign
+        if pod.isHealthy { healthy += sign }
+        guard let owner = pod.controller else {
+            ownerless += sign
+            return
+        }
+        let count = owners[owner, default: 0] + sign
+        owners[owner] = count == 0 ? nil : count
     }
 }
 

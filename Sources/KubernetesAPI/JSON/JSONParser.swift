@@ -246,7 +246,8 @@ private struct JSONParser {
         let text = String(decoding: bytes[start..<offset], as: UTF8.self)
         if isWhole, let integer = Int64(text) { return .integer(integer) }
         guard let number = Double(text), number.isFinite else { throw error("a number that no double can hold") }
-        return .number(number)
+        // 1e3 and 1000 are one number.
+        return Int64(exactly: number).map(JSON.integer) ?? .number(number)
     }
 
     private func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }

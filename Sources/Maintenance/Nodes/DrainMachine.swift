@@ -58,7 +58,8 @@ package struct DrainMachine: Sendable {
         var begun: Date
         var total: Int
         var remaining: Set<String>
-        var failures: [ObjectName: String] = [:]
+        /// Pods that cannot go, by uid, with the reason.
+        var failures: [String: (pod: ObjectName, reason: String)] = [:]
         var controllers: Set<String> = []
         var emptied: Date?
         /// Since when every live pod of its workloads has been ready, though there are fewer than before.
@@ -133,6 +134,7 @@ package struct DrainMachine: Sendable {
         pausing[uid] = nil
         dirty.remove(uid)
         nodes[node]?.remaining.remove(uid)
+        nodes[node]?.failures[uid] = nil
         dirtyNodes.insert(node)
     }
 
@@ -169,7 +171,8 @@ package struct DrainMachine: Sendable {
         guard let pod, let controller = pod.controller else { return }
         if !pod.isFinished, !pod.isTerminating { live[controller.uid, default: 0] += sign }
         if pod.isHealthy { ready[controller.uid, default: 0] += sign }
-        for node in nodesOfController[controller.uid] ?? [] { dirtyNodes.insert(node) }
+        // Only who waits for others in the place of its pods wants to know.
+        for node in nodesOfController[controller.uid] ?? [] where nodes[node]?.remaining.isEmpty == true { dirtyNodes.insert(node) }
     }
 
     // MARK: What is asked for
@@ -237,7 +240,7 @@ package struct DrainMachine: Sendable {
         case .later(let seconds, let reason): pause(uid, until: now.addingTimeInterval(seconds), reason)
         case .failed(let reason):
             states[uid] = .failed
-            nodes[node]?.failures[pod.name] = reason
+            nodes[node]?.failures[uid] = (pod.name, reason)
             dirtyNodes.insert(node)
         }
     }
@@ -301,7 +304,7 @@ package struct DrainMachine: Sendable {
         let covering = covering(pod)
         if covering.count > 1 {
             states[uid] = .failed
-            if let node = nodeOf[uid] { nodes[node]?.failures[pod.name] = Self.manyBudgets(covering) }
+            if let node = nodeOf[uid] { nodes[node]?.failures[uid] = (pod.name, Self.manyBudgets(covering)) }
             return false
         }
         guard let budget = covering.first else {
@@ -342,14 +345,15 @@ package struct DrainMachine: Sendable {
 
     private mutating func judge(_ node: String, at now: Date) {
         guard var state = nodes[node] else { return }
-        let open = state.remaining.filter { states[$0] != .failed }
-        if open.isEmpty, !state.failures.isEmpty {
-            return end(node, .failed(Self.list(state.failures)))
+        if !state.failures.isEmpty, state.remaining.count == state.failures.count {
+            return end(node, .failed(Self.list(Dictionary(state.failures.values.map { ($0.pod, $0.reason) }, uniquingKeysWith: { $1 }))))
         }
         guard state.remaining.isEmpty else {
             if options.timeoutSeconds > 0, now.timeIntervalSince(state.begun) >= options.timeoutSeconds {
-                var reasons = state.failures
-                for uid in open { if let pod = pods[uid] { reasons[pod.name] = waitingReason(uid) ?? "it is terminating" } }
+                var reasons: [ObjectName: String] = [:]
+                for uid in state.remaining {
+                    if let pod = pods[uid] { reasons[pod.name] = state.failures[uid]?.reason ?? waitingReason(uid) ?? "it is terminating" }
+                }
                 end(node, .failed("not drained within \(Int(options.timeoutSeconds)) s: \(Self.list(reasons))"))
             }
             return
