@@ -123,7 +123,8 @@ let package = Package(
         .target(
             name: "Proving",
             dependencies: [
-                "ClusterPKI", "ClusterTwin", "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient", "Maintenance", "Operations", crypto,
+                "ClusterPKI", "ClusterTwin", "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient", "Maintenance", "Operations",
+                crypto,
                 system,
             ],
             path: "Proofs/Proving", swiftSettings: strict),
@@ -145,7 +146,10 @@ let package = Package(
         .testTarget(name: "KubernetesAPITests", dependencies: ["KubernetesAPI", "Maintenance"], swiftSettings: strict),
         .testTarget(
             name: "ClusterTwinTests",
-            dependencies: ["ClusterTwin", "Journal", "KubernetesAPI", "KubernetesClient", "KubernetesRuntime", "Maintenance", "Operations", "Proving", "drydock", system],
+            dependencies: [
+                "ClusterTwin", "Journal", "KubernetesAPI", "KubernetesClient", "KubernetesRuntime", "Maintenance", "Operations", "Proving", "drydock",
+                system,
+            ],
             swiftSettings: strict),
         .testTarget(name: "JournalTests", dependencies: ["Journal", "Maintenance", "Proving"], swiftSettings: strict),
         .testTarget(

@@ -117,7 +117,8 @@ struct BenchTwinCommand: AsyncParsableCommand {
             let json = String(decoding: try JSONEncoder().encode(settings), as: UTF8.self)
             return try await DrainDesk.working(client, settings, discovery: try await client.discover()) { desk in
                 try await Runner(
-                    operation: NodeRun(client: client, settings: settings, desk: desk), journal: journal, gate: Gate(), patience: .seconds(600), time: time,
+                    operation: NodeRun(client: client, settings: settings, desk: desk), journal: journal, gate: Gate(), patience: .seconds(600),
+                    time: time,
                     notify: { _ in }
                 ).begin(made.plan, settings: json)
             }

@@ -5,5 +5,8 @@ internal import ArgumentParser
 struct Proof: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "drydock-proof", abstract: "Show that drydock keeps its promises.",
-        subcommands: [DemoCommand.self, TortureCommand.self, BenchCommand.self, BenchDefragCommand.self, BenchTwinCommand.self, RehearseCommand.self, InterruptCommand.self])
+        subcommands: [
+            DemoCommand.self, TortureCommand.self, BenchCommand.self, BenchDefragCommand.self, BenchTwinCommand.self, RehearseCommand.self,
+            InterruptCommand.self,
+        ])
 }

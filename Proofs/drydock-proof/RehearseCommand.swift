@@ -5,7 +5,8 @@ internal import Proving
 
 /// Drains thousands of clusters by chance, with faults and kills, and counts what was broken.
 struct RehearseCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "rehearse", abstract: "Rehearse random drains on random clusters with faults and kills.")
+    static let configuration = CommandConfiguration(
+        commandName: "rehearse", abstract: "Rehearse random drains on random clusters with faults and kills.")
 
     @Option(help: "How many clusters.") var clusters = 2000
     @Option(help: "The first seed; the others follow.") var seed: UInt64?
@@ -25,7 +26,11 @@ struct RehearseCommand: AsyncParsableCommand {
                 var drain = RandomDrain(seed: own)
                 let report = try drain.run(in: folder.path)
                 ends[report.end, default: 0] += 1
-                if verbose { print("seed \(own): \(report.end.rawValue), \(report.evictions) evictions, \(report.kills) kills\(report.message.isEmpty ? "" : ": \(report.message)")") }
+                if verbose {
+                    print(
+                        "seed \(own): \(report.end.rawValue), \(report.evictions) evictions, \(report.kills) kills\(report.message.isEmpty ? "" : ": \(report.message)")"
+                    )
+                }
                 evictions += report.evictions
                 kills += report.kills
                 broken += report.broken.map { "seed \(own): \($0)" }

@@ -41,7 +41,8 @@ package final class Twin: Sendable {
     // MARK: Making a cluster
 
     /// Adds nodes, in zones `a`, `b` and `c`; the first `controlPlanes` are control-plane nodes.
-    package func addNodes(_ count: Int, controlPlanes: Int = 0, cpu: String = "4", memory: String = "16Gi", pods: Int = 110, prefix: String = "node") {
+    package func addNodes(_ count: Int, controlPlanes: Int = 0, cpu: String = "4", memory: String = "16Gi", pods: Int = 110, prefix: String = "node")
+    {
         world.withLock { world in
             let first = world.sortedNames(.nodes).count
             for index in first..<first + count {
@@ -50,7 +51,8 @@ package final class Twin: Sendable {
                 let number = String(index + 1)
                 let name = "\(prefix)-\(String(repeating: "0", count: max(0, 4 - number.count)))\(number)"
                 _ = try? world.create(
-                    .nodes, World.node(name, cpu: cpu, memory: memory, pods: pods, labels: labels, now: world.now, minor: options.minor), namespace: "")
+                    .nodes, World.node(name, cpu: cpu, memory: memory, pods: pods, labels: labels, now: world.now, minor: options.minor),
+                    namespace: "")
             }
         }
         pulse()
@@ -64,7 +66,8 @@ package final class Twin: Sendable {
             let version = (object["apiVersion"].string ?? "").split(separator: "/").map(String.init)
             let group = version.count == 2 ? version[0] : ""
             guard let kind = world.kinds.values.first(where: { $0.resource.group == group && $0.resource.kind == object["kind"].string }) else {
-                throw APIStatus(code: 404, reason: "NotFound", message: "there is no kind \(object["kind"].string ?? "") in \(object["apiVersion"].string ?? "")")
+                throw APIStatus(
+                    code: 404, reason: "NotFound", message: "there is no kind \(object["kind"].string ?? "") in \(object["apiVersion"].string ?? "")")
             }
             let namespace = object["metadata"]["namespace"].string ?? (kind.resource.isNamespaced ? "default" : "")
             return try world.create(kind.key, object, namespace: namespace)
@@ -156,7 +159,8 @@ extension World {
                     "spec": ["replicas": JSON(replicas), "selector": ["matchLabels": labels], "template": template],
                 ], namespace: namespace)
             reconcileDeployment(new.objectName)
-            guard let owner = dependents[new["metadata"]["uid"].string ?? ""]?.first, let set = update(.replicaSets, owner.name, { $0["spec"]["replicas"] = JSON(replicas) })
+            guard let owner = dependents[new["metadata"]["uid"].string ?? ""]?.first,
+                let set = update(.replicaSets, owner.name, { $0["spec"]["replicas"] = JSON(replicas) })
             else { continue }
             for _ in 0..<replicas {
                 let node = nodes[next % nodes.count]
@@ -164,9 +168,13 @@ extension World {
                 makePod(set["spec"]["template"], owner: set, namespace: namespace) { pod in
                     pod["spec"]["nodeName"] = .string(node)
                     pod["status"] = [
-                        "phase": "Running", "startTime": stamp, "containerStatuses": [
-                            ["name": "main", "image": "example.com/app:1", "imageID": "", "ready": true, "started": true, "restartCount": 0,
-                             "state": ["running": ["startedAt": stamp]], "lastState": [:]]],
+                        "phase": "Running", "startTime": stamp,
+                        "containerStatuses": [
+                            [
+                                "name": "main", "image": "example.com/app:1", "imageID": "", "ready": true, "started": true, "restartCount": 0,
+                                "state": ["running": ["startedAt": stamp]], "lastState": [:],
+                            ]
+                        ],
                         "conditions": [
                             ["type": "PodScheduled", "status": "True", "lastTransitionTime": stamp],
                             ["type": "Ready", "status": "True", "lastTransitionTime": readyStamp],

@@ -11,7 +11,8 @@ struct Drydock: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            SnapshotCommand.self, EtcdCommand.self, NodeCommand.self, TwinCommand.self, RunsCommand.self, MonitoringCommand.self, CompletionsCommand.self,
+            SnapshotCommand.self, EtcdCommand.self, NodeCommand.self, TwinCommand.self, RunsCommand.self, MonitoringCommand.self,
+            CompletionsCommand.self,
             ManCommand.self,
         ]
     )

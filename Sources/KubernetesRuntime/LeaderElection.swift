@@ -100,7 +100,8 @@ package struct LeaderElection: Sendable {
                 }
             } catch let error as APIStatus { reason = "\(error)" } catch let error as KubernetesError { reason = "\(error)" }
             guard client.time.now().timeIntervalSince(renewed) < renewSeconds else {
-                throw KubernetesError(.unavailable, "the lease \(lease) could not be renewed for \(Int(renewSeconds)) s: \(reason). This process leads no more.")
+                throw KubernetesError(
+                    .unavailable, "the lease \(lease) could not be renewed for \(Int(renewSeconds)) s: \(reason). This process leads no more.")
             }
         }
     }

@@ -59,10 +59,12 @@ struct EvictionAnswerTests {
 
     /// `STATUS BODY` of an eviction.
     private func evict(
-        _ name: String, query: [String: String] = [:], options: JSON = .null, version: String = "v1beta1", body name2: String? = nil, namespace: String = "default"
+        _ name: String, query: [String: String] = [:], options: JSON = .null, version: String = "v1beta1", body name2: String? = nil,
+        namespace: String = "default"
     ) async throws -> (Int, JSON) {
         var body: JSON = [
-            "apiVersion": .string("policy/\(version)"), "kind": "Eviction", "metadata": ["name": .string(name2 ?? name), "namespace": .string(namespace)],
+            "apiVersion": .string("policy/\(version)"), "kind": "Eviction",
+            "metadata": ["name": .string(name2 ?? name), "namespace": .string(namespace)],
         ]
         if !options.isNull { body["deleteOptions"] = options }
         let path = Resource.pods.path(namespace: namespace, name: name, subresource: "eviction")
@@ -86,7 +88,9 @@ struct EvictionAnswerTests {
         #expect(try await evict("free", options: ["dryRun": ["All"]]) == (201, success))
         #expect(try await evict("free") == (201, success))
         let pod = try #require(twin.object(.pods, ObjectName("default", "free")))
-        #expect(pod["metadata"]["deletionGracePeriodSeconds"].integer == 30 && pod["metadata"]["deletionTimestamp"].string == Timestamp.time(twin.now.addingTimeInterval(30)))
+        #expect(
+            pod["metadata"]["deletionGracePeriodSeconds"].integer == 30
+                && pod["metadata"]["deletionTimestamp"].string == Timestamp.time(twin.now.addingTimeInterval(30)))
         #expect(try await evict("free") == (201, success))
     }
 
@@ -107,7 +111,8 @@ struct EvictionAnswerTests {
             try await evict("nosuch") == (
                 404,
                 [
-                    "kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Failure", "message": "pods \"nosuch\" not found", "reason": "NotFound",
+                    "kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Failure", "message": "pods \"nosuch\" not found",
+                    "reason": "NotFound",
                     "details": ["name": "nosuch", "kind": "pods"], "code": 404,
                 ]
             ))
@@ -145,7 +150,9 @@ struct EvictionAnswerTests {
         #expect(before == ["observedGeneration": 1, "disruptionsAllowed": 1, "currentHealthy": 2, "desiredHealthy": 1, "expectedPods": 2])
         #expect(try await evict("k1") == (201, success))
         let after = twin.object(.podDisruptionBudgets, name)?["status"]
-        #expect(after?["disruptionsAllowed"].integer == 0 && after?["disruptedPods"]["k1"].string == Timestamp.time(twin.now) && after?["currentHealthy"].integer == 2)
+        #expect(
+            after?["disruptionsAllowed"].integer == 0 && after?["disruptedPods"]["k1"].string == Timestamp.time(twin.now)
+                && after?["currentHealthy"].integer == 2)
         #expect(try await evict("k2") == (429, blocked("The disruption budget pok needs 1 healthy pods and has 2 currently")))
     }
 
@@ -163,7 +170,8 @@ struct EvictionAnswerTests {
                 [
                     "kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Failure",
                     "message": .string(
-                        "Operation cannot be fulfilled on Pod \"uidp\": the UID in the precondition (00000000-0000-0000-0000-000000000000) does not match the UID in record (\(uid)). The object might have been deleted and then recreated"),
+                        "Operation cannot be fulfilled on Pod \"uidp\": the UID in the precondition (00000000-0000-0000-0000-000000000000) does not match the UID in record (\(uid)). The object might have been deleted and then recreated"
+                    ),
                     "reason": "Conflict", "details": ["name": "uidp", "kind": "Pod"], "code": 409,
                 ]
             ))
@@ -182,10 +190,13 @@ struct EvictionAnswerTests {
                 403,
                 [
                     "kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Failure",
-                    "message": "pods \"t1\" is forbidden: unable to create new content in namespace term because it is being terminated", "reason": "Forbidden",
+                    "message": "pods \"t1\" is forbidden: unable to create new content in namespace term because it is being terminated",
+                    "reason": "Forbidden",
                     "details": [
                         "name": "t1", "kind": "pods",
-                        "causes": [["reason": "NamespaceTerminating", "message": "namespace term is being terminated", "field": "metadata.namespace"]],
+                        "causes": [
+                            ["reason": "NamespaceTerminating", "message": "namespace term is being terminated", "field": "metadata.namespace"]
+                        ],
                     ], "code": 403,
                 ]
             ))
@@ -193,5 +204,6 @@ struct EvictionAnswerTests {
 }
 
 extension Resource {
-    static let podDisruptionBudgetsV1Beta1 = Resource(group: "policy", version: "v1beta1", plural: "poddisruptionbudgets", kind: "PodDisruptionBudget")
+    static let podDisruptionBudgetsV1Beta1 = Resource(
+        group: "policy", version: "v1beta1", plural: "poddisruptionbudgets", kind: "PodDisruptionBudget")
 }

@@ -174,7 +174,8 @@ struct KubectlTests {
                 try desk.file("apiVersion: example.com/v1\nkind: Window\nmetadata: {name: night}\nspec: \(spec)\n")
             }
             #expect(try await desk("apply --validate=false -f \(try window("{retries: 2}"))", status: 1).contains("Required value"))
-            #expect(try await desk("apply --validate=false -f \(try window("{hours: x, retries: 0}"))", status: 1).contains("greater than or equal to 1"))
+            #expect(
+                try await desk("apply --validate=false -f \(try window("{hours: x, retries: 0}"))", status: 1).contains("greater than or equal to 1"))
             try await desk("apply -f \(try window("{hours: \"01:00-05:00\"}"))")
             #expect(try await desk("get win").contains("01:00-05:00"))
             #expect(try await desk("get window night -o jsonpath={.spec.retries}").hasPrefix("3"), "defaults are filled in")

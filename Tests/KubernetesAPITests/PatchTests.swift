@@ -8,8 +8,10 @@ struct PatchTests {
     /// The examples of RFC 7386, appendix A.
     @Test(arguments: [
         (#"{"a":"b"}"#, #"{"a":"c"}"#, #"{"a":"c"}"#), (#"{"a":"b"}"#, #"{"b":"c"}"#, #"{"a":"b","b":"c"}"#), (#"{"a":"b"}"#, #"{"a":null}"#, "{}"),
-        (#"{"a":"b","b":"c"}"#, #"{"a":null}"#, #"{"b":"c"}"#), (#"{"a":["b"]}"#, #"{"a":"c"}"#, #"{"a":"c"}"#), (#"{"a":"c"}"#, #"{"a":["b"]}"#, #"{"a":["b"]}"#),
-        (#"{"a":{"b":"c"}}"#, #"{"a":{"b":"d","c":null}}"#, #"{"a":{"b":"d"}}"#), (#"["a","b"]"#, #"["c","d"]"#, #"["c","d"]"#), (#"{"a":"b"}"#, #"["c"]"#, #"["c"]"#),
+        (#"{"a":"b","b":"c"}"#, #"{"a":null}"#, #"{"b":"c"}"#), (#"{"a":["b"]}"#, #"{"a":"c"}"#, #"{"a":"c"}"#),
+        (#"{"a":"c"}"#, #"{"a":["b"]}"#, #"{"a":["b"]}"#),
+        (#"{"a":{"b":"c"}}"#, #"{"a":{"b":"d","c":null}}"#, #"{"a":{"b":"d"}}"#), (#"["a","b"]"#, #"["c","d"]"#, #"["c","d"]"#),
+        (#"{"a":"b"}"#, #"["c"]"#, #"["c"]"#),
         (#"{"e":null}"#, #"{"a":1}"#, #"{"e":null,"a":1}"#), ("{}", #"{"a":{"bb":{"ccc":null}}}"#, #"{"a":{"bb":{}}}"#),
     ])
     func `Merge patches do what the RFC says`(_ before: String, _ patch: String, _ after: String) throws {
@@ -17,7 +19,10 @@ struct PatchTests {
     }
 
     @Test(arguments: [
-        (#"{"a":1}"#, #"[{"op":"add","path":"/b","value":[1]},{"op":"add","path":"/b/-","value":2},{"op":"add","path":"/b/0","value":0}]"#, #"{"a":1,"b":[0,1,2]}"#),
+        (
+            #"{"a":1}"#, #"[{"op":"add","path":"/b","value":[1]},{"op":"add","path":"/b/-","value":2},{"op":"add","path":"/b/0","value":0}]"#,
+            #"{"a":1,"b":[0,1,2]}"#
+        ),
         (#"{"a~b/c":1}"#, #"[{"op":"replace","path":"/a~0b~1c","value":2}]"#, #"{"a~b/c":2}"#),
         (#"{"a":[1,2,3]}"#, #"[{"op":"remove","path":"/a/1"},{"op":"test","path":"/a/1","value":3}]"#, #"{"a":[1,3]}"#),
         (#"{"a":{"x":1}}"#, #"[{"op":"copy","from":"/a","path":"/b"},{"op":"move","from":"/a/x","path":"/c"}]"#, #"{"a":{},"b":{"x":1},"c":1}"#),
@@ -27,7 +32,8 @@ struct PatchTests {
     }
 
     @Test(arguments: [
-        #"[{"op":"remove","path":"/nothing"}]"#, #"[{"op":"test","path":"/a","value":2}]"#, #"[{"op":"add","path":"/b/c/d","value":1}]"#, #"[{"op":"fly","path":"/a"}]"#,
+        #"[{"op":"remove","path":"/nothing"}]"#, #"[{"op":"test","path":"/a","value":2}]"#, #"[{"op":"add","path":"/b/c/d","value":1}]"#,
+        #"[{"op":"fly","path":"/a"}]"#,
         #"{"op":"add"}"#, #"[{"op":"add","path":"a","value":1}]"#, #"[{"op":"replace","path":"/a/9","value":1}]"#,
     ])
     func `A JSON patch that does not fit changes nothing`(_ patch: String) throws {
@@ -37,8 +43,11 @@ struct PatchTests {
     }
 
     @Test func `Strategic merge patches merge lists by their keys`() throws {
-        let before = try json(#"{"spec":{"containers":[{"name":"a","image":"1","env":[{"name":"X","value":"1"}]},{"name":"b","image":"1"}],"args":["x"]}}"#)
-        let patch = try json(#"{"spec":{"containers":[{"name":"b","image":"2"},{"name":"a","env":[{"name":"Y","value":"2"}]},{"name":"c","image":"3"}],"args":["y"]}}"#)
+        let before = try json(
+            #"{"spec":{"containers":[{"name":"a","image":"1","env":[{"name":"X","value":"1"}]},{"name":"b","image":"1"}],"args":["x"]}}"#)
+        let patch = try json(
+            #"{"spec":{"containers":[{"name":"b","image":"2"},{"name":"a","env":[{"name":"Y","value":"2"}]},{"name":"c","image":"3"}],"args":["y"]}}"#
+        )
         let after = try before.merging(strategic: patch)
         #expect(
             try after
@@ -49,15 +58,19 @@ struct PatchTests {
         #expect(try before.merging(strategic: removal)["spec"]["containers"].elements.map { $0["name"].string } == ["b"])
         let whole = try json(#"{"spec":{"$patch":"replace","x":1}}"#)
         #expect(try before.merging(strategic: whole) == json(#"{"spec":{"x":1}}"#))
-        #expect(try json(#"{"metadata":{"finalizers":["a","b"]}}"#).merging(strategic: json(#"{"metadata":{"$deleteFromPrimitiveList/finalizers":["a"]}}"#)) == json(#"{"metadata":{"finalizers":["b"]}}"#))
+        #expect(
+            try json(#"{"metadata":{"finalizers":["a","b"]}}"#).merging(
+                strategic: json(#"{"metadata":{"$deleteFromPrimitiveList/finalizers":["a"]}}"#)) == json(#"{"metadata":{"finalizers":["b"]}}"#))
     }
 
     @Test func `Fields are owned element by element where lists have keys`() throws {
-        let object = try json(#"{"apiVersion":"v1","metadata":{"name":"x","labels":{"a":"1"}},"spec":{"containers":[{"name":"c","image":"1"}],"args":["x"]}}"#)
+        let object = try json(
+            #"{"apiVersion":"v1","metadata":{"name":"x","labels":{"a":"1"}},"spec":{"containers":[{"name":"c","image":"1"}],"args":["x"]}}"#)
         let fields = FieldSet.of(object)
         #expect(
             fields.json.description
-                == #"{"f:metadata":{"f:labels":{"f:a":{}}},"f:spec":{"f:args":{},"f:containers":{"k:{\"name\":\"c\"}":{".":{},"f:image":{},"f:name":{}}}}}"#)
+                == #"{"f:metadata":{"f:labels":{"f:a":{}}},"f:spec":{"f:args":{},"f:containers":{"k:{\"name\":\"c\"}":{".":{},"f:image":{},"f:name":{}}}}}"#
+        )
         var other = object
         other["spec"]["containers"] = try json(#"[{"name":"c","image":"2"}]"#)
         #expect(fields.conflicts(with: fields, between: object, and: other) == [#".spec.containers[name="c"].image"#])
@@ -68,7 +81,8 @@ struct PatchTests {
 
 struct SelectorTests {
     @Test(arguments: [
-        ("app=web", true), ("app==web,tier!=db", true), ("app in (web, api)", true), ("app notin (web)", false), ("app,!legacy", true), ("legacy", false),
+        ("app=web", true), ("app==web,tier!=db", true), ("app in (web, api)", true), ("app notin (web)", false), ("app,!legacy", true),
+        ("legacy", false),
         ("tier!=db", true), ("", true), ("version>1", true), ("version<1", false),
     ])
     func `Label selectors match as kubectl's do`(_ text: String, _ matches: Bool) throws {
@@ -82,7 +96,9 @@ struct SelectorTests {
 
     @Test func `An empty v1beta1 budget covers nothing, an empty v1 budget everything`() {
         func budget(_ version: String, _ selector: JSON) -> DisruptionBudget {
-            PodDisruptionBudget(["apiVersion": .string("policy/\(version)"), "metadata": ["name": "b", "namespace": "n"], "spec": ["selector": selector]]).budget
+            PodDisruptionBudget([
+                "apiVersion": .string("policy/\(version)"), "metadata": ["name": "b", "namespace": "n"], "spec": ["selector": selector],
+            ]).budget
         }
         let pod = PodFacts(name: ObjectName("n", "p"), uid: "1", labels: ["a": "b"])
         #expect(budget("v1", .object(JSONObject())).covers(pod) && !budget("v1beta1", .object(JSONObject())).covers(pod))

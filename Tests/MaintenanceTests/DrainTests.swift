@@ -5,7 +5,8 @@ import Testing
 private let start = Date(timeIntervalSince1970: 1_800_000_000)
 
 private func pod(
-    _ name: String, on node: String = "n1", owner: String? = "ReplicaSet/a", ready: Bool = true, phase: PodFacts.Phase = .running, labels: [String: String] = ["app": "a"],
+    _ name: String, on node: String = "n1", owner: String? = "ReplicaSet/a", ready: Bool = true, phase: PodFacts.Phase = .running,
+    labels: [String: String] = ["app": "a"],
     change: (inout PodFacts) -> Void = { _ in }
 ) -> PodFacts {
     let parts = owner?.split(separator: "/").map(String.init)
@@ -40,7 +41,9 @@ struct DrainFilterTests {
         let orphan = pod("o", owner: "DaemonSet/o") { $0.controllerExists = false }
         #expect(verdict(orphan) == .refuse("daemonsets.apps \"o\" not found"))
         #expect(verdict(orphan) { $0.force = true } == .take(warning: "daemonsets.apps \"o\" not found"))
-        #expect(verdict(pod("m", owner: nil) { $0.isMirror = true }) == .leave(warning: nil), "a mirror pod is passed over before it is missed a controller")
+        #expect(
+            verdict(pod("m", owner: nil) { $0.isMirror = true }) == .leave(warning: nil),
+            "a mirror pod is passed over before it is missed a controller")
         let local = pod("l") { $0.hasEmptyDir = true }
         #expect(verdict(local) == .refuse("Pods with local storage (use --delete-emptydir-data to override)"))
         #expect(verdict(local) { $0.deleteEmptyDirData = true } == .take(warning: "deleting Pods with local storage"))
@@ -55,19 +58,23 @@ struct DrainFilterTests {
 }
 
 struct DisruptionBudgetTests {
-    @Test(arguments: [
-        ("10%", nil, 240, 216), ("10%", nil, 7, 6), ("0", nil, 5, 5), ("30%", nil, 1, 0), (nil, "50%", 5, 3), (nil, "100%", 4, 4), (nil, "2", 5, 2), ("200%", nil, 3, 0),
-    ] as [(String?, String?, Int, Int)])
+    @Test(
+        arguments: [
+            ("10%", nil, 240, 216), ("10%", nil, 7, 6), ("0", nil, 5, 5), ("30%", nil, 1, 0), (nil, "50%", 5, 3), (nil, "100%", 4, 4),
+            (nil, "2", 5, 2), ("200%", nil, 3, 0),
+        ] as [(String?, String?, Int, Int)])
     func `Desired healthy pods are worked out as the controller does`(_ max: String?, _ min: String?, _ scale: Int, _ desired: Int) throws {
         let budget = DisruptionBudget(
-            name: ObjectName("n", "b"), selector: nil, minAvailable: min.flatMap { IntOrPercent($0) }, maxUnavailable: max.flatMap { IntOrPercent($0) })
+            name: ObjectName("n", "b"), selector: nil, minAvailable: min.flatMap { IntOrPercent($0) },
+            maxUnavailable: max.flatMap { IntOrPercent($0) })
         #expect(try #require(budget.expectation(matched: scale, scale: scale)).desired == desired)
     }
 
     @Test func `A pod without controller makes all but a number fail`() {
         let percent = DisruptionBudget(name: ObjectName("n", "b"), selector: nil, maxUnavailable: .percent(50))
         #expect(percent.expectation(matched: 2, scale: nil) == nil)
-        #expect(DisruptionBudget(name: ObjectName("n", "b"), selector: nil, minAvailable: .count(1)).expectation(matched: 2, scale: nil)?.expected == 2)
+        #expect(
+            DisruptionBudget(name: ObjectName("n", "b"), selector: nil, minAvailable: .count(1)).expectation(matched: 2, scale: nil)?.expected == 2)
     }
 
     @Test func `The server's answers follow its rules`() {
@@ -138,7 +145,9 @@ struct DrainMachineTests {
         _ = slow.begin("n1", present: [pod("p1")], at: start)
         #expect(slow.step(at: start).finished.isEmpty)
         slow.tick()
-        guard case .failed(let late)? = slow.step(at: start.addingTimeInterval(61)).finished.first?.result else { return #expect(Bool(false), "it should have failed") }
+        guard case .failed(let late)? = slow.step(at: start.addingTimeInterval(61)).finished.first?.result else {
+            return #expect(Bool(false), "it should have failed")
+        }
         #expect(late.contains("not drained within 60 s: ns/p1: budget ns/b"))
     }
 
@@ -154,9 +163,12 @@ struct DrainMachineTests {
 }
 
 struct DrainForecastTests {
-    private func forecast(_ pods: [PodFacts], _ budgets: [DisruptionBudget], nodes: [String] = ["n1"], parallel: Int = 1, returns: Bool = false, all: [NodeFacts]? = nil) -> DrainForecast {
+    private func forecast(
+        _ pods: [PodFacts], _ budgets: [DisruptionBudget], nodes: [String] = ["n1"], parallel: Int = 1, returns: Bool = false, all: [NodeFacts]? = nil
+    ) -> DrainForecast {
         let everything = all ?? ["n1", "n2", "n3"].map { NodeFacts(name: $0) }
-        return DrainForecast.make(.init(nodes: nodes, parallel: parallel, returns: returns, options: .init()), nodes: everything, pods: pods, budgets: budgets, at: start)
+        return DrainForecast.make(
+            .init(nodes: nodes, parallel: parallel, returns: returns, options: .init()), nodes: everything, pods: pods, budgets: budgets, at: start)
     }
 
     @Test func `Budgets are counted together over all nodes`() {
@@ -168,10 +180,14 @@ struct DrainForecastTests {
     }
 
     @Test func `What can never go is named with its reason`() {
-        func reason(_ budgets: [DisruptionBudget], _ pods: [PodFacts] = [pod("p1"), pod("p2", on: "n2")]) -> String { forecast(pods, budgets).blocked.first?.reason ?? "" }
+        func reason(_ budgets: [DisruptionBudget], _ pods: [PodFacts] = [pod("p1"), pod("p2", on: "n2")]) -> String {
+            forecast(pods, budgets).blocked.first?.reason ?? ""
+        }
         #expect(reason([budget("b", max: 0, healthy: 2, expected: 2)]).contains("ns/b has maxUnavailable 0"))
         #expect(reason([budget("b", min: 2, healthy: 2, expected: 2)]).contains("ns/b (minAvailable 2) wants 2 healthy pods of 2"))
-        #expect(reason([budget("b1", max: 1, healthy: 2, expected: 2), budget("b2", max: 1, healthy: 2, expected: 2)]).contains("more than one disruption budget"))
+        #expect(
+            reason([budget("b1", max: 1, healthy: 2, expected: 2), budget("b2", max: 1, healthy: 2, expected: 2)]).contains(
+                "more than one disruption budget"))
         let ill = [pod("p1"), pod("p2", on: "n2", ready: false)]
         #expect(reason([budget("b", max: 1, healthy: 1, expected: 2)], ill).contains("pods that are not ready"))
         #expect(reason([], [pod("p1", owner: nil)]).contains("declare no controller"))
@@ -196,9 +212,14 @@ struct ClusterCapacityTests {
     @Test func `Taints, selectors, room, spread and anti-affinity keep pods away`() {
         var capacity = ClusterCapacity()
         capacity.set(NodeFacts(name: "a", labels: ["zone": "1", "disk": "ssd"], allocatable: Resources(cpu: 1000, memory: 1 << 30, pods: 3)))
-        capacity.set(NodeFacts(name: "b", labels: ["zone": "2"], taints: [Taint(key: "gpu", effect: "NoSchedule")], allocatable: Resources(cpu: 4000, memory: 1 << 30, pods: 3)))
+        capacity.set(
+            NodeFacts(
+                name: "b", labels: ["zone": "2"], taints: [Taint(key: "gpu", effect: "NoSchedule")],
+                allocatable: Resources(cpu: 4000, memory: 1 << 30, pods: 3)))
         capacity.set(NodeFacts(name: "c", labels: ["zone": "2"], isUnschedulable: true))
-        func choose(_ placement: PodPlacement, _ labels: [String: String] = [:]) -> ClusterCapacity.Choice { capacity.choose(namespace: "n", labels: labels, placement: placement) }
+        func choose(_ placement: PodPlacement, _ labels: [String: String] = [:]) -> ClusterCapacity.Choice {
+            capacity.choose(namespace: "n", labels: labels, placement: placement)
+        }
         #expect(choose(.anywhere) == .node("a"))
         #expect(choose(PodPlacement(nodeSelector: ["disk": "nvme"])).message(nodes: 3)?.contains("didn't match node selector") == true)
         #expect(choose(PodPlacement(requests: Resources(cpu: 2000, pods: 1))).message(nodes: 3)?.contains("Insufficient cpu") == true)
@@ -208,7 +229,9 @@ struct ClusterCapacityTests {
         if case .node = choose(alone, ["app": "x"]) { #expect(Bool(false), "zone 1 has one, and zone 2 is closed") }
         capacity.release("1")
         #expect(choose(alone, ["app": "x"]) == .node("a"))
-        let spread = PodPlacement(tolerations: [Toleration(exists: true)], spreads: [.init(maxSkew: 1, topologyKey: "zone", selector: LabelSelector([.init("app", .isIn, ["y"])]))])
+        let spread = PodPlacement(
+            tolerations: [Toleration(exists: true)],
+            spreads: [.init(maxSkew: 1, topologyKey: "zone", selector: LabelSelector([.init("app", .isIn, ["y"])]))])
         capacity.bind("2", namespace: "n", labels: ["app": "y"], placement: spread, to: "a")
         #expect(choose(spread, ["app": "y"]) != .node("a"))
     }

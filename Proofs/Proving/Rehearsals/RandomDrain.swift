@@ -69,14 +69,16 @@ package struct RandomDrain: Sendable {
         }
         if happens(0.1), let victim = names.randomElement(using: &chance) { twin.setAlive(victim, false) }
         let settings = NodeRunSettings(
-            options: plan.options, maxUnavailable: plan.maxUnavailable, respectsQuorum: plan.respectsQuorum, patienceSeconds: 120, mark: "run-\(seed)")
+            options: plan.options, maxUnavailable: plan.maxUnavailable, respectsQuorum: plan.respectsQuorum, patienceSeconds: 120, mark: "run-\(seed)"
+        )
         watch.begin(plan: plan, settings: settings, nodes: nodes)
 
         let path = FilePath("\(folder)/\(seed).sqlite")
         var kills = 0
         var id: String?
         while true {
-            let owner = RunOwner(host: RunOwner.current.host, processID: 1, processStart: 1 + UInt64(kills), bootID: "rehearsal \(kills)", user: "rehearsal")
+            let owner = RunOwner(
+                host: RunOwner.current.host, processID: 1, processStart: 1 + UInt64(kills), bootID: "rehearsal \(kills)", user: "rehearsal")
             let journal = try Journal(path: path, owner: owner)
             let killedAfter = kills < 3 && happens(0.4) ? draw(1...400) : nil
             let outcome = rehearse(twin, plan, settings, journal, id, killedAfter)
@@ -125,17 +127,24 @@ package struct RandomDrain: Sendable {
             }
             guard let error = error as? OperationError else {
                 // Killed or throttled before there was a run: nothing was begun, and the error says what was in the way.
-                if try journal.runs().isEmpty, error is APIStatus { return Report(end: .stopped, evictions: evictions, kills: kills, broken: broken, message: "\(error)") }
+                if try journal.runs().isEmpty, error is APIStatus {
+                    return Report(end: .stopped, evictions: evictions, kills: kills, broken: broken, message: "\(error)")
+                }
                 broken.append("it ended in an error that nobody explains: \(error)")
                 return Report(end: .stopped, evictions: evictions, kills: kills, broken: broken, message: "\(error)")
             }
             let record = try journal.runs().first
-            if error.code == .stopped, record?.state != .stopped, record?.state != .cancelled { broken.append("it stopped, and the journal says \(record?.state.rawValue ?? "nothing")") }
-            if error.code == .stopped, record?.state == .stopped, !error.description.contains("runs resume") { broken.append("it does not say how to go on: \(error)") }
+            if error.code == .stopped, record?.state != .stopped, record?.state != .cancelled {
+                broken.append("it stopped, and the journal says \(record?.state.rawValue ?? "nothing")")
+            }
+            if error.code == .stopped, record?.state == .stopped, !error.description.contains("runs resume") {
+                broken.append("it does not say how to go on: \(error)")
+            }
             return Report(
                 end: error.code == .refused ? .refused : .stopped, evictions: evictions, kills: kills, broken: broken, message: error.description)
         case .killed: return Report(end: .stopped, evictions: evictions, kills: kills, broken: broken + ["it was killed after its end"], message: "")
-        case .stuck: return Report(end: .stopped, evictions: evictions, kills: kills, broken: broken + ["nothing will ever happen again"], message: "")
+        case .stuck:
+            return Report(end: .stopped, evictions: evictions, kills: kills, broken: broken + ["nothing will ever happen again"], message: "")
         }
     }
 
@@ -154,13 +163,18 @@ package struct RandomDrain: Sendable {
             if happens(0.15) {
                 spec["affinity"] = [
                     "podAntiAffinity": [
-                        "requiredDuringSchedulingIgnoredDuringExecution": [["topologyKey": "kubernetes.io/hostname", "labelSelector": ["matchLabels": labels]]]
+                        "requiredDuringSchedulingIgnoredDuringExecution": [
+                            ["topologyKey": "kubernetes.io/hostname", "labelSelector": ["matchLabels": labels]]
+                        ]
                     ]
                 ]
             }
             if happens(0.15) {
                 spec["topologySpreadConstraints"] = [
-                    ["maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule", "labelSelector": ["matchLabels": labels]]
+                    [
+                        "maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule",
+                        "labelSelector": ["matchLabels": labels],
+                    ]
                 ]
             }
             let kind = ["Deployment", "Deployment", "Deployment", "StatefulSet", "DaemonSet"][draw(0...4)]
@@ -168,7 +182,9 @@ package struct RandomDrain: Sendable {
             if happens(0.05) { annotations["twin.drydock.dev/never-ready"] = "true" }
             var workload: JSON = [
                 "apiVersion": "apps/v1", "kind": .string(kind), "metadata": ["name": .string(name), "namespace": "default"],
-                "spec": ["selector": ["matchLabels": labels], "template": ["metadata": ["labels": labels, "annotations": annotations], "spec": spec]],
+                "spec": [
+                    "selector": ["matchLabels": labels], "template": ["metadata": ["labels": labels, "annotations": annotations], "spec": spec],
+                ],
             ]
             if kind != "DaemonSet" { workload["spec"]["replicas"] = JSON(replicas) }
             try twin.create(workload)
@@ -226,7 +242,9 @@ private final class Monitor: Sendable {
             for text in twin.brokenBudgets() where !before.contains(Self.budget(text)) { note("a budget is broken: \(text)") }
         }
         let own = nodes.filter { $0.isUnschedulable && CordonMark($0)?.mark == settings.mark }
-        if plan.returns, own.count > max(1, plan.maxUnavailable?.nodes(of: count) ?? 1) { note("\(own.count) nodes are away at once under \(plan.maxUnavailable.map { "\($0)" } ?? "one at a time")") }
+        if plan.returns, own.count > max(1, plan.maxUnavailable?.nodes(of: count) ?? 1) {
+            note("\(own.count) nodes are away at once under \(plan.maxUnavailable.map { "\($0)" } ?? "one at a time")")
+        }
         let controlPlanes = own.filter(\.isControlPlane).count
         if plan.respectsQuorum, plan.returns, controlPlanes > 1 { note("\(controlPlanes) control-plane nodes are away at once") }
     }

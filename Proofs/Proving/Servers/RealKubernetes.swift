@@ -38,7 +38,8 @@ package struct RealKubernetes: Sendable {
             outcome = .success(try await start(assets, state, nodes, &processes, body: body))
         } catch {
             let last = processes.filter { !$0.isRunning }.map { String($0.errorsSoFar.suffix(1500)) }
-            outcome = .failure(last.isEmpty ? error : LocalEtcdCluster.Failure(description: "\(error)\na server ended: \(last.joined(separator: "\n"))"))
+            outcome = .failure(
+                last.isEmpty ? error : LocalEtcdCluster.Failure(description: "\(error)\na server ended: \(last.joined(separator: "\n"))"))
         }
         for process in processes.reversed() {
             process.send(SIGKILL)
@@ -104,7 +105,9 @@ package struct RealKubernetes: Sendable {
         access.context = nil
         return try await KubernetesClient.connected(access) { client in
             try await until("the API server serves") { _ = try await client.send(APIRequest(.get, "/readyz")) }
-            let common = ["--kubeconfig", kubeconfig.path, "--authentication-kubeconfig", kubeconfig.path, "--authorization-kubeconfig", kubeconfig.path]
+            let common = [
+                "--kubeconfig", kubeconfig.path, "--authentication-kubeconfig", kubeconfig.path, "--authorization-kubeconfig", kubeconfig.path,
+            ]
             try run(
                 "kube-controller-manager",
                 common + [
@@ -122,7 +125,8 @@ package struct RealKubernetes: Sendable {
                 try run(
                     "kubemark",
                     [
-                        "--morph", "kubelet", "--name", "worker-\(index + 1)", "--kubeconfig", kubeconfig.path, "--kubelet-port", "\(ports[5 + 2 * index])",
+                        "--morph", "kubelet", "--name", "worker-\(index + 1)", "--kubeconfig", kubeconfig.path, "--kubelet-port",
+                        "\(ports[5 + 2 * index])",
                         "--kubelet-read-only-port", "\(ports[6 + 2 * index])",
                     ])
             }

@@ -8,7 +8,8 @@ package struct ServedTwin: Sendable {
 
     /// - Parameter speed: of its clock.
     package static func running<Result: Sendable>(
-        _ options: TwinOptions = TwinOptions(), speed: Double = 1, fill: (Twin) throws -> Void, body: @escaping @Sendable (ServedTwin) async throws -> Result
+        _ options: TwinOptions = TwinOptions(), speed: Double = 1, fill: (Twin) throws -> Void,
+        body: @escaping @Sendable (ServedTwin) async throws -> Result
     ) async throws -> Result {
         var options = options
         options.start = Date()

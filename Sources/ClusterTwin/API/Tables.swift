@@ -44,12 +44,14 @@ enum Tables {
         switch rendering.kind.key {
         case .pods: return make("Name", "Ready", "Status", "Restarts", "Age", "+IP", "+Node", "+Nominated Node", "+Readiness Gates")
         case .nodes:
-            return make("Name", "Status", "Roles", "Age", "Version", "+Internal-IP", "+External-IP", "+OS-Image", "+Kernel-Version", "+Container-Runtime")
+            return make(
+                "Name", "Status", "Roles", "Age", "Version", "+Internal-IP", "+External-IP", "+OS-Image", "+Kernel-Version", "+Container-Runtime")
         case .deployments: return make("Name", "Ready", "Up-to-date", "Available", "Age", "+Containers", "+Images", "+Selector")
         case .replicaSets: return make("Name", "Desired", "Current", "Ready", "Age", "+Containers", "+Images", "+Selector")
         case .statefulSets: return make("Name", "Ready", "Age", "+Containers", "+Images")
         case .daemonSets:
-            return make("Name", "Desired", "Current", "Ready", "Up-to-date", "Available", "Node Selector", "Age", "+Containers", "+Images", "+Selector")
+            return make(
+                "Name", "Desired", "Current", "Ready", "Up-to-date", "Available", "Node Selector", "Age", "+Containers", "+Images", "+Selector")
         case .jobs: return make("Name", "Completions", "Duration", "Age", "+Containers", "+Images", "+Selector")
         case .budgets: return make("Name", "Min Available", "Max Unavailable", "Allowed Disruptions", "Age")
         case .namespaces: return make("Name", "Status", "Age")
@@ -91,7 +93,8 @@ enum Tables {
                 name, .string("\(text(status["readyReplicas"].integer))/\(text(spec["replicas"].integer))"), number(status["updatedReplicas"]),
                 number(status["availableReplicas"]), age, containers, images, selector,
             ]
-        case .replicaSets: return [name, number(spec["replicas"]), number(status["replicas"]), number(status["readyReplicas"]), age, containers, images, selector]
+        case .replicaSets:
+            return [name, number(spec["replicas"]), number(status["replicas"]), number(status["readyReplicas"]), age, containers, images, selector]
         case .statefulSets:
             return [name, .string("\(text(status["readyReplicas"].integer))/\(text(spec["replicas"].integer))"), age, containers, images]
         case .daemonSets:
@@ -129,7 +132,8 @@ enum Tables {
             let about = object["involvedObject"]
             return [
                 .string(self.age(object["lastTimestamp"], now)), object["type"], object["reason"],
-                .string("\((about["kind"].string ?? "").lowercased())/\(about["name"].string ?? "")"), about["fieldPath"].isNull ? "" : about["fieldPath"],
+                .string("\((about["kind"].string ?? "").lowercased())/\(about["name"].string ?? "")"),
+                about["fieldPath"].isNull ? "" : about["fieldPath"],
                 .string([object["source"]["component"].string, object["source"]["host"].string].compactMap(\.self).joined(separator: ", ")),
                 object["message"], .string(self.age(object["firstTimestamp"], now)), number(object["count"]), name,
             ]
@@ -196,7 +200,9 @@ enum Tables {
     static func duration(_ seconds: Double) -> String {
         let total = Int(max(0, min(seconds, 1e12)))
         let (minutes, hours, days) = (total / 60, total / 3600, total / 86400)
-        func two(_ large: Int, _ unit: String, _ small: Int, _ lesser: String) -> String { small == 0 ? "\(large)\(unit)" : "\(large)\(unit)\(small)\(lesser)" }
+        func two(_ large: Int, _ unit: String, _ small: Int, _ lesser: String) -> String {
+            small == 0 ? "\(large)\(unit)" : "\(large)\(unit)\(small)\(lesser)"
+        }
         switch total {
         case ..<120: return "\(total)s"
         case ..<600: return two(minutes, "m", total % 60, "s")

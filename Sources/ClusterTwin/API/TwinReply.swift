@@ -36,7 +36,9 @@ struct ResourcePath {
         }
         guard let version = parts.popFirst(), let first = parts.popFirst() else { return nil }
         self.version = version
-        if first == "namespaces", parts.count >= 2, !(group.isEmpty && parts.count == 2 && ["status", "finalize"].contains(parts[parts.startIndex + 1])) {
+        if first == "namespaces", parts.count >= 2,
+            !(group.isEmpty && parts.count == 2 && ["status", "finalize"].contains(parts[parts.startIndex + 1]))
+        {
             namespace = parts.popFirst()
             plural = parts.popFirst() ?? ""
         } else {
@@ -92,7 +94,10 @@ struct Rendering: Sendable {
     func list(_ objects: [JSON], metadata: JSON, now: Double) -> JSON {
         switch form {
         case .whole:
-            ["kind": .string("\(kind.resource.kind)List"), "apiVersion": .string(apiVersion), "metadata": metadata, "items": .array(objects.map(object))]
+            [
+                "kind": .string("\(kind.resource.kind)List"), "apiVersion": .string(apiVersion), "metadata": metadata,
+                "items": .array(objects.map(object)),
+            ]
         case .metadata:
             [
                 "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,

@@ -68,7 +68,9 @@ extension World {
                 let (before, after) = (FieldSet.value(member.name, of: old), FieldSet.value(member.name, of: new))
                 if member.name == "." {
                     if old.isNull { result.set(".", member.value) }
-                } else if let rest = keep(member.value, after, before) { result.set(member.name, rest) }
+                } else if let rest = keep(member.value, after, before) {
+                    result.set(member.name, rest)
+                }
             }
             return result.isEmpty ? nil : .object(result)
         }
@@ -98,7 +100,8 @@ extension World {
             let list = conflicts.map { "\($0.message): \($0.field ?? "")" }
             throw APIStatus(
                 code: 409, reason: "Conflict",
-                message: "Apply failed with \(conflicts.count) conflict\(conflicts.count == 1 ? "" : "s"): \(list.joined(separator: "\n"))", causes: conflicts)
+                message: "Apply failed with \(conflicts.count) conflict\(conflicts.count == 1 ? "" : "s"): \(list.joined(separator: "\n"))",
+                causes: conflicts)
         }
         // What the manager applied before and does not any more goes, unless others own it, too.
         var object = applied

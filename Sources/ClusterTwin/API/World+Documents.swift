@@ -9,7 +9,8 @@ extension World {
         case "version":
             let version = "v1.\(options.minor).0"
             return answer([
-                "major": "1", "minor": .string("\(options.minor)"), "gitVersion": .string("\(version)+twin"), "gitCommit": "0", "gitTreeState": "clean",
+                "major": "1", "minor": .string("\(options.minor)"), "gitVersion": .string("\(version)+twin"), "gitCommit": "0",
+                "gitTreeState": "clean",
                 "buildDate": "2026-01-01T00:00:00Z", "goVersion": "none", "compiler": "swift", "platform": "linux/amd64",
             ])
         case "healthz", "livez", "readyz": return .text(status: 200, "ok")
@@ -93,10 +94,13 @@ extension World {
         var list: [Subresource] = []
         if kind.key == .pods {
             list.append(Subresource(name: "binding", kind: "Binding", verbs: ["create"]))
-            list.append(Subresource(name: "eviction", kind: "Eviction", verbs: ["create"], version: ("policy", options.minor >= 22 ? "v1" : "v1beta1")))
+            list.append(
+                Subresource(name: "eviction", kind: "Eviction", verbs: ["create"], version: ("policy", options.minor >= 22 ? "v1" : "v1beta1")))
             list.append(Subresource(name: "log", kind: "Pod", verbs: ["get"]))
         }
-        if kind.hasScale { list.append(Subresource(name: "scale", kind: "Scale", verbs: ["get", "patch", "update"], version: ("autoscaling", "v1"))) }
+        if kind.hasScale {
+            list.append(Subresource(name: "scale", kind: "Scale", verbs: ["get", "patch", "update"], version: ("autoscaling", "v1")))
+        }
         if kind.hasStatus { list.append(Subresource(name: "status", kind: kind.resource.kind, verbs: ["get", "patch", "update"])) }
         return list
     }
@@ -137,6 +141,8 @@ extension World {
         return .value(
             APIResponse(
                 status: 200, headers: ["content-type": "application/json;g=apidiscovery.k8s.io;v=\(version);as=APIGroupDiscoveryList"],
-                body: ["kind": "APIGroupDiscoveryList", "apiVersion": .string("apidiscovery.k8s.io/\(version)"), "metadata": [:], "items": .array(items)]))
+                body: [
+                    "kind": "APIGroupDiscoveryList", "apiVersion": .string("apidiscovery.k8s.io/\(version)"), "metadata": [:], "items": .array(items),
+                ]))
     }
 }

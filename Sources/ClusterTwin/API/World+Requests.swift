@@ -189,14 +189,24 @@ extension World {
         let clock = now.timeIntervalSince1970
         let watch = Watch(
             key: kind.key, namespace: path.namespace, labels: labels, fields: fields,
-            wantsBookmarks: ["true", "1"].contains(request.query["allowWatchBookmarks"]), render: { rendering.one($0, now: clock) }, emit: emit, end: end)
+            wantsBookmarks: ["true", "1"].contains(request.query["allowWatchBookmarks"]), render: { rendering.one($0, now: clock) }, emit: emit,
+            end: end)
         var since = request.query["resourceVersion"].flatMap { Int64($0) } ?? 0
-        if since == 0 {
+        // A list as the begin of a watch, with a bookmark at its end (KEP-3157).
+        let streamsList = request.query["sendInitialEvents"] == "true"
+        if since == 0 || streamsList {
             // From now, with what is there.
             for name in sortedNames(kind.key) {
-                if let object = object(kind.key, name), watch.matches(object) { emit(["type": "ADDED", "object": rendering.one(object, now: clock)]) }
+                if let object = object(kind.key, name), watch.matches(object) {
+                    emit(["type": "ADDED", "object": rendering.one(object, now: clock)])
+                }
             }
             since = revision
+            if streamsList {
+                var end = bookmark(of: kind)
+                end["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"] = "true"
+                emit(end)
+            }
         }
         let isExpired = faults.expired > 0 && random.unit() < faults.expired
         guard !isExpired, let id = beginWatch(kind.key, since: since, watch) else {
@@ -212,15 +222,19 @@ extension World {
         return .watch(id)
     }
 
-    mutating func bookmark(_ id: Int) {
-        guard let watch = watches[id], let kind = kinds[watch.key] else { return }
-        watch.emit([
+    private func bookmark(of kind: Kind) -> JSON {
+        [
             "type": "BOOKMARK",
             "object": [
                 "kind": .string(kind.resource.kind), "apiVersion": .string(kind.resource.apiVersion),
                 "metadata": ["resourceVersion": .string("\(revision)"), "creationTimestamp": .null],
             ],
-        ])
+        ]
+    }
+
+    mutating func bookmark(_ id: Int) {
+        guard let watch = watches[id], let kind = kinds[watch.key] else { return }
+        watch.emit(bookmark(of: kind))
         schedule(60, .bookmark(id))
     }
 
@@ -248,7 +262,9 @@ extension World {
                 default:
                     throw APIStatus(
                         code: 415, reason: "UnsupportedMediaType",
-                        message: "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml")
+                        message:
+                            "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
+                    )
                 }
         } catch let error as PatchError {
             throw APIStatus(code: 422, reason: "Invalid", message: "the server rejected our request due to an error in our request: \(error)")
@@ -271,13 +287,16 @@ extension World {
             guard known.contains(version) else {
                 let short = version.split(separator: "/").last.map(String.init) ?? version
                 throw .badRequest(
-                    "Eviction in version \"\(short)\" cannot be handled as a Eviction: no kind \"Eviction\" is registered for version \"\(version)\" in scheme \"k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30\"")
+                    "Eviction in version \"\(short)\" cannot be handled as a Eviction: no kind \"Eviction\" is registered for version \"\(version)\" in scheme \"k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30\""
+                )
             }
             guard body["metadata"]["name"].string == name.name else { throw .badRequest("name in URL does not match name in Eviction object") }
             try evict(name, body, dryRun: isDryRun)
             return success(201, ["kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Success", "code": 201])
         case (.pods, "binding", .post):
-            guard let node = request.body?["target"]["name"].string, object(.nodes, ObjectName("", node)) != nil else { throw .badRequest("the target is no node") }
+            guard let node = request.body?["target"]["name"].string, object(.nodes, ObjectName("", node)) != nil else {
+                throw .badRequest("the target is no node")
+            }
             guard let pod = pods[name] else { throw .notFound(.pods, name: name.name) }
             guard pod.node == nil else {
                 throw .conflict(.pods, name.name, "pod \(name.name) is already assigned to node \"\(pod.node ?? "")\"")

@@ -78,7 +78,9 @@ extension World {
         }
         if after == nil, let uid = before?["metadata"]["uid"].string, dependents[uid] != nil { enqueue(.garbage(uid)) }
         // An object of a namespace that is going: the namespace may be able to go now.
-        if after == nil, !name.namespace.isEmpty, object(.namespaces, ObjectName("", name.namespace))?["metadata"]["deletionTimestamp"].isNull == false {
+        if after == nil, !name.namespace.isEmpty,
+            object(.namespaces, ObjectName("", name.namespace))?["metadata"]["deletionTimestamp"].isNull == false
+        {
             enqueue(.namespace(name.namespace))
         }
     }
@@ -111,7 +113,9 @@ extension World {
         for place in (dependents[uid] ?? []).sorted(by: { $0.name < $1.name }) {
             guard let object = object(place.key, place.name) else { continue }
             let others = object["metadata"]["ownerReferences"].elements.filter { $0["uid"].string != uid }
-            if others.isEmpty { _ = try? delete(place.key, place.name, DeleteOptions()) } else {
+            if others.isEmpty {
+                _ = try? delete(place.key, place.name, DeleteOptions())
+            } else {
                 update(place.key, place.name) { $0["metadata"]["ownerReferences"] = .array(others) }
             }
         }
@@ -168,7 +172,11 @@ extension World {
         pod["metadata"]["annotations"] = template["metadata"]["annotations"]
         pod["metadata"]["ownerReferences"] = [Self.owner(owner, nil)]
         pod["metadata"]["namespace"] = .string(namespace)
-        if let name { pod["metadata"]["name"] = .string(name) } else { pod["metadata"]["generateName"] = .string("\(owner["metadata"]["name"].string ?? "")-") }
+        if let name {
+            pod["metadata"]["name"] = .string(name)
+        } else {
+            pod["metadata"]["generateName"] = .string("\(owner["metadata"]["name"].string ?? "")-")
+        }
         pod["spec"] = template["spec"]
         change(&pod)
         _ = try? create(.pods, pod, namespace: namespace)

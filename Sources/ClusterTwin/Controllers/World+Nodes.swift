@@ -99,7 +99,9 @@ extension World {
     // MARK: Kubelet
 
     mutating func podStarts(_ name: ObjectName, _ uid: String) {
-        guard let pod = pods[name], pod.uid == uid, let node = pod.node, !deadNodes.contains(node), !pod.isTerminating, pod.phase == .pending else { return }
+        guard let pod = pods[name], pod.uid == uid, let node = pod.node, !deadNodes.contains(node), !pod.isTerminating, pod.phase == .pending else {
+            return
+        }
         addressCount += 1
         let address = "10.\(64 + addressCount >> 16 & 63).\(addressCount >> 8 & 255).\(addressCount & 255)"
         let stamp = JSON.string(Timestamp.time(now))
@@ -127,7 +129,9 @@ extension World {
     }
 
     mutating func podReady(_ name: ObjectName, _ uid: String) {
-        guard let pod = pods[name], pod.uid == uid, let node = pod.node, !deadNodes.contains(node), !pod.isTerminating, pod.phase == .running else { return }
+        guard let pod = pods[name], pod.uid == uid, let node = pod.node, !deadNodes.contains(node), !pod.isTerminating, pod.phase == .running else {
+            return
+        }
         // A pod may be told never to be ready, to try what happens then.
         guard object(.pods, name)?["metadata"]["annotations"]["twin.drydock.dev/never-ready"].isNull != false else { return }
         setReady(name, true)
@@ -153,7 +157,8 @@ extension World {
     }
 
     mutating func podCompletes(_ name: ObjectName, _ uid: String) {
-        guard let pod = pods[name], pod.uid == uid, pod.phase == .running, !pod.isTerminating, pod.node.map({ !deadNodes.contains($0) }) ?? false else { return }
+        guard let pod = pods[name], pod.uid == uid, pod.phase == .running, !pod.isTerminating, pod.node.map({ !deadNodes.contains($0) }) ?? false
+        else { return }
         let stamp = JSON.string(Timestamp.time(now))
         let time = now
         setStatus(.pods, name) { status in
@@ -253,7 +258,9 @@ extension World {
             for pod in pods.onNode(name).sorted(by: { $0.name < $1.name }) where !pod.isFinished {
                 setReady(pod.name, false)
                 let tolerations = pod.placement.tolerations.filter { $0.tolerates(taint) }
-                if tolerations.isEmpty { schedule(0, .taintEviction(pod.name, uid: pod.uid)) } else if let least = tolerations.compactMap(\.seconds).min() {
+                if tolerations.isEmpty {
+                    schedule(0, .taintEviction(pod.name, uid: pod.uid))
+                } else if let least = tolerations.compactMap(\.seconds).min() {
                     schedule(least, .taintEviction(pod.name, uid: pod.uid))
                 }
             }
@@ -297,7 +304,9 @@ extension World {
     // MARK: Making nodes
 
     /// A node as a kubelet registers it.
-    static func node(_ name: String, cpu: String = "4", memory: String = "16Gi", pods: Int = 110, labels: [String: String] = [:], now: Date, minor: Int) -> JSON {
+    static func node(
+        _ name: String, cpu: String = "4", memory: String = "16Gi", pods: Int = 110, labels: [String: String] = [:], now: Date, minor: Int
+    ) -> JSON {
         let stamp = JSON.string(Timestamp.time(now))
         func condition(_ type: String, _ status: String, _ reason: String) -> JSON {
             ["type": .string(type), "status": .string(status), "reason": .string(reason), "lastHeartbeatTime": stamp, "lastTransitionTime": stamp]
@@ -312,7 +321,8 @@ extension World {
             "status": [
                 "capacity": amounts, "allocatable": amounts,
                 "conditions": [
-                    condition("MemoryPressure", "False", "KubeletHasSufficientMemory"), condition("DiskPressure", "False", "KubeletHasNoDiskPressure"),
+                    condition("MemoryPressure", "False", "KubeletHasSufficientMemory"),
+                    condition("DiskPressure", "False", "KubeletHasNoDiskPressure"),
                     condition("PIDPressure", "False", "KubeletHasSufficientPID"), condition("Ready", "True", "KubeletReady"),
                 ],
                 "addresses": [["type": "InternalIP", "address": "192.0.2.1"], ["type": "Hostname", "address": .string(name)]],

@@ -6,7 +6,9 @@ extension World {
     // MARK: ReplicaSet
 
     mutating func reconcileReplicaSet(_ name: ObjectName) {
-        guard let set = object(.replicaSets, name), set["metadata"]["deletionTimestamp"].isNull, let uid = set["metadata"]["uid"].string else { return }
+        guard let set = object(.replicaSets, name), set["metadata"]["deletionTimestamp"].isNull, let uid = set["metadata"]["uid"].string else {
+            return
+        }
         let wanted = Int(set["spec"]["replicas"].integer ?? 1)
         let have = pods.tallies[uid]?.live ?? 0
         if have < wanted { for _ in have..<wanted { makePod(set["spec"]["template"], owner: set, namespace: name.namespace) } }
@@ -156,7 +158,9 @@ extension World {
     // MARK: StatefulSet
 
     mutating func reconcileStatefulSet(_ name: ObjectName) {
-        guard let set = object(.statefulSets, name), set["metadata"]["deletionTimestamp"].isNull, let uid = set["metadata"]["uid"].string else { return }
+        guard let set = object(.statefulSets, name), set["metadata"]["deletionTimestamp"].isNull, let uid = set["metadata"]["uid"].string else {
+            return
+        }
         let wanted = Int(set["spec"]["replicas"].integer ?? 1)
         let hash = "\(name.name)-\(Self.hash(set["spec"]["template"]))"
         let isParallel = set["spec"]["podManagementPolicy"].string == "Parallel"
@@ -214,12 +218,15 @@ extension World {
 
     /// What DaemonSets' pods do not mind (daemon controller's default tolerations).
     private static let daemonTolerations: JSON = .array(
-        [("not-ready", "NoExecute"), ("unreachable", "NoExecute"), ("disk-pressure", "NoSchedule"), ("memory-pressure", "NoSchedule"),
-            ("pid-pressure", "NoSchedule"), ("unschedulable", "NoSchedule")
+        [
+            ("not-ready", "NoExecute"), ("unreachable", "NoExecute"), ("disk-pressure", "NoSchedule"), ("memory-pressure", "NoSchedule"),
+            ("pid-pressure", "NoSchedule"), ("unschedulable", "NoSchedule"),
         ].map { ["key": .string("node.kubernetes.io/\($0.0)"), "operator": "Exists", "effect": .string($0.1)] })
 
     mutating func reconcileDaemonSet(_ name: ObjectName) {
-        guard let set = object(.daemonSets, name), set["metadata"]["deletionTimestamp"].isNull, let uid = set["metadata"]["uid"].string else { return }
+        guard let set = object(.daemonSets, name), set["metadata"]["deletionTimestamp"].isNull, let uid = set["metadata"]["uid"].string else {
+            return
+        }
         var template = set["spec"]["template"]
         let hash = Self.hash(template)
         template["spec"]["tolerations"] = .array(template["spec"]["tolerations"].elements + Self.daemonTolerations.elements)
@@ -232,7 +239,9 @@ extension World {
             // Its own pods stand in the way of none.
             let obstacle = own.isEmpty ? capacity.obstacle(on: node, placement: placement) : capacity.mismatch(on: node, placement: placement)
             guard obstacle == nil else {
-                for pod in own where !pod.isTerminating && obstacle?.contains("selector") == true { _ = try? delete(.pods, pod.name, DeleteOptions()) }
+                for pod in own where !pod.isTerminating && obstacle?.contains("selector") == true {
+                    _ = try? delete(.pods, pod.name, DeleteOptions())
+                }
                 continue
             }
             desired += 1

@@ -68,7 +68,9 @@ struct TypeTable: Sendable {
                     look(element, field.type, "\(place)[\(index)]", isRoot: false, depth: depth + 1, &paths)
                 }
             } else if field.isMap {
-                for entry in member.value.object?.members ?? [] { look(entry.value, field.type, "\(place).\(entry.name)", isRoot: false, depth: depth + 1, &paths) }
+                for entry in member.value.object?.members ?? [] {
+                    look(entry.value, field.type, "\(place).\(entry.name)", isRoot: false, depth: depth + 1, &paths)
+                }
             } else {
                 look(member.value, field.type, place, isRoot: false, depth: depth + 1, &paths)
             }
@@ -128,9 +130,11 @@ struct TypeTable: Sendable {
     /// What the kinds are, in a sentence.
     private static let descriptions = [
         "core.v1.Pod": "Containers that run together on one node.", "core.v1.Node": "A machine that runs pods.",
-        "core.v1.Namespace": "A scope for names.", "core.v1.Service": "One address for a set of pods.", "core.v1.ConfigMap": "Configuration for pods.",
+        "core.v1.Namespace": "A scope for names.", "core.v1.Service": "One address for a set of pods.",
+        "core.v1.ConfigMap": "Configuration for pods.",
         "core.v1.Secret": "Confidential values for pods.", "core.v1.Event": "Something that happened to an object.",
-        "core.v1.ServiceAccount": "An identity for pods.", "apps.v1.Deployment": "Replicas of a pod, exchanged one by one when their template changes.",
+        "core.v1.ServiceAccount": "An identity for pods.",
+        "apps.v1.Deployment": "Replicas of a pod, exchanged one by one when their template changes.",
         "apps.v1.ReplicaSet": "Replicas of a pod.", "apps.v1.StatefulSet": "Replicas of a pod that have names and an order.",
         "apps.v1.DaemonSet": "A pod on every node.", "batch.v1.Job": "Pods that run to their end.",
         "coordination.v1.Lease": "Who holds something, and since when.",

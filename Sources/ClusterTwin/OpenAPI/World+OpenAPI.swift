@@ -48,11 +48,13 @@ extension World {
                 schema = own
                 schema["properties"]["metadata"] = ["$ref": .string("\(root)io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta")]
             } else {
-                schema = ["type": "object", "x-kubernetes-preserve-unknown-fields": true]
+                // Without properties anything goes.
+                schema = ["type": "object"]
             }
-            if schema["properties"].isNull { schema["properties"] = .object(JSONObject()) }
-            schema["properties"]["apiVersion"] = ["type": "string"]
-            schema["properties"]["kind"] = ["type": "string"]
+            if schema["properties"].object != nil {
+                schema["properties"]["apiVersion"] = ["type": "string"]
+                schema["properties"]["kind"] = ["type": "string"]
+            }
             schema["x-kubernetes-group-version-kind"] = [identity(kind, version)]
             schemas[definition] = schema
         }

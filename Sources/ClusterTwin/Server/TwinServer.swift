@@ -93,7 +93,9 @@ package struct TwinServer: Sendable {
         var query: [String: String] = [:]
         for pair in (request.uri.query ?? "").split(separator: "&") {
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            guard let name = parts[0].percentDecoded(plusIsSpace: true), let value = (parts.count > 1 ? parts[1] : "").percentDecoded(plusIsSpace: true) else {
+            guard let name = parts[0].percentDecoded(plusIsSpace: true),
+                let value = (parts.count > 1 ? parts[1] : "").percentDecoded(plusIsSpace: true)
+            else {
                 throw APIStatus.badRequest("the query is not percent-encoded")
             }
             query[name] = value

@@ -28,11 +28,15 @@ enum Defaults {
             set(&object["spec"], "replicas", 1)
             set(&object["spec"], "podManagementPolicy", "OrderedReady")
             set(&object["spec"], "revisionHistoryLimit", 10)
-            if object["spec"]["updateStrategy"]["type"].isNull { object["spec"]["updateStrategy"] = ["type": "RollingUpdate", "rollingUpdate": ["partition": 0]] }
+            if object["spec"]["updateStrategy"]["type"].isNull {
+                object["spec"]["updateStrategy"] = ["type": "RollingUpdate", "rollingUpdate": ["partition": 0]]
+            }
             template(&object)
         case .daemonSets:
             set(&object["spec"], "revisionHistoryLimit", 10)
-            if object["spec"]["updateStrategy"]["type"].isNull { object["spec"]["updateStrategy"] = ["type": "RollingUpdate", "rollingUpdate": ["maxUnavailable": 1]] }
+            if object["spec"]["updateStrategy"]["type"].isNull {
+                object["spec"]["updateStrategy"] = ["type": "RollingUpdate", "rollingUpdate": ["maxUnavailable": 1]]
+            }
             template(&object)
         case .jobs:
             set(&object["spec"], "completions", 1)

@@ -24,7 +24,8 @@ enum Validation {
                     causes.append(
                         .init(
                             reason: "FieldValueInvalid",
-                            message: "Invalid value: \(object["spec"]["template"]["metadata"]["labels"]): `selector` does not match template `labels`",
+                            message:
+                                "Invalid value: \(object["spec"]["template"]["metadata"]["labels"]): `selector` does not match template `labels`",
                             field: "spec.template.metadata.labels"))
                 }
             } else {
@@ -34,10 +35,15 @@ enum Validation {
             let policy = object["spec"]["template"]["spec"]["restartPolicy"].string
             if policy != "Always" {
                 causes.append(
-                    .init(reason: "FieldValueNotSupported", message: "Unsupported value: \"\(policy ?? "")\": supported values: \"Always\"", field: "spec.template.spec.restartPolicy"))
+                    .init(
+                        reason: "FieldValueNotSupported", message: "Unsupported value: \"\(policy ?? "")\": supported values: \"Always\"",
+                        field: "spec.template.spec.restartPolicy"))
             }
             if let replicas = object["spec"]["replicas"].integer, replicas < 0 {
-                causes.append(.init(reason: "FieldValueInvalid", message: "Invalid value: \(replicas): must be greater than or equal to 0", field: "spec.replicas"))
+                causes.append(
+                    .init(
+                        reason: "FieldValueInvalid", message: "Invalid value: \(replicas): must be greater than or equal to 0", field: "spec.replicas"
+                    ))
             }
         case .jobs:
             pod(object["spec"]["template"]["spec"], "spec.template.spec", &causes)
@@ -51,12 +57,16 @@ enum Validation {
         case .budgets:
             if !object["spec"]["minAvailable"].isNull, !object["spec"]["maxUnavailable"].isNull {
                 causes.append(
-                    .init(reason: "FieldValueInvalid", message: "Invalid value: \(object["spec"]): minAvailable and maxUnavailable cannot be both set", field: "spec"))
+                    .init(
+                        reason: "FieldValueInvalid", message: "Invalid value: \(object["spec"]): minAvailable and maxUnavailable cannot be both set",
+                        field: "spec"))
             }
         case .leases:
             for field in ["renewTime", "acquireTime"] {
                 if let text = object["spec"][field].string, !isMicroTime(text) {
-                    throw .badRequest("Lease in version \"v1\" cannot be handled as a Lease: parsing time \"\(text)\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot parse it")
+                    throw .badRequest(
+                        "Lease in version \"v1\" cannot be handled as a Lease: parsing time \"\(text)\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot parse it"
+                    )
                 }
             }
         default: break
@@ -77,7 +87,10 @@ enum Validation {
         case .jobs: try fixed("spec.template", old["spec"]["template"], new["spec"]["template"])
         case .statefulSets:
             var (before, after) = (old["spec"], new["spec"])
-            for field in ["replicas", "template", "updateStrategy", "persistentVolumeClaimRetentionPolicy", "minReadySeconds", "revisionHistoryLimit", "ordinals"] {
+            for field in [
+                "replicas", "template", "updateStrategy", "persistentVolumeClaimRetentionPolicy", "minReadySeconds", "revisionHistoryLimit",
+                "ordinals",
+            ] {
                 before[field] = .null
                 after[field] = .null
             }
@@ -87,7 +100,8 @@ enum Validation {
                     [
                         .init(
                             reason: "FieldValueForbidden",
-                            message: "Forbidden: updates to statefulset spec for fields other than 'replicas', 'template', and 'updateStrategy' are forbidden",
+                            message:
+                                "Forbidden: updates to statefulset spec for fields other than 'replicas', 'template', and 'updateStrategy' are forbidden",
                             field: "spec")
                     ])
             }
@@ -133,7 +147,8 @@ enum Schema {
             return
         }
         if let type = schema["type"].string, !isOf(value, type) {
-            complain("FieldValueTypeInvalid", "Invalid value: \"\(name(of: value))\": \(place) in body must be of type \(type): \"\(name(of: value))\"")
+            complain(
+                "FieldValueTypeInvalid", "Invalid value: \"\(name(of: value))\": \(place) in body must be of type \(type): \"\(name(of: value))\"")
             return
         }
         if let allowed = schema["enum"].array, !allowed.contains(value) {
@@ -149,7 +164,9 @@ enum Schema {
             causes.append(.init(reason: "FieldValueRequired", message: "Required value", field: path.isEmpty ? required : "\(path).\(required)"))
         }
         for member in value.object?.members ?? [] {
-            if let inner = self.schema(of: member.name, in: schema) { check(member.value, inner, path.isEmpty ? member.name : "\(path).\(member.name)", &causes, depth: depth + 1) }
+            if let inner = self.schema(of: member.name, in: schema) {
+                check(member.value, inner, path.isEmpty ? member.name : "\(path).\(member.name)", &causes, depth: depth + 1)
+            }
         }
         if schema["items"].object != nil {
             for (index, element) in value.elements.enumerated() { check(element, schema["items"], "\(path)[\(index)]", &causes, depth: depth + 1) }
@@ -162,7 +179,9 @@ enum Schema {
         switch value {
         case .object(let object):
             let properties = schema["properties"].object
-            if properties == nil, schema["additionalProperties"].object == nil { return schema["type"].isNull ? value : isRoot ? value : .object(JSONObject()) }
+            if properties == nil, schema["additionalProperties"].object == nil {
+                return schema["type"].isNull ? value : isRoot ? value : .object(JSONObject())
+            }
             var result = JSONObject()
             for member in object.members {
                 if isRoot, ["apiVersion", "kind", "metadata"].contains(member.name) {

@@ -63,13 +63,16 @@ extension World {
         let kind = try kind(key)
         guard let current = object(key, name) else { throw .notFound(kind.resource, name: name.name) }
         guard changed["metadata"]["name"].string == name.name else {
-            throw .badRequest("the name of the object (\(changed["metadata"]["name"].string ?? "")) does not match the name on the URL (\(name.name))")
+            throw .badRequest(
+                "the name of the object (\(changed["metadata"]["name"].string ?? "")) does not match the name on the URL (\(name.name))")
         }
         if let version = changed["metadata"]["resourceVersion"].string, !version.isEmpty, version != current["metadata"]["resourceVersion"].string {
             throw .conflict(kind.resource, name.name, "the object has been modified; please apply your changes to the latest version and try again")
         }
         if let uid = changed["metadata"]["uid"].string, uid != current["metadata"]["uid"].string {
-            throw .conflict(kind.resource, name.name, "Precondition failed: UID in precondition: \(uid), UID in object meta: \(current["metadata"]["uid"].string ?? "")")
+            throw .conflict(
+                kind.resource, name.name,
+                "Precondition failed: UID in precondition: \(uid), UID in object meta: \(current["metadata"]["uid"].string ?? "")")
         }
         var object = changed
         object["apiVersion"] = .string(kind.resource.apiVersion)
@@ -117,7 +120,10 @@ extension World {
             throw .precondition(kind.resource.kind, name.name, uid: uid, actual: object["metadata"]["uid"].string ?? "")
         }
         if let version = options.resourceVersion, version != object["metadata"]["resourceVersion"].string {
-            throw .conflict(kind.resource, name.name, "the ResourceVersion in the precondition (\(version)) does not match the ResourceVersion in record (\(object["metadata"]["resourceVersion"].string ?? "")). The object might have been modified")
+            throw .conflict(
+                kind.resource, name.name,
+                "the ResourceVersion in the precondition (\(version)) does not match the ResourceVersion in record (\(object["metadata"]["resourceVersion"].string ?? "")). The object might have been modified"
+            )
         }
         if options.isDryRun { return object }
         if options.propagationPolicy == "Orphan" {
@@ -155,7 +161,9 @@ extension World {
     /// A pod's end: it is gone, unless somebody holds it by a finalizer.
     mutating func removeOrFinalize(_ key: KindKey, _ name: ObjectName) {
         guard let object = object(key, name) else { return }
-        if object["metadata"]["finalizers"].elements.isEmpty { remove(key, name) } else {
+        if object["metadata"]["finalizers"].elements.isEmpty {
+            remove(key, name)
+        } else {
             update(key, name) { $0["metadata"]["deletionGracePeriodSeconds"] = 0 }
         }
     }
@@ -188,7 +196,9 @@ extension World {
             switch budget.answer(to: pod) {
             case .allowed(takesOne: false): break
             case .notObserved:
-                throw .blocked("The disruption budget \(budget.name.name) is still being processed by the server.", retryAfter: self.options.minor >= 22 ? 10 : nil)
+                throw .blocked(
+                    "The disruption budget \(budget.name.name) is still being processed by the server.",
+                    retryAfter: self.options.minor >= 22 ? 10 : nil)
             case .exhausted:
                 throw .blocked(
                     "The disruption budget \(budget.name.name) needs \(budget.status.desiredHealthy) healthy pods and has \(budget.status.currentHealthy) currently",
@@ -212,7 +222,8 @@ extension APIStatus {
 
     static func notFound(_ resource: Resource, name: String) -> APIStatus {
         APIStatus(
-            code: 404, reason: "NotFound", message: "\(resource.qualifiedPlural) \"\(name)\" not found", name: name, kind: resource.plural, group: resource.group)
+            code: 404, reason: "NotFound", message: "\(resource.qualifiedPlural) \"\(name)\" not found", name: name, kind: resource.plural,
+            group: resource.group)
     }
 
     static func notFound(_ plural: String, name: String) -> APIStatus {

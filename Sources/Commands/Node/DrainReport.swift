@@ -50,11 +50,14 @@ struct DrainReport: Encodable {
     }
 
     var text: String {
-        var lines = ["\(Terminal.paint("node drain", .bold)) on \(plan.subject)\((plan.parallel ?? 1) > 1 ? ", \(plan.parallel ?? 1) nodes at once" : "")", ""]
+        var lines = [
+            "\(Terminal.paint("node drain", .bold)) on \(plan.subject)\((plan.parallel ?? 1) > 1 ? ", \(plan.parallel ?? 1) nodes at once" : "")", "",
+        ]
         var table = TextTable(["NODE", "PODS", "BEGINS", "ENDS"], alignedRight: [1, 2, 3])
         for node in nodes {
             table.add([
-                node.node, "\(node.pods)", "+\(Int(node.beginsAfterSeconds.rounded()))s", node.endsAfterSeconds.map { "+\(Int($0.rounded(.up)))s" } ?? "never",
+                node.node, "\(node.pods)", "+\(Int(node.beginsAfterSeconds.rounded()))s",
+                node.endsAfterSeconds.map { "+\(Int($0.rounded(.up)))s" } ?? "never",
             ])
         }
         lines.append(table.text)
@@ -63,7 +66,9 @@ struct DrainReport: Encodable {
             lines += ["", "evictions, by the time that budgets have room:"]
             for (second, pods) in rounds.sorted(by: { $0.key < $1.key }).prefix(20) {
                 let names = pods.map(\.pod).sorted()
-                lines.append("  +\(second)s  \(pods.count) pod\(pods.count == 1 ? "" : "s"): \(names.prefix(4).joined(separator: ", "))\(names.count > 4 ? ", …" : "")")
+                lines.append(
+                    "  +\(second)s  \(pods.count) pod\(pods.count == 1 ? "" : "s"): \(names.prefix(4).joined(separator: ", "))\(names.count > 4 ? ", …" : "")"
+                )
             }
             if rounds.count > 20 { lines.append("  … \(rounds.count - 20) more moments") }
         }

@@ -40,14 +40,17 @@ struct NodeDrainCommand: AsyncParsableCommand {
 
     @Flag(help: "Delete pods without a look at disruption budgets.") var disableEviction = false
 
-    @Option(help: ArgumentHelp("How many nodes may be away at once, of the whole cluster: 2 or 20%. (default: one after the other)", valueName: "N|N%"))
+    @Option(
+        help: ArgumentHelp("How many nodes may be away at once, of the whole cluster: 2 or 20%. (default: one after the other)", valueName: "N|N%"))
     var maxUnavailable: CountArgument?
 
     @Flag(help: "Never two control-plane nodes at once.") var respectQuorum = false
 
     @Flag(name: .customLong("uncordon"), help: "Give each node back when it is drained, as in a rolling maintenance.") var returns = false
 
-    @Option(help: ArgumentHelp("For workloads of one replica that their budget holds: one replica more for a while, or a rolling restart.", valueName: "scale|restart"))
+    @Option(
+        help: ArgumentHelp(
+            "For workloads of one replica that their budget holds: one replica more for a while, or a rolling restart.", valueName: "scale|restart"))
     var surge: Surge?
 
     @Flag(help: "Count a node as drained when its pods are gone, without waiting for others in their place.") var noWaitForReplacements = false
@@ -89,7 +92,8 @@ struct NodeDrainCommand: AsyncParsableCommand {
     func run() async throws {
         let settings = NodeRunSettings(
             kubeconfigs: kubernetes.files, context: kubernetes.context, options: options, podSelector: podSelector?.selector,
-            gracePeriodSeconds: gracePeriod < 0 ? nil : gracePeriod, maxUnavailable: maxUnavailable?.value, respectsQuorum: respectQuorum, window: window,
+            gracePeriodSeconds: gracePeriod < 0 ? nil : gracePeriod, maxUnavailable: maxUnavailable?.value, respectsQuorum: respectQuorum,
+            window: window,
             maxSeconds: maxDuration?.duration.seconds, reason: reason)
         try await KubernetesClient.connected(try kubernetes.access) { client in
             var plan = NodeDrainPlan(nodes: try await selection.nodes(client).map(\.name))

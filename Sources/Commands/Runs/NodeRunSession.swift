@@ -20,7 +20,9 @@ struct NodeRunSession {
             return
         }
         for remark in made.plan.remarks { output.remark("note: \(remark)") }
-        for blocked in made.forecast.blocked { output.remark("warning: \(blocked.pod) on \(blocked.node) can never go: \(blocked.reason); \(blocked.remedy)") }
+        for blocked in made.forecast.blocked {
+            output.remark("warning: \(blocked.pod) on \(blocked.node) can never go: \(blocked.reason); \(blocked.remedy)")
+        }
         for unplaced in made.forecast.unplaced.prefix(5) { output.remark("warning: \(unplaced.pod) would find no node: \(unplaced.reason)") }
         let json = String(decoding: try JSONEncoder().encode(settings), as: UTF8.self)
         let gate = settings.gate(at: Date())
@@ -31,7 +33,8 @@ struct NodeRunSession {
     func goOn(_ record: RunRecord, _ continuation: RunReference.Continuation, takingLock: Bool) async throws {
         let settings: NodeRunSettings
         do { settings = try JSONDecoder().decode(NodeRunSettings.self, from: Data(record.settings.utf8)) } catch {
-            throw OperationError(.invalid, "the settings of the run \(record.id) cannot be read: \(error). It was made by another version; abandon it.")
+            throw OperationError(
+                .invalid, "the settings of the run \(record.id) cannot be read: \(error). It was made by another version; abandon it.")
         }
         let config = try Kubeconfig(paths: settings.kubeconfigs, mustExist: false)
         let environment = ProcessInfo.processInfo.environment

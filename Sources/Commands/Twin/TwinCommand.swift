@@ -26,7 +26,8 @@ struct TwinCommand: ParsableCommand {
         @Option(help: "Where to listen; 0 for a free port.") var port = 0
         @Option(help: ArgumentHelp("Write a kubeconfig for it there.", valueName: "file")) var kubeconfigOut: String?
         @Option(help: ArgumentHelp("How fast its time runs, such as 60x.", valueName: "factor")) var speed = SpeedArgument(factor: 1)
-        @Option(help: ArgumentHelp("The release whose API it serves, 1.20 or newer.", valueName: "1.N")) var kubernetesVersion = VersionArgument(minor: 30)
+        @Option(help: ArgumentHelp("The release whose API it serves, 1.20 or newer.", valueName: "1.N")) var kubernetesVersion = VersionArgument(
+            minor: 30)
         @Option(help: "The same seed gives the same cluster.") var seed: UInt64 = 1
         @Option(
             name: .customLong("fault"),
@@ -37,7 +38,9 @@ struct TwinCommand: ParsableCommand {
         @OptionGroup(title: "Output") var output: OutputOptions
 
         func validate() throws {
-            guard (0...20_000).contains(nodes), (0...500_000).contains(pods) else { throw ValidationError("A twin has up to 20000 nodes and 500000 pods.") }
+            guard (0...20_000).contains(nodes), (0...500_000).contains(pods) else {
+                throw ValidationError("A twin has up to 20000 nodes and 500000 pods.")
+            }
             guard (0...65_535).contains(port) else { throw ValidationError("--port is 0 to 65535.") }
         }
 
@@ -88,7 +91,9 @@ struct SpeedArgument: ExpressibleByArgument {
     init(factor: Double) { self.factor = factor }
 
     init?(argument: String) {
-        guard let factor = Double(argument.hasSuffix("x") ? argument.dropLast() : argument[...]), (0.001...100_000).contains(factor) else { return nil }
+        guard let factor = Double(argument.hasSuffix("x") ? argument.dropLast() : argument[...]), (0.001...100_000).contains(factor) else {
+            return nil
+        }
         self.factor = factor
     }
 

@@ -9,9 +9,11 @@ extension Pod {
         let ready = condition("Ready")
         let readySince = ready?["status"].string == "True" ? Timestamp.date(ready?["lastTransitionTime"].string) : nil
         return PodFacts(
-            name: objectName, uid: uid, node: nodeName, phase: PodFacts.Phase(rawValue: phase) ?? .unknown, isReady: ready?["status"].string == "True",
+            name: objectName, uid: uid, node: nodeName, phase: PodFacts.Phase(rawValue: phase) ?? .unknown,
+            isReady: ready?["status"].string == "True",
             deletion: deletion, gracePeriodSeconds: Int(metadata["deletionGracePeriodSeconds"].integer ?? Int64(gracePeriodSeconds)),
-            controller: controller.map { PodFacts.Controller(kind: $0.kind, name: $0.name, uid: $0.uid) }, isMirror: isMirror, hasEmptyDir: hasEmptyDir,
+            controller: controller.map { PodFacts.Controller(kind: $0.kind, name: $0.name, uid: $0.uid) }, isMirror: isMirror,
+            hasEmptyDir: hasEmptyDir,
             labels: labels, startupSeconds: started.flatMap { start in readySince.map { max(0, $0.timeIntervalSince(start)) } },
             placement: known ?? PodPlacement(self))
     }
@@ -46,7 +48,8 @@ extension Node {
     /// What a drain has to know.
     package var facts: NodeFacts {
         NodeFacts(
-            name: name, labels: labels, taints: taints, isUnschedulable: isUnschedulable, isReady: isReady, isControlPlane: isControlPlane, zone: zone,
+            name: name, labels: labels, taints: taints, isUnschedulable: isUnschedulable, isReady: isReady, isControlPlane: isControlPlane,
+            zone: zone,
             allocatable: allocatable)
     }
 }
@@ -69,7 +72,8 @@ package struct PodDisruptionBudget: KubernetesObject {
         numbers.disruptionsAllowed = Int(status["disruptionsAllowed"].integer ?? 0)
         let condition = condition("DisruptionAllowed")
         return DisruptionBudget(
-            name: objectName, selector: selector, minAvailable: spec["minAvailable"].intOrPercent, maxUnavailable: spec["maxUnavailable"].intOrPercent,
+            name: objectName, selector: selector, minAvailable: spec["minAvailable"].intOrPercent,
+            maxUnavailable: spec["maxUnavailable"].intOrPercent,
             alwaysAllowsUnhealthy: spec["unhealthyPodEvictionPolicy"].string == "AlwaysAllow",
             isObserved: (status["observedGeneration"].integer ?? 0) >= generation,
             failure: condition?["reason"].string == "SyncFailed" ? condition?["message"].string ?? "SyncFailed" : nil, status: numbers)

@@ -98,7 +98,9 @@ extension JSON {
             } else {
                 switch make(name) {
                 case .add(let value, _):
-                    guard let index = name == "-" ? array.count : Int(name), (0...array.count).contains(index) else { throw PatchError("there is no place \(path)") }
+                    guard let index = name == "-" ? array.count : Int(name), (0...array.count).contains(index) else {
+                        throw PatchError("there is no place \(path)")
+                    }
                     array.insert(value, at: index)
                 case .replace(let value, _):
                     guard let index = Int(name), array.indices.contains(index) else { throw PatchError("there is nothing at \(path)") }

@@ -4,7 +4,9 @@ extension JSON {
         guard case .object(let changes) = patch else { return patch }
         var result = object ?? JSONObject()
         for change in changes.members {
-            if change.value.isNull { result.remove(change.name) } else {
+            if change.value.isNull {
+                result.remove(change.name)
+            } else {
                 result.set(change.name, (result.value(change.name) ?? .null).merging(change.value))
             }
         }

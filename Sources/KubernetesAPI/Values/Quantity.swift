@@ -23,7 +23,8 @@ package struct Quantity: Sendable, Hashable, Comparable {
             return
         }
         guard let (suffix, factor) = suffixes.first(where: { text.hasSuffix($0.0) }),
-            text.dropLast(suffix.count).allSatisfy({ $0.isASCII && ($0.isNumber || "+-.eE".contains($0)) }), let number = Double(text.dropLast(suffix.count)),
+            text.dropLast(suffix.count).allSatisfy({ $0.isASCII && ($0.isNumber || "+-.eE".contains($0)) }),
+            let number = Double(text.dropLast(suffix.count)),
             number.isFinite
         else { return nil }
         let value = (number * factor * 1000).rounded(.up)

@@ -18,7 +18,8 @@ package struct Discovery: Sendable, Equatable {
     package var failures: [String: String]
 
     package static func == (left: Discovery, right: Discovery) -> Bool {
-        left.served == right.served && left.groups.map(\.group) == right.groups.map(\.group) && left.groups.map(\.versions) == right.groups.map(\.versions)
+        left.served == right.served && left.groups.map(\.group) == right.groups.map(\.group)
+            && left.groups.map(\.versions) == right.groups.map(\.versions)
     }
 
     /// The kind in the newest version that the server prefers.
@@ -30,7 +31,8 @@ package struct Discovery: Sendable, Equatable {
             if let found = served[key]?.first(where: { $0.name == kind.plural }) { return found.resource }
         }
         if let reason = failures[kind.group] { throw KubernetesError(.unavailable, "the API group \(kind.group) cannot be asked: \(reason)") }
-        throw KubernetesError(.unsupported, "the server does not serve \(kind.qualifiedPlural)\(versions.map { " in \($0.joined(separator: " or "))" } ?? "")")
+        throw KubernetesError(
+            .unsupported, "the server does not serve \(kind.qualifiedPlural)\(versions.map { " in \($0.joined(separator: " or "))" } ?? "")")
     }
 
     /// The version of `policy` that evictions are written in, as the subresource pods/eviction names it: v1beta1 up to 1.21, v1 from 1.22.

@@ -186,7 +186,9 @@ package struct KubernetesClient: Sendable {
         let request = APIRequest(
             .get, resource.path(namespace: namespace), query: query, accept: options.metadataOnly ? Self.metadataOnly : "application/json")
         try await transport.stream(request) { line in
-            guard let event = WatchEvent(line) else { throw KubernetesError(.malformed, "a line of the watch of \(resource.qualifiedPlural) is no event") }
+            guard let event = WatchEvent(line) else {
+                throw KubernetesError(.malformed, "a line of the watch of \(resource.qualifiedPlural) is no event")
+            }
             try await receive(event)
         }
     }

@@ -80,7 +80,8 @@ package struct ClusterAccess: Sendable, CustomStringConvertible {
         if config.paths.isEmpty, context == nil, let pod = inCluster(environment: environment) { return pod }
         guard !config.paths.isEmpty else {
             throw KubernetesError(
-                .configuration, "there is no kubeconfig at \(paths.joined(separator: ", ")), and this is no pod. Name one with --kubeconfig, or set KUBECONFIG.")
+                .configuration,
+                "there is no kubeconfig at \(paths.joined(separator: ", ")), and this is no pod. Name one with --kubeconfig, or set KUBECONFIG.")
         }
         return try config.access(context: context, environment: environment)
     }

@@ -68,7 +68,8 @@ package struct Kubeconfig: Sendable {
     /// - Parameter context: its name; nil for the current one.
     package func access(context name: String? = nil, environment: [String: String]) throws(KubernetesError) -> ClusterAccess {
         func fail(_ what: String) -> KubernetesError {
-            KubernetesError(.configuration, "\(paths.isEmpty ? "there is no kubeconfig" : "the kubeconfig \(paths.joined(separator: ", "))"): \(what)")
+            KubernetesError(
+                .configuration, "\(paths.isEmpty ? "there is no kubeconfig" : "the kubeconfig \(paths.joined(separator: ", "))"): \(what)")
         }
         guard let name = name ?? currentContext else {
             throw fail("no context is chosen. Set current-context, or name one with --context: \(contextNames.joined(separator: ", "))")

@@ -140,7 +140,8 @@ package struct HTTPTransport: KubernetesTransport {
         if let header = try await credentials.header() {
             // A token is for the server alone; over plain HTTP everybody on the way reads it.
             guard access.server.scheme == "https" || ["127.0.0.1", "localhost", "::1"].contains(access.server.host ?? "") else {
-                throw KubernetesError(.configuration, "\(access) is plain HTTP, and the user has a credential, which is not sent in the clear. Use https.")
+                throw KubernetesError(
+                    .configuration, "\(access) is plain HTTP, and the user has a credential, which is not sent in the clear. Use https.")
             }
             message.headers.add(name: "authorization", value: header)
         }
@@ -153,8 +154,8 @@ package struct HTTPTransport: KubernetesTransport {
 
     /// Says in our words what goes wrong on the way.
     private func reading<Result>(_ body: () async throws -> Result) async throws -> Result {
-        do { return try await body() } catch let error as KubernetesError { throw error } catch let error as APIStatus { throw error } catch
-            let error as NIOSSLError
+        do { return try await body() } catch let error as KubernetesError { throw error } catch let error as APIStatus { throw error } catch let error
+            as NIOSSLError
         {
             throw KubernetesError(.tls, "\(access) cannot be trusted: \(error). Check certificate-authority and the server's name in the kubeconfig.")
         } catch let error as BoringSSLError {

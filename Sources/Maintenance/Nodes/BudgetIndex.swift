@@ -28,7 +28,9 @@ package struct BudgetIndex: Sendable {
         let before = budgets.updateValue(budget, forKey: budget.name)
         guard before == nil || before?.selector != budget.selector else { return before }
         if let before { unfile(before) }
-        if let label = Self.label(budget) { byLabel[label, default: []].insert(budget.name) } else {
+        if let label = Self.label(budget) {
+            byLabel[label, default: []].insert(budget.name)
+        } else {
             others[budget.name.namespace, default: []].insert(budget.name)
         }
         return before

@@ -161,7 +161,10 @@ package struct DrainForecast: Sendable, Equatable {
             let outcome = machine.begin(node, present: here, at: now)
             var row = NodeOutcome(node: node, pods: outcome.taken.count, begins: now.timeIntervalSince(start), warning: outcome.warningLine)
             for (reason, names) in outcome.refusals.sorted(by: { $0.key < $1.key }) {
-                for name in names.sorted() { forecast.blocked.append(Blocked(pod: name, node: node, reason: reason, remedy: "allow it by the flag that the reason names, or move the pod by hand")) }
+                for name in names.sorted() {
+                    forecast.blocked.append(
+                        Blocked(pod: name, node: node, reason: reason, remedy: "allow it by the flag that the reason names, or move the pod by hand"))
+                }
             }
             if outcome.refusals.isEmpty {
                 active.insert(node)
@@ -196,7 +199,9 @@ package struct DrainForecast: Sendable, Equatable {
         private mutating func evict(_ pod: PodFacts) {
             guard var pod = pods[pod.uid] else { return machine.answered(pod.uid, .gone, at: now) }
             let covering = DisruptionBudget.ignoresBudgets(pod) || request.options.disablesEviction ? [] : machine.covering(pod)
-            if let budget = covering.first.flatMap({ budgets[$0.name] }), budget.answer(to: pod) == .exhausted || budget.answer(to: pod) == .notObserved {
+            if let budget = covering.first.flatMap({ budgets[$0.name] }),
+                budget.answer(to: pod) == .exhausted || budget.answer(to: pod) == .notObserved
+            {
                 // The controller will have seen it long before the drain comes to it.
                 machine.answered(pod.uid, .blocked("budget \(budget.name)"), at: now)
                 return

@@ -142,7 +142,11 @@ package struct DrainMachine: Sendable {
         let before = budgets.set(budget)
         // What was answered shows in the numbers now; what is on its way may not.
         spent[budget.name] = inFlight[budget.name, default: 0]
-        if before?.selector != budget.selector { reconsider(namespace: budget.name.namespace) } else { release(blocked.removeValue(forKey: budget.name)) }
+        if before?.selector != budget.selector {
+            reconsider(namespace: budget.name.namespace)
+        } else {
+            release(blocked.removeValue(forKey: budget.name))
+        }
     }
 
     package mutating func removeBudget(_ name: ObjectName) {
@@ -188,7 +192,9 @@ package struct DrainMachine: Sendable {
         begunCount += 1
         for pod in outcome.taken {
             nodeOf[pod.uid] = node
-            if pod.isTerminating { states[pod.uid] = .accepted } else {
+            if pod.isTerminating {
+                states[pod.uid] = .accepted
+            } else {
                 states[pod.uid] = .pending
                 dirty.insert(pod.uid)
             }
@@ -338,7 +344,9 @@ package struct DrainMachine: Sendable {
     private mutating func skipLongGone(at now: Date) {
         guard options.filters.skipWaitForDeleteTimeoutSeconds > 0 else { return }
         for uid in nodeOf.keys {
-            guard let deletion = pods[uid]?.deletion, now.timeIntervalSince(deletion) > options.filters.skipWaitForDeleteTimeoutSeconds else { continue }
+            guard let deletion = pods[uid]?.deletion, now.timeIntervalSince(deletion) > options.filters.skipWaitForDeleteTimeoutSeconds else {
+                continue
+            }
             leave(uid)
         }
     }
@@ -365,7 +373,8 @@ package struct DrainMachine: Sendable {
         nodes[node] = state
         if unsettled.isEmpty { return end(node, .drained(pods: state.total, remarks: state.remarks)) }
         if let calm = state.calmSince, now.timeIntervalSince(calm) >= Self.calm {
-            return end(node, .drained(pods: state.total, remarks: state.remarks + ["\(unsettled.count) workloads have fewer pods than before, all ready"]))
+            return end(
+                node, .drained(pods: state.total, remarks: state.remarks + ["\(unsettled.count) workloads have fewer pods than before, all ready"]))
         }
         if let emptied = state.emptied, now.timeIntervalSince(emptied) >= options.replacementSeconds {
             let count = unsettled.count
@@ -373,7 +382,9 @@ package struct DrainMachine: Sendable {
                 node,
                 .drained(
                     pods: state.total,
-                    remarks: state.remarks + ["\(count) workload\(count == 1 ? " does" : "s do") not have as many ready pods as before after \(Int(options.replacementSeconds)) s"]))
+                    remarks: state.remarks + [
+                        "\(count) workload\(count == 1 ? " does" : "s do") not have as many ready pods as before after \(Int(options.replacementSeconds)) s"
+                    ]))
         }
     }
 

@@ -120,7 +120,9 @@ package struct ClusterCapacity: Sendable {
     }
 
     private static func group(_ neighbour: PodPlacement.Neighbour, _ namespace: String) -> Group {
-        Group(namespaces: neighbour.namespaces.isEmpty ? [namespace] : neighbour.namespaces, selector: neighbour.selector, topologyKey: neighbour.topologyKey)
+        Group(
+            namespaces: neighbour.namespaces.isEmpty ? [namespace] : neighbour.namespaces, selector: neighbour.selector,
+            topologyKey: neighbour.topologyKey)
     }
 
     private mutating func domains(of group: Group) -> [String: Int] {
@@ -213,14 +215,20 @@ package struct ClusterCapacity: Sendable {
             let group = Self.group(neighbour, namespace)
             let present = Set(domains(of: group).filter { $0.value > 0 }.keys)
             // The first of its kind may be anywhere when it is one of those that it looks for.
-            if present.isEmpty, group.covers(namespace, labels) { rules.keys.append(group.topologyKey) } else { rules.wanted.append((group.topologyKey, present)) }
+            if present.isEmpty, group.covers(namespace, labels) {
+                rules.keys.append(group.topologyKey)
+            } else {
+                rules.wanted.append((group.topologyKey, present))
+            }
         }
         for spread in placement.spreads {
             let counts = domains(of: Group(namespaces: [namespace], selector: spread.selector, topologyKey: spread.topologyKey))
             var least = Int.max
             var eligible: Set<String> = []
             for node in nodes where Self.matches(node.facts, placement) {
-                guard let domain = spread.topologyKey == "kubernetes.io/hostname" ? node.facts.name : node.facts.labels[spread.topologyKey] else { continue }
+                guard let domain = spread.topologyKey == "kubernetes.io/hostname" ? node.facts.name : node.facts.labels[spread.topologyKey] else {
+                    continue
+                }
                 eligible.insert(domain)
                 least = min(least, counts[domain, default: 0])
             }
@@ -234,7 +242,8 @@ package struct ClusterCapacity: Sendable {
     }
 
     private static func matches(_ node: NodeFacts, _ placement: PodPlacement) -> Bool {
-        placement.nodeSelector.allSatisfy { node.labels[$0.key] == $0.value } && placement.nodeTerms.map { terms in terms.contains { $0.matches(node.labels) } } ?? true
+        placement.nodeSelector.allSatisfy { node.labels[$0.key] == $0.value }
+            && placement.nodeTerms.map { terms in terms.contains { $0.matches(node.labels) } } ?? true
     }
 
     private func obstacle(at position: Int, _ placement: PodPlacement, _ rules: Rules, _ excluded: Set<String>) -> String? {
@@ -255,7 +264,9 @@ package struct ClusterCapacity: Sendable {
         for (key, domains) in rules.wanted {
             guard let domain = domain(node.facts.name, key), domains.contains(domain) else { return "node(s) didn't match pod affinity rules" }
         }
-        for key in rules.keys where domain(node.facts.name, key) == nil { return "node(s) didn't match pod topology spread constraints (missing required label)" }
+        for key in rules.keys where domain(node.facts.name, key) == nil {
+            return "node(s) didn't match pod topology spread constraints (missing required label)"
+        }
         return nil
     }
 

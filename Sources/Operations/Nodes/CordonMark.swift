@@ -47,7 +47,8 @@ extension KubernetesClient {
     package func cordon(_ node: Node, _ mark: CordonMark) async throws {
         let patch: JSON = [
             "metadata": [
-                "resourceVersion": .string(node.resourceVersion), "annotations": .object(JSONObject([.init(name: CordonMark.annotation, value: .string(mark.json.description))])),
+                "resourceVersion": .string(node.resourceVersion),
+                "annotations": .object(JSONObject([.init(name: CordonMark.annotation, value: .string(mark.json.description))])),
             ], "spec": ["unschedulable": true],
         ]
         try await self.patch(.nodes, node.objectName, .merge(patch))

@@ -126,7 +126,8 @@ package final class DrainDesk: Sendable {
         await withDiscardingTaskGroup { group in
             for await _ in signals {
                 let now = client.time.now()
-                let (evictions, ended) = state.withLock { state -> ([PodFacts], [(CheckedContinuation<DrainMachine.Result, any Error>, DrainMachine.Result)]) in
+                let (evictions, ended) = state.withLock {
+                    state -> ([PodFacts], [(CheckedContinuation<DrainMachine.Result, any Error>, DrainMachine.Result)]) in
                     let work = state.machine.step(at: now)
                     return (work.evictions, work.finished.compactMap { end in state.waiting.removeValue(forKey: end.node).map { ($0, end.result) } })
                 }
@@ -216,11 +217,15 @@ package final class DrainDesk: Sendable {
         if let selector = settings.podSelector { pods = pods.filter { selector.matches($0.labels) } }
         for index in pods.indices where pods[index].controller?.kind == "DaemonSet" && !pods[index].isFinished {
             let set = ObjectName(pods[index].name.namespace, pods[index].controller?.name ?? "")
-            do { _ = try await client.get(.daemonSets, set) } catch let error as APIStatus where error.isNotFound { pods[index].controllerExists = false }
+            do { _ = try await client.get(.daemonSets, set) } catch let error as APIStatus where error.isNotFound {
+                pods[index].controllerExists = false
+            }
         }
         return pods
     }
 
     /// How far the nodes are that are being drained.
-    package var progress: [DrainMachine.Progress] { state.withLock { state in state.machine.activeNodes.compactMap { state.machine.progress(of: $0) } } }
+    package var progress: [DrainMachine.Progress] {
+        state.withLock { state in state.machine.activeNodes.compactMap { state.machine.progress(of: $0) } }
+    }
 }

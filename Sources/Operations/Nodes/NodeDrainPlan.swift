@@ -39,7 +39,8 @@ package struct NodeDrainPlan: Sendable {
             plan.refusals.append(
                 "the server offers no evictions, so disruption budgets would not count. --disable-eviction deletes pods without a look at them")
         }
-        let pods = podSelector.map { selector in facts.pods.filter { pod in !nodes.contains(pod.node ?? "") || selector.matches(pod.labels) } } ?? facts.pods
+        let pods =
+            podSelector.map { selector in facts.pods.filter { pod in !nodes.contains(pod.node ?? "") || selector.matches(pod.labels) } } ?? facts.pods
         let request = DrainForecast.Request(nodes: selected.map(\.name), parallel: parallel, returns: returns, options: options)
         var forecast = DrainForecast.make(request, nodes: facts.nodes.map(\.facts), pods: pods, budgets: facts.budgets, at: now)
         let surges = surge.map { _ in self.surges(forecast, pods, workloads) } ?? []
@@ -77,7 +78,8 @@ package struct NodeDrainPlan: Sendable {
                     effect: surge == .restart ? "a new pod comes up elsewhere before the old one ends" : "one replica more until the end of the run",
                     undo: surge == .restart
                         ? .nothing(because: "the pods are of the same template")
-                        : .by(.scaleBack(workload), title: "back to as many replicas of \(workload) as before"), expectedSeconds: 30, isDisruptive: true,
+                        : .by(.scaleBack(workload), title: "back to as many replicas of \(workload) as before"), expectedSeconds: 30,
+                    isDisruptive: true,
                     action: surge == .restart ? .restart(workload) : .scaleUp(workload)))
         }
         let outcomes = Dictionary(forecast.nodes.map { ($0.node, $0) }, uniquingKeysWith: { $1 })

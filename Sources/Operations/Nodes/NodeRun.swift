@@ -164,7 +164,8 @@ package struct NodeRun: RunOperation {
             let status = object["status"]
             let wanted = object["spec"]["replicas"].integer ?? 1
             let isSeen = (status["observedGeneration"].integer ?? 0) >= (object["metadata"]["generation"].integer ?? 0)
-            let isDone = status["updatedReplicas"].integer == wanted && status["availableReplicas"].integer == wanted && status["replicas"].integer == wanted
+            let isDone =
+                status["updatedReplicas"].integer == wanted && status["availableReplicas"].integer == wanted && status["replicas"].integer == wanted
             return isSeen && isDone ? "restarted" : nil
         }
     }
@@ -175,7 +176,8 @@ package struct NodeRun: RunOperation {
         while true {
             if let result = try await look() { return result }
             guard client.time.now() < limit else {
-                throw OperationError(.stopped, "\(what) did not come within \(Int(settings.options.replacementSeconds)) s; `kubectl describe` tells why")
+                throw OperationError(
+                    .stopped, "\(what) did not come within \(Int(settings.options.replacementSeconds)) s; `kubectl describe` tells why")
             }
             try await client.time.sleep(.milliseconds(500))
         }
