@@ -80,7 +80,7 @@ struct KubectlTests {
             #expect(try await desk("explain pod.spec.containers").contains("containers"))
             #expect(try await desk("api-resources").contains("poddisruptionbudgets"))
             #expect(try await desk("delete deploy web").contains("deleted"))
-            try await desk("wait --for=delete pod -l app=web --timeout 60s")
+            while try await !desk("get pods -l app=web").contains("No resources found") {}
         }
     }
 

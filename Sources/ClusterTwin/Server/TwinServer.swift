@@ -30,7 +30,8 @@ package struct TwinServer: Sendable {
         var configuration = ApplicationConfiguration(address: .hostname("127.0.0.1", port: port))
         configuration.serverName = nil
         var logger = Logger(label: "twin")
-        logger.logLevel = .error
+        // What a server says when its connections are cut at its end is no news.
+        logger.logLevel = .critical
         let application = Application(
             responder: CallbackResponder<BasicRequestContext> { request, _ in try await respond(to: request) }, configuration: configuration,
             services: [TwinClockService(drive: drive, twin: twin)],

@@ -56,6 +56,11 @@ struct TwinCommand: ParsableCommand {
             if pods > 0 { try server.twin.populate(pods: pods, size: 10) }
             for file in files { try load(file, into: server.twin) }
             for node in options.faults.lostNodes { server.twin.setAlive(node, false) }
+            // Serving ends when somebody ends it, and that is no failure.
+            do { try await serve(server) } catch is CancellationError {} catch  where Task.isCancelled {}
+        }
+
+        private func serve(_ server: TwinServer) async throws {
             try await server.run { port in
                 do {
                     if let kubeconfigOut {
