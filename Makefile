@@ -1,7 +1,7 @@
 # Everything that is done to this project has its command here.
 SWIFT_BUILD ?= swift build
 
-.PHONY: help setup build demo test faults rehearse torture bench bench-defrag bench-twin release generate format lint docs clean
+.PHONY: help setup build demo test faults rehearse torture bench bench-defrag bench-drain bench-twin release generate format lint docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,10 @@ faults: setup ## Stop, kill and restart members of a real etcd during every step
 rehearse: setup ## Drain 2,000 random clusters with faults and kills; report in docs/benchmarks.md
 	$(SWIFT_BUILD) -c release --static-swift-stdlib --product drydock-proof
 	@"$$($(SWIFT_BUILD) -c release --show-bin-path)/drydock-proof" rehearse --report docs/benchmarks.md
+
+bench-drain: setup release ## Measure drains against kubectl on a real cluster (KUBEBUILDER_ASSETS); report in docs/benchmarks.md
+	$(SWIFT_BUILD) -c release --static-swift-stdlib --product drydock-proof
+	@"$$($(SWIFT_BUILD) -c release --show-bin-path)/drydock-proof" bench-drain --drydock .build/drydock --report docs/benchmarks.md
 
 bench-twin: setup ## Measure plans, informers and a rolling maintenance on 5,000 nodes; report in docs/benchmarks.md
 	$(SWIFT_BUILD) -c release --static-swift-stdlib --product drydock-proof

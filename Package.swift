@@ -75,7 +75,7 @@ let package = Package(
         .target(
             name: "ClusterTwin",
             dependencies: [
-                "KubernetesAPI", "KubernetesClient", "Maintenance", logging, nioCore,
+                "KubernetesAPI", "KubernetesClient", "Maintenance", "ProtobufWire", logging, nioCore,
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -98,7 +98,7 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        .target(name: "EtcdStorage", dependencies: ["CPlatform", crypto, system], swiftSettings: strict),
+        .target(name: "EtcdStorage", dependencies: ["CPlatform", "ProtobufWire", crypto, system], swiftSettings: strict),
         .target(name: "ClusterPKI", dependencies: [asn1, crypto, x509], swiftSettings: strict),
         .target(name: "KubernetesAPI", dependencies: ["Maintenance"], swiftSettings: strict),
         .target(
@@ -118,6 +118,7 @@ let package = Package(
         // Floor 1: the domain. No I/O, no clock of its own.
         .target(name: "Maintenance", swiftSettings: strict),
         .target(name: "CPlatform"),
+        .target(name: "ProtobufWire", swiftSettings: strict),
 
         // The proofs: what shows, against real servers, that the rooms above hold. Never shipped.
         .target(
@@ -141,7 +142,8 @@ let package = Package(
 
         // Tests mirror Sources. Those that run the program need it built.
         .testTarget(
-            name: "EtcdStorageTests", dependencies: ["CPlatform", "EtcdStorage", "Proving", "drydock", crypto, system], swiftSettings: strict),
+            name: "EtcdStorageTests",
+            dependencies: ["CPlatform", "EtcdStorage", "Maintenance", "ProtobufWire", "Proving", "drydock", crypto, system], swiftSettings: strict),
         .testTarget(name: "MaintenanceTests", dependencies: ["Maintenance"], swiftSettings: strict),
         .testTarget(name: "KubernetesAPITests", dependencies: ["KubernetesAPI", "Maintenance"], swiftSettings: strict),
         .testTarget(
@@ -154,7 +156,8 @@ let package = Package(
         .testTarget(name: "JournalTests", dependencies: ["Journal", "Maintenance", "Proving"], swiftSettings: strict),
         .testTarget(
             name: "EtcdTests",
-            dependencies: ["ClusterPKI", "Etcd", "Proving", nioCore, .product(name: "NIOEmbedded", package: "swift-nio")], swiftSettings: strict),
+            dependencies: ["ClusterPKI", "Etcd", "Maintenance", "Proving", nioCore, .product(name: "NIOEmbedded", package: "swift-nio")],
+            swiftSettings: strict),
         .testTarget(
             name: "OperationsTests", dependencies: ["Etcd", "EtcdStorage", "Journal", "Maintenance", "Operations", "Proving", "drydock", system],
             swiftSettings: strict),

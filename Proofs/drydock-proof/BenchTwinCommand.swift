@@ -114,13 +114,8 @@ struct BenchTwinCommand: AsyncParsableCommand {
             plan.returns = true
             let made = try plan.make(try await ClusterFacts.read(client), at: time.now())
             let settings = NodeRunSettings(options: plan.options, maxUnavailable: plan.maxUnavailable)
-            let json = String(decoding: try JSONEncoder().encode(settings), as: UTF8.self)
-            return try await DrainDesk.working(client, settings, discovery: try await client.discover()) { desk in
-                try await Runner(
-                    operation: NodeRun(client: client, settings: settings, desk: desk), journal: journal, gate: Gate(), patience: .seconds(600),
-                    time: time,
-                    notify: { _ in }
-                ).begin(made.plan, settings: json)
+            return try await NodeRun.working(client, settings, journal: journal, gate: settings.gate(time)) { runner, _ in
+                try await runner.begin(made.plan, settings: settings.json())
             }
         }
         guard case .ended(let result) = outcome else { throw LocalEtcdCluster.Failure(description: "the rehearsal did not end: \(outcome)") }

@@ -45,7 +45,7 @@ package struct TwinFaults: Sendable, Equatable {
     package var expired = 0.0
     /// How long each answer takes, seconds.
     package var latency = 0.0
-    /// Nodes that do not come back once they are not ready.
+    /// Nodes whose kubelets never live.
     package var lostNodes: Set<String> = []
 
     package init() {}

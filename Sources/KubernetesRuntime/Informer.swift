@@ -110,25 +110,19 @@ package final class Informer<Value: Sendable>: Sendable {
     package var interruption: String? { state.withLock { $0.interruption } }
 }
 
-/// What every object says of itself, in the small form that metadata-only informers keep.
+/// What every object says of itself, in the small form that metadata-only informers keep: as bytes, and read when somebody asks.
 package struct ObjectMetadata: Sendable, Equatable {
-    package var uid: String
-    package var resourceVersion: String
-    package var labels: JSON
-    package var annotations: JSON
-    package var ownerReferences: JSON
-    package var deletionTimestamp: String?
+    private let bytes: [UInt8]
 
     /// Managed fields and the last applied configuration are left out: they are most of the bytes, and no reader of metadata needs them.
-    package init(_ json: JSON) {
-        let metadata = json["metadata"]
-        uid = metadata["uid"].string ?? ""
-        resourceVersion = metadata["resourceVersion"].string ?? ""
-        labels = metadata["labels"]
-        var annotations = metadata["annotations"]
-        annotations["kubectl.kubernetes.io/last-applied-configuration"] = .null
-        self.annotations = annotations
-        ownerReferences = metadata["ownerReferences"]
-        deletionTimestamp = metadata["deletionTimestamp"].string
+    package init(_ object: JSON) {
+        var metadata = object["metadata"]
+        for name in ["managedFields", "selfLink", "name", "namespace"] { metadata[name] = .null }
+        if !metadata["annotations"].isNull { metadata["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] = .null }
+        // No larger than it is.
+        bytes = metadata.bytes().withUnsafeBufferPointer { Array($0) }
     }
+
+    /// `metadata`, without name and namespace, by which it is kept.
+    package var json: JSON { (try? JSON(parsing: bytes)) ?? .null }
 }

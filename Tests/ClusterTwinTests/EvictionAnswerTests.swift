@@ -17,7 +17,7 @@ struct EvictionAnswerTests {
         self.twin = twin
         client = KubernetesClient(transport: TwinTransport(twin, time: .system), retry: .never, rate: nil)
         twin.addNodes(1)
-        func pod(_ name: String, _ app: String, more: JSON = .object(JSONObject()), change: (inout JSON) -> Void = { _ in }) throws {
+        func pod(_ name: String, _ app: String, change: (inout JSON) -> Void = { _ in }) throws {
             var pod: JSON = [
                 "apiVersion": "v1", "kind": "Pod", "metadata": ["name": .string(name), "labels": ["app": .string(app)]],
                 "spec": ["containers": [["name": "main", "image": "k8s.gcr.io/pause:3.2"]]],

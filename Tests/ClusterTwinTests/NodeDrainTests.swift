@@ -5,7 +5,7 @@ import Maintenance
 import Proving
 import Testing
 
-/// `drydock node` against a served twin.
+/// `drydock node` against a served twin; `RealClusterTests` does the same against a real server.
 @Suite(.timeLimit(.minutes(10)))
 struct NodeDrainTests {
     private struct Desk: Sendable {

@@ -2,6 +2,7 @@ import Etcd
 import Foundation
 import Proving
 import Testing
+import Maintenance
 
 /// The runs whose every boundary and every step is disturbed.
 enum DisturbedRun: String, CaseIterable, Sendable {

@@ -4,6 +4,7 @@ import Foundation
 import Proving
 import SystemPackage
 import Testing
+import Maintenance
 
 /// Whether nothing stands under `path` or beside it but what a later run removes by itself.
 private func nothingStands(at path: String) -> Bool { !FileManager.default.fileExists(atPath: path) }

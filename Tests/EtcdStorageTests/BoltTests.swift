@@ -5,6 +5,8 @@ import SystemPackage
 import Testing
 
 @testable import EtcdStorage
+import Maintenance
+import ProtobufWire
 
 /// Makes databases with our writer, entry by entry.
 private func database(pageSize: Int = 4096, _ buckets: [(String, [BoltEntry])]) throws -> [UInt8] {

@@ -3,6 +3,7 @@ import Proving
 import Testing
 
 @testable import EtcdStorage
+import Maintenance
 
 @Suite struct ChecksumTests {
     @Test func `CRC-32C of the standard's check string is the standard's value`() {

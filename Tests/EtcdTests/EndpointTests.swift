@@ -1,6 +1,7 @@
 import Etcd
 import Proving
 import Testing
+import Maintenance
 
 @Suite struct EndpointTests {
     @Test(arguments: [

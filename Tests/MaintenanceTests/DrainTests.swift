@@ -101,7 +101,7 @@ struct DrainMachineTests {
     @Test func `Unready pods go first, and others as the budget has room`() {
         var machine = DrainMachine(options: .init())
         let pods = [pod("p1"), pod("p2"), pod("p3", ready: false)] + (0..<2).map { pod("q\($0)", on: "n2") }
-        for pod in pods { machine.apply(pod, at: start) }
+        for pod in pods { machine.apply(pod) }
         machine.apply(budget("b", max: 1, healthy: 4, expected: 4))
         _ = machine.begin("n1", present: Array(pods.prefix(3)), at: start)
         #expect(machine.step(at: start).evictions.map(\.name.name) == ["p3", "p1"], "one from the budget, and the one that it does not hold")
@@ -118,16 +118,16 @@ struct DrainMachineTests {
     @Test func `A node is drained when its pods are gone and others are ready in their place`() {
         var machine = DrainMachine(options: .init())
         let pods = [pod("p1"), pod("p2", on: "n2")]
-        machine.apply(pods[1], at: start)
+        machine.apply(pods[1])
         _ = machine.begin("n1", present: [pods[0]], at: start)
         #expect(machine.step(at: start).evictions.count == 1)
         machine.answered("uid-p1", .accepted, at: start)
-        machine.remove("uid-p1", at: start)
-        machine.apply(pod("p3", on: "n2", ready: false), at: start)
+        machine.remove("uid-p1")
+        machine.apply(pod("p3", on: "n2", ready: false))
         #expect(machine.step(at: start).finished.isEmpty && machine.progress(of: "n1")?.unsettled == 1)
-        machine.apply(pod("p3", on: "n2"), at: start)
+        machine.apply(pod("p3", on: "n2"))
         let finished = machine.step(at: start).finished
-        #expect(finished.map(\.node) == ["n1"] && finished.first?.result == .drained(pods: 1, remarks: []) && machine.isIdle)
+        #expect(finished.map(\.node) == ["n1"] && finished.first?.result == .drained(pods: 1, remark: nil) && machine.isIdle)
     }
 
     @Test func `Two budgets on one pod fail it, the time-out names what was waited for`() {

@@ -1,3 +1,5 @@
+package import Maintenance
+
 /// A way in which a file gets damaged.
 package enum Damage: String, Sendable, CaseIterable {
     case bitFlip = "single-bit flips"

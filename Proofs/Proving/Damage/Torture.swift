@@ -2,6 +2,7 @@ internal import Crypto
 internal import EtcdStorage
 package import Foundation
 internal import SystemPackage
+internal import Maintenance
 
 /// Damages a sound file again and again, and counts how often the check reports it.
 package struct Torture: Sendable {

@@ -95,14 +95,10 @@ package struct RandomDrain: Sendable {
         let time = rehearsal.time
         return rehearsal.run(killedAfter: killedAfter) {
             let client = KubernetesClient(transport: TwinTransport(twin, time: time), rate: nil, time: time)
-            let discovery = try await client.discover()
-            return try await DrainDesk.working(client, settings, discovery: discovery) { desk in
-                let runner = Runner(
-                    operation: NodeRun(client: client, settings: settings, desk: desk), journal: journal, gate: settings.gate(at: time.now()),
-                    patience: .seconds(settings.patienceSeconds), time: time, notify: { _ in })
+            return try await NodeRun.working(client, settings, journal: journal, gate: settings.gate(time)) { runner, _ in
                 if let id { return try await runner.resume(id, on: try await client.clusterSubject(), takingLock: true) }
                 let made = try plan.make(try await ClusterFacts.read(client), at: time.now())
-                return try await runner.begin(made.plan, settings: String(decoding: try JSONEncoder().encode(settings), as: UTF8.self))
+                return try await runner.begin(made.plan, settings: settings.json())
             }
         }
     }

@@ -24,6 +24,9 @@ package struct RealKubernetes: Sendable {
     package static let missing =
         "KUBEBUILDER_ASSETS names no folder with etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kubemark"
 
+    /// Where nobody names the programs the tests with them are skipped, with the reason.
+    package static var mayRun: Bool { assets != nil }
+
     package var kubectl: String { folder.appendingPathComponent("kubectl").path }
 
     /// Starts a cluster with `nodes` hollow nodes named `worker-1` and so on, runs `body` when they are ready, and ends everything afterwards.
@@ -37,7 +40,12 @@ package struct RealKubernetes: Sendable {
         do {
             outcome = .success(try await start(assets, state, nodes, &processes, body: body))
         } catch {
-            let last = processes.filter { !$0.isRunning }.map { String($0.errorsSoFar.suffix(1500)) }
+            // Go's servers say why in a line of its own, before a page of stacks.
+            let last = processes.filter { !$0.isRunning }.map { process in
+                let lines = process.errorsSoFar.split(separator: "\n")
+                return (lines.filter { $0.hasPrefix("F") || $0.hasPrefix("Error") || $0.hasPrefix("panic") } + lines.suffix(3)).joined(
+                    separator: "\n")
+            }
             outcome = .failure(
                 last.isEmpty ? error : LocalEtcdCluster.Failure(description: "\(error)\na server ended: \(last.joined(separator: "\n"))"))
         }
@@ -68,14 +76,16 @@ package struct RealKubernetes: Sendable {
         try writer.write(admin, as: "admin", to: pki)
         // Tokens of service accounts are signed with any key.
         try writer.write(authority.issue(CertificateRequest(commonName: "service accounts", usages: [.client])), as: "sa", to: pki)
+        func file(_ name: String) -> String { pki.appendingPathComponent(name).path }
+        // Absolute: kubemark looks for relative paths where it was started.
         let kubeconfig = state.appendingPathComponent("admin.conf")
         try Data(
             """
             apiVersion: v1
             kind: Config
             current-context: real
-            clusters: [{name: real, cluster: {server: "https://127.0.0.1:\(api)", certificate-authority: pki/ca.crt}}]
-            users: [{name: admin, user: {client-certificate: pki/admin.crt, client-key: pki/admin.key}}]
+            clusters: [{name: real, cluster: {server: "https://127.0.0.1:\(api)", certificate-authority: "\(file("ca.crt"))"}}]
+            users: [{name: admin, user: {client-certificate: "\(file("admin.crt"))", client-key: "\(file("admin.key"))"}}]
             contexts: [{name: real, context: {cluster: real, user: admin}}]
 
             """.utf8
@@ -83,7 +93,6 @@ package struct RealKubernetes: Sendable {
         func run(_ program: String, _ arguments: [String]) throws {
             processes.append(try CommandRun.Running(assets.appendingPathComponent(program).path, arguments, environment: ["KUBECONFIG": ""]))
         }
-        func file(_ name: String) -> String { pki.appendingPathComponent(name).path }
         try run(
             "etcd",
             [
@@ -97,14 +106,14 @@ package struct RealKubernetes: Sendable {
             [
                 "--etcd-servers", "http://127.0.0.1:\(etcdClient)", "--bind-address", "127.0.0.1", "--advertise-address", "127.0.0.1",
                 "--secure-port", "\(api)", "--service-cluster-ip-range", "10.96.0.0/12", "--client-ca-file", file("ca.crt"), "--tls-cert-file",
-                file("apiserver.crt"), "--tls-private-key-file", file("apiserver.key"), "--service-account-key-file", file("sa.key"),
+                file("apiserver.crt"), "--tls-private-key-file", file("apiserver.key"), "--service-account-key-file", file("sa.crt"),
                 "--service-account-signing-key-file", file("sa.key"), "--service-account-issuer", "https://kubernetes.default.svc",
                 "--authorization-mode", "Node,RBAC", "--allow-privileged", "--cert-dir", pki.path,
             ])
         var access = try Kubeconfig(paths: [kubeconfig.path], mustExist: true).access(environment: [:])
         access.context = nil
         return try await KubernetesClient.connected(access) { client in
-            try await until("the API server serves") { _ = try await client.send(APIRequest(.get, "/readyz")) }
+            try await until("the API server serves", processes) { _ = try await client.send(APIRequest(.get, "/readyz")) }
             let common = [
                 "--kubeconfig", kubeconfig.path, "--authentication-kubeconfig", kubeconfig.path, "--authorization-kubeconfig", kubeconfig.path,
             ]
@@ -121,16 +130,20 @@ package struct RealKubernetes: Sendable {
                     "--bind-address", "127.0.0.1", "--secure-port", "\(scheduler)", "--port", "0", "--leader-elect=false", "--kube-api-qps", "300",
                     "--kube-api-burst", "400", "--cert-dir", pki.path,
                 ])
+            // One after the other: their fake runtimes share a socket, which two that begin at once take from each other.
             for index in 0..<nodes {
+                let name = "worker-\(index + 1)"
+                let (port, readOnlyPort) = (ports[5 + 2 * index], ports[6 + 2 * index])
                 try run(
                     "kubemark",
                     [
-                        "--morph", "kubelet", "--name", "worker-\(index + 1)", "--kubeconfig", kubeconfig.path, "--kubelet-port",
-                        "\(ports[5 + 2 * index])",
-                        "--kubelet-read-only-port", "\(ports[6 + 2 * index])",
+                        "--morph", "kubelet", "--name", name, "--kubeconfig", kubeconfig.path, "--kubelet-port", "\(port)",
+                        "--kubelet-read-only-port",
+                        "\(readOnlyPort)",
                     ])
+                try await until("\(name) registers", processes) { _ = try await client.get(.nodes, .init("", name)) }
             }
-            try await until("\(nodes) nodes are ready") {
+            try await until("\(nodes) nodes are ready", processes) {
                 let ready = try await client.list(Node.self).count(where: \.isReady)
                 guard ready >= nodes else { throw LocalEtcdCluster.Failure(description: "\(ready) are") }
                 // Pods need their namespace's account.
@@ -140,12 +153,14 @@ package struct RealKubernetes: Sendable {
         }
     }
 
-    /// Tries until it goes well, for a minute and a half.
-    private static func until(_ what: String, _ look: () async throws -> Void) async throws {
+    /// Tries until it goes well, for a minute and a half, as long as the servers live.
+    private static func until(_ what: String, _ processes: [CommandRun.Running], _ look: () async throws -> Void) async throws {
         let limit = ContinuousClock.now + .seconds(90)
         while true {
             do { return try await look() } catch {
-                guard ContinuousClock.now < limit else { throw LocalEtcdCluster.Failure(description: "it did not come about that \(what): \(error)") }
+                guard ContinuousClock.now < limit, processes.allSatisfy(\.isRunning) else {
+                    throw LocalEtcdCluster.Failure(description: "it did not come about that \(what): \(error)")
+                }
                 try await Task.sleep(for: .milliseconds(200))
             }
         }

@@ -1,4 +1,5 @@
 package import Etcd
+internal import Maintenance
 
 /// Keys and values like those of Kubernetes, drawn from a seed.
 package struct SampleData: Sendable {

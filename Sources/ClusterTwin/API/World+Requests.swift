@@ -73,10 +73,15 @@ extension World {
 
     private func success(_ status: Int, _ body: JSON) -> TwinReply { .value(APIResponse(status: status, body: body)) }
 
+    /// A word of the server that something was done, with what else it says.
+    private static func status(_ more: JSON = .object(JSONObject())) -> JSON {
+        (["kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Success"] as JSON).merging(more)
+    }
+
     private func success(of kind: Kind, _ name: ObjectName, uid: String) -> JSON {
         var details: JSON = ["name": .string(name.name), "kind": .string(kind.resource.plural), "uid": .string(uid)]
         if !kind.resource.group.isEmpty { details["group"] = .string(kind.resource.group) }
-        return ["kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Success", "details": details]
+        return Self.status(["details": details])
     }
 
     private func body(_ request: APIRequest, _ kind: Kind, _ path: ResourcePath) throws(APIStatus) -> JSON {
@@ -176,7 +181,7 @@ extension World {
             guard let object = object(kind.key, name), labels.matches(object["metadata"]["labels"].strings), fields.matches(object) else { continue }
             _ = try delete(kind.key, name, options(request))
         }
-        return success(200, ["kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Success"])
+        return success(200, Self.status())
     }
 
     // MARK: Watches
@@ -292,7 +297,7 @@ extension World {
             }
             guard body["metadata"]["name"].string == name.name else { throw .badRequest("name in URL does not match name in Eviction object") }
             try evict(name, body, dryRun: isDryRun)
-            return success(201, ["kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Success", "code": 201])
+            return success(201, Self.status(["code": 201]))
         case (.pods, "binding", .post):
             guard let node = request.body?["target"]["name"].string, object(.nodes, ObjectName("", node)) != nil else {
                 throw .badRequest("the target is no node")
@@ -302,7 +307,7 @@ extension World {
                 throw .conflict(.pods, name.name, "pod \(name.name) is already assigned to node \"\(pod.node ?? "")\"")
             }
             bind(name, to: node)
-            return success(201, ["kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Success", "code": 201])
+            return success(201, Self.status(["code": 201]))
         case (.pods, "log", .get):
             guard let pod = pods[name] else { throw .notFound(.pods, name: name.name) }
             guard pod.node != nil else { throw .badRequest("pod \(name.name) does not have a host assigned") }

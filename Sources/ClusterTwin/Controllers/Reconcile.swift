@@ -158,7 +158,7 @@ extension World {
         status["conditions"] = .array(conditions)
     }
 
-    static func owner(_ object: JSON, _ kind: Kind?) -> JSON {
+    static func owner(_ object: JSON) -> JSON {
         [
             "apiVersion": object["apiVersion"], "kind": object["kind"], "name": object["metadata"]["name"], "uid": object["metadata"]["uid"],
             "controller": true, "blockOwnerDeletion": true,
@@ -170,7 +170,7 @@ extension World {
         var pod: JSON = ["apiVersion": "v1", "kind": "Pod"]
         pod["metadata"]["labels"] = template["metadata"]["labels"]
         pod["metadata"]["annotations"] = template["metadata"]["annotations"]
-        pod["metadata"]["ownerReferences"] = [Self.owner(owner, nil)]
+        pod["metadata"]["ownerReferences"] = [Self.owner(owner)]
         pod["metadata"]["namespace"] = .string(namespace)
         if let name {
             pod["metadata"]["name"] = .string(name)

@@ -188,6 +188,7 @@ extension World {
         let old = before.map { Node($0).facts }
         if old != facts { capacity.set(facts) }
         if before == nil {
+            if faults.lostNodes.contains(name) { deadNodes.insert(name) }
             heartbeats[name] = now
             schedule(options.leaseSeconds * random.unit(), .heartbeat(node: name))
             for set in sortedNames(.daemonSets) { enqueue(.daemonSet(set)) }
@@ -275,7 +276,7 @@ extension World {
 
     /// A node's kubelet dies, or lives again.
     mutating func setAlive(_ node: String, _ isAlive: Bool) {
-        if isAlive {
+        if isAlive, !faults.lostNodes.contains(node) {
             deadNodes.remove(node)
             heartbeat(node)
         } else {

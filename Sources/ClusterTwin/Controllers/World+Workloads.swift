@@ -71,7 +71,7 @@ extension World {
         set["metadata"]["namespace"] = deployment["metadata"]["namespace"]
         set["metadata"]["labels"] = template["metadata"]["labels"]
         set["metadata"]["annotations"][Self.revision] = .string("\(revision)")
-        set["metadata"]["ownerReferences"] = [Self.owner(deployment, nil)]
+        set["metadata"]["ownerReferences"] = [Self.owner(deployment)]
         set["spec"] = ["replicas": 0, "selector": selector, "template": template]
         return try? create(.replicaSets, set, namespace: deployment["metadata"]["namespace"].string ?? "")
     }

@@ -36,6 +36,9 @@ package final class Rehearsal: Sendable {
         RunTime(now: { [twin] in twin.now }, sleep: { [weak self] in try await self?.sleep($0) })
     }
 
+    /// Returns when so much of the cluster's time has passed, which takes none of ours.
+    package func letPass(seconds: Double) async throws { try await sleep(.seconds(seconds)) }
+
     /// Runs `body` to its end.
     /// - Parameters:
     ///   - jobs: after how many jobs it is stopped dead; nil for never.

@@ -3,6 +3,7 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import KubernetesAPI
 internal import Logging
+internal import Maintenance
 internal import NIOCore
 internal import ServiceLifecycle
 internal import Synchronization
@@ -163,8 +164,7 @@ final class TwinDrive: Sendable {
 
     /// The time in the cluster.
     private var now: Date {
-        let passed = (ContinuousClock.now - began).components
-        return start.addingTimeInterval((Double(passed.seconds) + Double(passed.attoseconds) / 1e18) * speed)
+        start.addingTimeInterval((ContinuousClock.now - began).seconds * speed)
     }
 
     func catchUp(_ twin: Twin) { twin.advance(to: now) }

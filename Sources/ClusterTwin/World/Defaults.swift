@@ -1,3 +1,4 @@
+internal import Foundation
 internal import KubernetesAPI
 
 /// What the API server adds to objects that do not say it (k8s.io/kubernetes/pkg/apis/*/defaults.go), as far as something here looks at it.
@@ -66,7 +67,7 @@ enum Defaults {
         case KindKey(group: "", plural: "secrets"):
             set(&object, "type", "Opaque")
             for entry in object["stringData"].object?.members ?? [] {
-                object["data"][entry.name] = .string(base64(Array((entry.value.string ?? "").utf8)))
+                object["data"][entry.name] = .string(Data((entry.value.string ?? "").utf8).base64EncodedString())
             }
             object["stringData"] = .null
         default: break
@@ -139,16 +140,5 @@ enum Defaults {
             }
         }
         return isGuaranteed ? "Guaranteed" : "Burstable"
-    }
-
-    private static func base64(_ bytes: [UInt8]) -> String {
-        let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
-        var text = ""
-        for start in stride(from: 0, to: bytes.count, by: 3) {
-            let group = bytes[start..<min(start + 3, bytes.count)]
-            let value = group.reduce(0) { $0 << 8 | Int($1) } << (8 * (3 - group.count))
-            for index in 0..<4 { text.append(index <= group.count ? letters[value >> (18 - 6 * index) & 63] : "=") }
-        }
-        return text
     }
 }

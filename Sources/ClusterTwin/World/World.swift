@@ -9,7 +9,7 @@ struct World {
     /// The time in the cluster.
     private(set) var now: Date
     /// Seeded: the same requests at the same times give the same cluster.
-    var random: SeededGenerator
+    var random: SplitMix
     private(set) var revision: Int64 = 1000
     private(set) var kinds: [KindKey: Kind] = [:]
     private(set) var tables: [KindKey: Table] = [:]
@@ -38,7 +38,7 @@ struct World {
     init(options: TwinOptions) {
         self.options = options
         now = options.start
-        random = SeededGenerator(seed: options.seed)
+        random = SplitMix(seed: options.seed)
         faults = options.faults
         for var kind in Kind.builtIn {
             // policy/v1 came with 1.21, and evictions in it with 1.22.
@@ -264,22 +264,4 @@ struct Coverage: Sendable {
 struct ObjectPlace: Hashable, Sendable {
     var key: KindKey
     var name: ObjectName
-}
-
-/// A pseudo-random sequence that its seed determines (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator, Sendable {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var value = state
-        value = (value ^ value >> 30) &* 0xbf58_476d_1ce4_e5b9
-        value = (value ^ value >> 27) &* 0x94d0_49bb_1331_11eb
-        return value ^ value >> 31
-    }
-
-    /// 0 to 1.
-    mutating func unit() -> Double { Double(next() >> 11) * 0x1p-53 }
 }

@@ -43,7 +43,9 @@ struct DrainReport: Encodable {
         let forecast = made.forecast
         plan = made.plan
         nodes = forecast.nodes.map { NodeRow(node: $0.node, pods: $0.pods, beginsAfterSeconds: $0.begins, endsAfterSeconds: $0.ends) }
-        pods = forecast.pods.map { PodRow(pod: $0.pod.description, node: $0.node, evictedAfterSeconds: $0.evictedAfter, waitsFor: $0.waitsFor) }
+        pods = forecast.pods.map {
+            PodRow(pod: $0.pod.description, node: $0.node, evictedAfterSeconds: $0.evictedAfter, waitsFor: $0.waitsFor?.description)
+        }
         blocked = forecast.blocked.map { BlockedRow(pod: $0.pod.description, node: $0.node, reason: $0.reason, remedy: $0.remedy) }
         unplaced = forecast.unplaced.map { UnplacedRow(pod: $0.pod.description, reason: $0.reason) }
         seconds = forecast.seconds

@@ -1,6 +1,4 @@
 internal import ArgumentParser
-internal import Foundation
-internal import KubernetesAPI
 internal import KubernetesClient
 internal import Operations
 
@@ -16,17 +14,8 @@ struct NodeCordonCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await KubernetesClient.connected(try kubernetes.access) { client in
-            let mark = CordonMark(mark: UUID().uuidString, by: CordonMark.currentUser, at: Date(), reason: reason)
-            var rows: [NodeChange] = []
-            for node in try await selection.nodes(client) {
-                if node.isUnschedulable {
-                    rows.append(NodeChange(node: node.name, change: "already cordoned", detail: CordonMark(node)?.text))
-                } else {
-                    if !dryRun { try await client.cordon(node, mark) }
-                    rows.append(NodeChange(node: node.name, change: dryRun ? "would be cordoned" : "cordoned"))
-                }
-            }
-            try output.emit(rows) { NodeChange.text(rows) }
+            let changes = try await Cordoning(client: client, isRehearsal: dryRun).cordon(try await selection.nodes(client), reason: reason)
+            try output.emit(changes) { changes.text }
         }
     }
 }
@@ -44,34 +33,13 @@ struct NodeUncordonCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await KubernetesClient.connected(try kubernetes.access) { client in
-            var rows: [NodeChange] = []
-            var refused = false
-            for node in try await selection.nodes(client) {
-                guard node.isUnschedulable else {
-                    rows.append(NodeChange(node: node.name, change: "takes pods already"))
-                    continue
-                }
-                guard force || CordonMark(node) != nil else {
-                    refused = true
-                    rows.append(NodeChange(node: node.name, change: "refused", detail: "drydock did not cordon it; --force opens it all the same"))
-                    continue
-                }
-                if !dryRun { try await client.uncordon(node) }
-                rows.append(NodeChange(node: node.name, change: dryRun ? "would be uncordoned" : "uncordoned", detail: CordonMark(node)?.text))
-            }
-            try output.emit(rows) { NodeChange.text(rows) }
-            if refused { throw Outcome(status: .refused) }
+            let changes = try await Cordoning(client: client, isRehearsal: dryRun).uncordon(try await selection.nodes(client), force: force)
+            try output.emit(changes) { changes.text }
+            if changes.contains(where: \.isRefused) { throw Outcome(status: .refused) }
         }
     }
 }
 
-/// What was done to a node.
-struct NodeChange: Encodable {
-    var node: String
-    var change: String
-    var detail: String?
-
-    static func text(_ rows: [NodeChange]) -> String {
-        rows.map { "node/\($0.node) \($0.change)\($0.detail.map { " (\($0))" } ?? "")" }.joined(separator: "\n")
-    }
+extension [NodeChange] {
+    fileprivate var text: String { map { "node/\($0.node) \($0.change)\($0.detail.map { " (\($0))" } ?? "")" }.joined(separator: "\n") }
 }

@@ -60,14 +60,7 @@ struct NodeDrainCommand: AsyncParsableCommand {
 
     @Option(help: ArgumentHelp("Why; it is written on the node.", valueName: "text")) var reason: String?
 
-    @Option(
-        help: ArgumentHelp("Begin steps only inside this window, such as \"Sat,Sun 01:00-05:00 Europe/Berlin\".", valueName: "window"),
-        transform: { try Window($0) })
-    var window: Window?
-
-    @Option(help: ArgumentHelp("Begin no step that may not end within this time of the start.", valueName: "duration"))
-    var maxDuration: DurationArgument?
-
+    @OptionGroup(title: "Run") var gate: GateOptions
     @OptionGroup(title: "Kubernetes") var kubernetes: KubernetesOptions
     @OptionGroup(title: "Output") var output: OutputOptions
 
@@ -93,8 +86,7 @@ struct NodeDrainCommand: AsyncParsableCommand {
         let settings = NodeRunSettings(
             kubeconfigs: kubernetes.files, context: kubernetes.context, options: options, podSelector: podSelector?.selector,
             gracePeriodSeconds: gracePeriod < 0 ? nil : gracePeriod, maxUnavailable: maxUnavailable?.value, respectsQuorum: respectQuorum,
-            window: window,
-            maxSeconds: maxDuration?.duration.seconds, reason: reason)
+            window: gate.window, maxSeconds: gate.maxSeconds, reason: reason)
         try await KubernetesClient.connected(try kubernetes.access) { client in
             var plan = NodeDrainPlan(nodes: try await selection.nodes(client).map(\.name))
             plan.options = options

@@ -1,6 +1,4 @@
 internal import ArgumentParser
-internal import Foundation
-internal import KubernetesAPI
 internal import KubernetesClient
 internal import Maintenance
 internal import Operations
@@ -15,32 +13,9 @@ struct NodeStatusCommand: AsyncParsableCommand {
     @OptionGroup(title: "Kubernetes") var kubernetes: KubernetesOptions
     @OptionGroup(title: "Output") var output: OutputOptions
 
-    private struct Row: Encodable {
-        var node: String
-        var isReady: Bool
-        var isSchedulable: Bool
-        var cordoned: String?
-        var roles: [String]
-        var zone: String
-        var version: String
-        var pods: Int
-        /// Pods whose budget has no room now.
-        var held: Int
-    }
-
     func run() async throws {
         try await KubernetesClient.connected(try kubernetes.access) { client in
-            let facts = try await ClusterFacts.read(client)
-            let pods = Dictionary(grouping: facts.pods.filter { !$0.isFinished }) { $0.node ?? "" }
-            let labels = selector?.selector ?? .everything
-            let rows = facts.nodes.filter { labels.matches($0.labels) }.sorted { $0.name < $1.name }.map { node in
-                let own = pods[node.name] ?? []
-                let held = own.count { pod in facts.budgets.contains { $0.covers(pod) && $0.answer(to: pod) == .exhausted } }
-                return Row(
-                    node: node.name, isReady: node.isReady, isSchedulable: !node.isUnschedulable,
-                    cordoned: node.isUnschedulable ? CordonMark(node)?.text ?? "by others" : nil, roles: node.roles, zone: node.zone,
-                    version: node.kubeletVersion, pods: own.count, held: held)
-            }
+            let rows = try await ClusterFacts.read(client).nodeStatuses(selector?.selector ?? .everything)
             try output.emit(rows) {
                 var table = TextTable(["NODE", "READY", "TAKES PODS", "ROLES", "ZONE", "VERSION", "PODS", "HELD", "CORDONED"], alignedRight: [6, 7])
                 for row in rows {

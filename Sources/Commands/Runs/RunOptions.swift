@@ -8,13 +8,7 @@ struct RunOptions: ParsableArguments {
     @Flag(help: "Print the plan, and do nothing.")
     var dryRun = false
 
-    @Option(
-        help: ArgumentHelp("Begin steps only inside this window, such as \"Sat,Sun 01:00-05:00 Europe/Berlin\".", valueName: "window"),
-        transform: { try Window($0) })
-    var window: Window?
-
-    @Option(help: ArgumentHelp("Begin no step that may not end within this time of the start.", valueName: "duration"))
-    var maxDuration: DurationArgument?
+    @OptionGroup var gate: GateOptions
 
     @Flag(help: "Do what the quorum arithmetic refuses.")
     var acceptRisk = false

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import ClusterTwin
 internal import Foundation
 internal import KubernetesAPI
+internal import Maintenance
 internal import Operations
 internal import Yams
 
@@ -55,7 +56,6 @@ struct TwinCommand: ParsableCommand {
             server.twin.addNodes(nodes, controlPlanes: controlPlanes)
             if pods > 0 { try server.twin.populate(pods: pods, size: 10) }
             for file in files { try load(file, into: server.twin) }
-            for node in options.faults.lostNodes { server.twin.setAlive(node, false) }
             // Serving ends when somebody ends it, and that is no failure.
             do { try await serve(server) } catch is CancellationError {} catch  where Task.isCancelled {}
         }
@@ -135,8 +135,7 @@ struct FaultArgument: ExpressibleByArgument {
         case ("expired", let share?): apply = { $0.expired = share }
         case ("latency", _):
             guard let duration = DurationArgument(argument: parts[1]) else { return nil }
-            let seconds = Double(duration.duration.components.seconds) + Double(duration.duration.components.attoseconds) / 1e18
-            apply = { $0.latency = seconds }
+            apply = { $0.latency = duration.duration.seconds }
         case ("dead-node", _):
             let name = parts[1]
             apply = { $0.lostNodes.insert(name) }

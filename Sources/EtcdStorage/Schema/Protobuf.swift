@@ -60,30 +60,3 @@ struct ProtobufReader {
         }
     }
 }
-
-/// Writes the protobuf wire format, in the order of the calls: etcd's files must come out byte for byte.
-struct ProtobufWriter {
-    private(set) var bytes: [UInt8] = []
-
-    private mutating func varint(_ value: UInt64) {
-        var rest = value
-        while rest >= 0x80 {
-            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-            rest >>= 7
-        }
-        bytes.append(UInt8(rest))
-    }
-
-    /// Writes a varint field, zero or not.
-    mutating func varint(_ field: Int, _ value: UInt64) {
-        varint(UInt64(field) << 3)
-        varint(value)
-    }
-
-    /// Writes a length-delimited field.
-    mutating func bytes(_ field: Int, _ value: [UInt8]) {
-        varint(UInt64(field) << 3 | 2)
-        varint(UInt64(value.count))
-        bytes += value
-    }
-}

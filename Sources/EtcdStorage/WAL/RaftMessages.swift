@@ -1,3 +1,5 @@
+internal import ProtobufWire
+
 // The messages inside WAL records and .snap files (raftpb, walpb, etcdserverpb): read strictly, written as etcd up to 3.6 does,
 // with every field, zero or not.
 

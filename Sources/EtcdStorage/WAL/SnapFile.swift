@@ -1,4 +1,5 @@
 package import SystemPackage
+internal import ProtobufWire
 
 /// A raft snapshot file of a member (`<term>-<index>.snap`): the membership of up to etcd 3.5 lives in it.
 ///

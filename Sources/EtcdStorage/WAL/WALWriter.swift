@@ -1,3 +1,5 @@
+internal import ProtobufWire
+
 /// A record of the write-ahead log (server/storage/wal): its type and data, framed and chained by checksums.
 enum WALRecord {
     enum Kind: UInt64 {

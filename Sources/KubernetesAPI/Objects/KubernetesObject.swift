@@ -8,13 +8,6 @@ package protocol KubernetesObject: Sendable {
     init(_ json: JSON)
 }
 
-/// What an object of any kind says of itself.
-package struct Unstructured: Sendable, Equatable {
-    package var json: JSON
-
-    package init(_ json: JSON) { self.json = json }
-}
-
 /// Who an object belongs to.
 package struct OwnerReference: Sendable, Hashable {
     package var apiVersion: String

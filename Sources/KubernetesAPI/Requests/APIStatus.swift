@@ -81,8 +81,6 @@ package struct APIStatus: Error, CustomStringConvertible, Sendable, Equatable {
     }
 
     package var isNotFound: Bool { code == 404 }
-    package var isConflict: Bool { code == 409 && reason != "AlreadyExists" }
-    package var alreadyExists: Bool { code == 409 && reason == "AlreadyExists" }
     /// The resource version is too old to go on from.
     package var isGone: Bool { code == 410 }
 

@@ -76,7 +76,14 @@ package struct ClusterAccess: Sendable, CustomStringConvertible {
     /// As kubectl finds it: the kubeconfig that is named or found, or else the pod's own account.
     package static func discover(kubeconfig: String?, context: String?, environment: [String: String]) throws(KubernetesError) -> ClusterAccess {
         let paths = Kubeconfig.paths(explicit: kubeconfig, environment: environment)
-        let config = try Kubeconfig(paths: paths, mustExist: kubeconfig != nil)
+        return try discover(paths: paths, mustExist: kubeconfig != nil, context: context, environment: environment)
+    }
+
+    /// - Parameter paths: kubeconfig files; those that are not there are passed over unless they must exist.
+    package static func discover(
+        paths: [String], mustExist: Bool = false, context: String?, environment: [String: String]
+    ) throws(KubernetesError) -> ClusterAccess {
+        let config = try Kubeconfig(paths: paths, mustExist: mustExist)
         if config.paths.isEmpty, context == nil, let pod = inCluster(environment: environment) { return pod }
         guard !config.paths.isEmpty else {
             throw KubernetesError(

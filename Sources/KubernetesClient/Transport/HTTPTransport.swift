@@ -154,19 +154,20 @@ package struct HTTPTransport: KubernetesTransport {
 
     /// Says in our words what goes wrong on the way.
     private func reading<Result>(_ body: () async throws -> Result) async throws -> Result {
-        do { return try await body() } catch let error as KubernetesError { throw error } catch let error as APIStatus { throw error } catch let error
-            as NIOSSLError
-        {
-            throw KubernetesError(.tls, "\(access) cannot be trusted: \(error). Check certificate-authority and the server's name in the kubeconfig.")
-        } catch let error as BoringSSLError {
-            throw KubernetesError(.tls, "\(access) cannot be trusted: \(error). Check certificate-authority in the kubeconfig.")
-        } catch let error as HTTPClientError {
-            if error == .cancelled || Task.isCancelled { throw CancellationError() }
-            throw KubernetesError(.unavailable, "\(access) does not answer: \(error.shortDescription)")
-        } catch let error as NIOConnectionError {
-            throw KubernetesError(.unavailable, "\(access) does not answer: \(error.connectionErrors.first.map { "\($0.error)" } ?? "no address")")
-        } catch  where !(error is CancellationError) && (error is IOError || error is ChannelError) {
-            throw KubernetesError(.unavailable, "the connection to \(access) broke: \(error)")
+        do { return try await body() } catch { throw explain(error) }
+    }
+
+    private func explain(_ error: any Error) -> any Error {
+        switch error {
+        case is NIOSSLError, is BoringSSLError:
+            KubernetesError(.tls, "\(access) cannot be trusted: \(error). Check certificate-authority and the server's name in the kubeconfig.")
+        case let error as HTTPClientError:
+            error == .cancelled || Task.isCancelled
+                ? CancellationError() : KubernetesError(.unavailable, "\(access) does not answer: \(error.shortDescription)")
+        case let error as NIOConnectionError:
+            KubernetesError(.unavailable, "\(access) does not answer: \(error.connectionErrors.first.map { "\($0.error)" } ?? "no address")")
+        case is IOError, is ChannelError: KubernetesError(.unavailable, "the connection to \(access) broke: \(error)")
+        default: error
         }
     }
 

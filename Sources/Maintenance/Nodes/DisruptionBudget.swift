@@ -10,8 +10,12 @@ package struct DisruptionBudget: Sendable, Equatable {
             self.currentHealthy = currentHealthy
             self.desiredHealthy = desiredHealthy
             self.expectedPods = expectedPods
-            disruptionsAllowed = expectedPods > 0 ? max(0, currentHealthy - desiredHealthy) : 0
+            disruptionsAllowed = 0
+            disruptionsAllowed = allowance
         }
+
+        /// How many may go, by the other numbers.
+        package var allowance: Int { expectedPods > 0 ? max(0, currentHealthy - desiredHealthy) : 0 }
     }
 
     package var name: ObjectName

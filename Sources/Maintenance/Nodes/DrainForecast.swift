@@ -8,8 +8,8 @@ package struct DrainForecast: Sendable, Equatable {
         package var node: String
         /// When it is evicted, seconds after the begin; nil when it never is.
         package var evictedAfter: Double?
-        /// What it has to wait for first.
-        package var waitsFor: String?
+        /// The budget that it has to wait for first.
+        package var waitsFor: ObjectName?
     }
 
     package struct Blocked: Sendable, Equatable {
@@ -87,50 +87,63 @@ package struct DrainForecast: Sendable, Equatable {
         var now: Date
         var machine: DrainMachine
         var capacity = ClusterCapacity()
-        var facts: [String: NodeFacts]
+        let facts: [String: NodeFacts]
         var pods: [String: PodFacts] = [:]
-        var budgets: [ObjectName: DisruptionBudget]
+        var podsOfNode: [String: Set<String>] = [:]
         var queue = TimeQueue<Event>()
-        var count = 0
-        var startups: [String: [Double]] = [:]
+        var successors = 0
+        /// How long pods of a controller take to be ready, seconds: the median of those that tell.
+        let startups: [String: Double]
         var waiting: [String]
         var active: Set<String> = []
         var forecast = DrainForecast()
-        var positions: [String: Int] = [:]
-        var originals: [String: (node: String, position: Int)] = [:]
+        /// Where a node's and a pod's outcome stand.
+        var nodePositions: [String: Int] = [:]
+        var podPositions: [String: Int] = [:]
 
         init(_ request: Request, nodes: [NodeFacts], pods: [PodFacts], budgets: [DisruptionBudget], at now: Date) {
             self.request = request
             start = now
             self.now = now
             machine = DrainMachine(options: request.options)
-            facts = Dictionary(nodes.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
-            self.budgets = Dictionary(budgets.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
             waiting = request.nodes.reversed()
+            // All are cordoned at the begin, unless each comes back.
+            let cordoned = request.returns ? [] : Set(request.nodes)
+            facts = Dictionary(nodes.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
+            startups = Dictionary(grouping: pods.filter { $0.startupSeconds != nil && $0.controller != nil }) { $0.controller?.uid ?? "" }.mapValues {
+                let seconds = $0.compactMap(\.startupSeconds).sorted()
+                return max(0.1, seconds[seconds.count / 2])
+            }
             for var node in nodes {
-                // All are cordoned at the begin, unless each comes back.
-                if !request.returns, request.nodes.contains(node.name) { node.isUnschedulable = true }
-                facts[node.name] = node
+                if cordoned.contains(node.name) { node.isUnschedulable = true }
                 capacity.set(node)
             }
-            for budget in budgets { machine.apply(budget) }
+            for var budget in budgets {
+                // The controller will have seen it long before the drain comes to it.
+                budget.isObserved = true
+                machine.apply(budget)
+            }
             for pod in pods {
-                self.pods[pod.uid] = pod
-                machine.apply(pod, at: now)
-                if let node = pod.node, !pod.isFinished {
-                    capacity.bind(pod.uid, namespace: pod.name.namespace, labels: pod.labels, placement: pod.placement, to: node)
-                }
-                if let controller = pod.controller, let seconds = pod.startupSeconds { startups[controller.uid, default: []].append(seconds) }
+                set(pod)
+                // One that is going already goes by itself.
+                if let deletion = pod.deletion { queue.push(.gone(pod.uid), at: max(now, deletion)) }
             }
         }
 
+        private mutating func set(_ pod: PodFacts) {
+            let before = pods.updateValue(pod, forKey: pod.uid)
+            if let node = pod.node, before?.node != node {
+                podsOfNode[node, default: []].insert(pod.uid)
+                if !pod.isFinished {
+                    capacity.bind(pod.uid, namespace: pod.name.namespace, labels: pod.labels, placement: pod.placement, to: node)
+                }
+            }
+            machine.apply(pod)
+        }
+
         mutating func run() -> DrainForecast {
-            var byNode: [String: [PodFacts]] = [:]
-            for pod in pods.values { if let node = pod.node { byNode[node, default: []].append(pod) } }
-            // Pods that are going already go by themselves.
-            for pod in pods.values { if let deletion = pod.deletion { schedule(max(now, deletion), .gone(pod.uid)) } }
             while true {
-                while active.count < request.parallel, let node = waiting.popLast() { begin(node, byNode[node] ?? []) }
+                while active.count < request.parallel, let node = waiting.popLast() { begin(node) }
                 let work = machine.step(at: now)
                 for pod in work.evictions { evict(pod) }
                 for (node, result) in work.finished { finish(node, result) }
@@ -151,126 +164,105 @@ package struct DrainForecast: Sendable, Equatable {
             return forecast
         }
 
-        private mutating func begin(_ node: String, _ present: [PodFacts]) {
-            if request.returns, var node = facts[node] {
-                node.isUnschedulable = true
-                capacity.set(node)
+        private mutating func begin(_ node: String) {
+            if request.returns, var facts = facts[node] {
+                facts.isUnschedulable = true
+                capacity.set(facts)
             }
-            // Those that came to the node since the facts were read belong to it, too.
-            let here = request.returns ? pods.values.filter { $0.node == node } : present.compactMap { pods[$0.uid] }
-            let outcome = machine.begin(node, present: here, at: now)
-            var row = NodeOutcome(node: node, pods: outcome.taken.count, begins: now.timeIntervalSince(start), warning: outcome.warningLine)
+            let outcome = machine.begin(node, present: (podsOfNode[node] ?? []).compactMap { pods[$0] }, at: now)
+            nodePositions[node] = forecast.nodes.count
+            forecast.nodes.append(
+                NodeOutcome(node: node, pods: outcome.taken.count, begins: now.timeIntervalSince(start), warning: outcome.warningLine))
             for (reason, names) in outcome.refusals.sorted(by: { $0.key < $1.key }) {
-                for name in names.sorted() {
-                    forecast.blocked.append(
-                        Blocked(pod: name, node: node, reason: reason, remedy: "allow it by the flag that the reason names, or move the pod by hand"))
-                }
+                for name in names.sorted() { block(name, node, reason, "allow it by the flag that the reason names, or move the pod by hand") }
             }
-            if outcome.refusals.isEmpty {
-                active.insert(node)
-                for pod in outcome.taken {
-                    originals[pod.uid] = (node, forecast.pods.count)
-                    forecast.pods.append(PodOutcome(pod: pod.name, node: node))
-                }
-            } else {
-                row.ends = nil
+            guard outcome.refusals.isEmpty else { return }
+            active.insert(node)
+            for pod in outcome.taken {
+                podPositions[pod.uid] = forecast.pods.count
+                forecast.pods.append(PodOutcome(pod: pod.name, node: node))
             }
-            positions[node] = forecast.nodes.count
-            forecast.nodes.append(row)
         }
 
         private mutating func finish(_ node: String, _ result: DrainMachine.Result) {
             active.remove(node)
-            if case .drained = result { forecast.nodes[positions[node] ?? 0].ends = now.timeIntervalSince(start) }
-            if case .failed(let reason) = result { block(node, reason) }
+            switch result {
+            case .drained: forecast.nodes[nodePositions[node] ?? 0].ends = now.timeIntervalSince(start)
+            case .failed:
+                // Only what two budgets cover fails for good; everything else waits.
+                for pod in (podsOfNode[node] ?? []).compactMap({ pods[$0] }).sorted(by: { $0.name < $1.name }) where podPositions[pod.uid] != nil {
+                    let covering = machine.covering(pod)
+                    guard covering.count > 1, !pod.isTerminating else { continue }
+                    block(pod.name, node, DrainMachine.manyBudgets(covering), "let one budget cover the pod: narrow the selector of the others")
+                }
+            }
             if request.returns, let facts = facts[node] { capacity.set(facts) }
         }
 
-        private mutating func block(_ node: String, _ reason: String) {
-            for (uid, place) in originals where place.node == node {
-                guard let pod = pods[uid] else { continue }
-                let covering = machine.covering(pod)
-                let text = covering.count > 1 ? DrainMachine.manyBudgets(covering) : reason
-                forecast.blocked.append(
-                    Blocked(pod: pod.name, node: node, reason: text, remedy: "let one budget cover the pod: narrow the selector of the others"))
-            }
+        private mutating func block(_ pod: ObjectName, _ node: String, _ reason: String, _ remedy: String) {
+            forecast.blocked.append(Blocked(pod: pod, node: node, reason: reason, remedy: remedy))
         }
 
         private mutating func evict(_ pod: PodFacts) {
-            guard var pod = pods[pod.uid] else { return machine.answered(pod.uid, .gone, at: now) }
-            let covering = DisruptionBudget.ignoresBudgets(pod) || request.options.disablesEviction ? [] : machine.covering(pod)
-            if let budget = covering.first.flatMap({ budgets[$0.name] }),
-                budget.answer(to: pod) == .exhausted || budget.answer(to: pod) == .notObserved
-            {
-                // The controller will have seen it long before the drain comes to it.
-                machine.answered(pod.uid, .blocked("budget \(budget.name)"), at: now)
-                return
+            guard var pod = pods[pod.uid], let node = pod.node else { return machine.answered(pod.uid, .gone, at: now) }
+            if let position = podPositions[pod.uid] {
+                let after = now.timeIntervalSince(start)
+                forecast.pods[position].evictedAfter = after
+                if after > forecast.nodes[nodePositions[node] ?? 0].begins { forecast.pods[position].waitsFor = machine.covering(pod).first?.name }
             }
             let wasHealthy = pod.isHealthy
-            if let place = originals[pod.uid] { forecast.pods[place.position].evictedAfter = now.timeIntervalSince(start) }
-            pod.deletion = now.addingTimeInterval(Double(pod.gracePeriodSeconds))
-            pods[pod.uid] = pod
+            let end = now.addingTimeInterval(Double(pod.gracePeriodSeconds))
+            pod.deletion = end
             machine.answered(pod.uid, .accepted, at: now)
-            machine.apply(pod, at: now)
+            set(pod)
             if wasHealthy { change(pod, by: -1) }
             // One that has not started has nothing to end.
-            schedule(pod.phase == .running ? pod.deletion ?? now : now, .gone(pod.uid))
-            if let controller = pod.controller, !pod.isFinished {
-                var successor = pod
-                successor.uid = "successor-\(count)"
-                successor.name.name = controller.kind == "StatefulSet" ? pod.name.name : "\(controller.name)-\(count)"
-                successor.deletion = nil
-                successor.node = nil
-                successor.phase = .pending
-                successor.isReady = false
-                // A StatefulSet's pod has the name of the one that goes, and waits for it.
-                schedule(controller.kind == "StatefulSet" ? pod.deletion ?? now : now, .replaced(by: successor))
-            }
+            queue.push(.gone(pod.uid), at: pod.phase == .running ? end : now)
+            guard let controller = pod.controller, !pod.isFinished else { return }
+            successors += 1
+            var successor = pod
+            successor.uid = "successor-\(successors)"
+            // A StatefulSet's pod has the name of the one that goes, and waits for it.
+            let isNamesake = controller.kind == "StatefulSet"
+            if !isNamesake { successor.name.name = "\(controller.name)-\(successors)" }
+            successor.deletion = nil
+            successor.node = nil
+            successor.phase = .pending
+            successor.isReady = false
+            queue.push(.replaced(by: successor), at: isNamesake ? end : now)
         }
 
         private mutating func carryOut(_ event: Event) {
             switch event {
             case .gone(let uid):
-                pods[uid] = nil
+                if let node = pods.removeValue(forKey: uid)?.node { podsOfNode[node]?.remove(uid) }
                 capacity.release(uid)
-                machine.remove(uid, at: now)
+                machine.remove(uid)
             case .replaced(var pod):
                 switch capacity.choose(namespace: pod.name.namespace, labels: pod.labels, placement: pod.placement) {
                 case .node(let node):
                     pod.node = node
                     pod.phase = .running
-                    capacity.bind(pod.uid, namespace: pod.name.namespace, labels: pod.labels, placement: pod.placement, to: node)
-                    schedule(now.addingTimeInterval(startup(of: pod)), .ready(pod.uid))
+                    let seconds = pod.controller.flatMap { startups[$0.uid] } ?? DrainForecast.typicalStartup
+                    queue.push(.ready(pod.uid), at: now.addingTimeInterval(seconds))
                 case let none: forecast.unplaced.append(Unplaced(pod: pod.name, reason: none.message(nodes: capacity.nodeCount) ?? ""))
                 }
-                pods[pod.uid] = pod
-                machine.apply(pod, at: now)
+                set(pod)
             case .ready(let uid):
-                guard var pod = pods[uid], pod.deletion == nil else { return }
+                guard var pod = pods[uid], !pod.isTerminating else { return }
                 pod.isReady = true
-                pods[uid] = pod
-                machine.apply(pod, at: now)
+                set(pod)
                 change(pod, by: 1)
             }
         }
 
         /// A pod more, or less, is healthy: its budgets say so.
         private mutating func change(_ pod: PodFacts, by sign: Int) {
-            for covering in machine.covering(pod) {
-                guard var budget = budgets[covering.name] else { continue }
-                var status = DisruptionBudget.Status(
-                    currentHealthy: budget.status.currentHealthy + sign, desiredHealthy: budget.status.desiredHealthy,
-                    expectedPods: budget.status.expectedPods)
-                if budget.failure != nil { status.disruptionsAllowed = 0 }
-                budget.status = status
-                budgets[budget.name] = budget
+            for var budget in machine.covering(pod) {
+                budget.status.currentHealthy += sign
+                budget.status.disruptionsAllowed = budget.failure == nil ? budget.status.allowance : 0
                 machine.apply(budget)
             }
-        }
-
-        private func startup(of pod: PodFacts) -> Double {
-            guard let seconds = pod.controller.flatMap({ startups[$0.uid] }), !seconds.isEmpty else { return DrainForecast.typicalStartup }
-            return max(0.1, seconds.sorted()[seconds.count / 2])
         }
 
         private mutating func giveUpReplacements() -> Bool {
@@ -283,32 +275,24 @@ package struct DrainForecast: Sendable, Equatable {
         /// The pods that are left can never go: says why.
         private mutating func explain() {
             for (pod, waitsFor) in machine.remaining {
-                guard let place = originals[pod.uid] else { continue }
-                let covering = machine.covering(pod)
-                guard let budget = covering.first.flatMap({ budgets[$0.name] }) else {
-                    forecast.blocked.append(Blocked(pod: pod.name, node: place.node, reason: "it waits for \(waitsFor)", remedy: "look at the pod"))
+                guard let node = pod.node else { continue }
+                guard let budget = machine.covering(pod).first else {
+                    block(pod.name, node, "it waits for \(waitsFor)", "look at the pod")
                     continue
                 }
-                let status = budget.status
-                let reason =
-                    budget.neverAllows
-                    ?? "\(budget.name) (\(budget.rule)) needs \(status.desiredHealthy) healthy pods and has \(status.currentHealthy): pods that are not ready, or find no node, hold it"
-                let remedy =
-                    budget.neverAllows == nil
-                    ? "make the pods that \(budget.name) covers ready; `kubectl get pods` shows them"
-                    : "let the budget allow one disruption, or run more replicas; --surge does that for workloads of one replica"
-                forecast.blocked.append(Blocked(pod: pod.name, node: place.node, reason: reason, remedy: remedy))
-            }
-            for (_, place) in originals where forecast.pods[place.position].evictedAfter == nil {
-                forecast.pods[place.position].waitsFor = forecast.blocked.first { $0.pod == forecast.pods[place.position].pod }?.reason
+                if let reason = budget.neverAllows {
+                    block(
+                        pod.name, node, reason,
+                        "let the budget allow one disruption, or run more replicas; --surge does that for workloads of one replica")
+                } else {
+                    let numbers = "needs \(budget.status.desiredHealthy) healthy pods and has \(budget.status.currentHealthy)"
+                    block(
+                        pod.name, node, "\(budget.name) (\(budget.rule)) \(numbers): pods that are not ready, or find no node, hold it",
+                        "make the pods that \(budget.name) covers ready; `kubectl get pods` shows them")
+                }
             }
             for node in active { machine.abandon(node) }
             active = []
-        }
-
-        private mutating func schedule(_ at: Date, _ event: Event) {
-            count += 1
-            queue.push(event, at: at)
         }
     }
 }

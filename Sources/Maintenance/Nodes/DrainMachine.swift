@@ -35,7 +35,7 @@ package struct DrainMachine: Sendable {
 
     package enum Result: Sendable, Equatable {
         /// How many pods went, and what a reader should know.
-        case drained(pods: Int, remarks: [String])
+        case drained(pods: Int, remark: String?)
         case failed(String)
     }
 
@@ -64,7 +64,6 @@ package struct DrainMachine: Sendable {
         var emptied: Date?
         /// Since when every live pod of its workloads has been ready, though there are fewer than before.
         var calmSince: Date?
-        var remarks: [String] = []
     }
 
     private enum PodState: Sendable, Equatable {
@@ -72,8 +71,10 @@ package struct DrainMachine: Sendable {
         case pending
         /// An eviction is on its way.
         case asked
-        case blocked(by: ObjectName?, String)
-        case pausing(until: Date, String)
+        /// Its budget has no room; `pausing` says when to ask all the same, if that is known.
+        case blocked(by: ObjectName, String)
+        /// Until the time that `pausing` has.
+        case pausing(String)
         /// The server took the eviction.
         case accepted
         case failed
@@ -108,8 +109,8 @@ package struct DrainMachine: Sendable {
 
     // MARK: What is seen
 
-    package mutating func apply(_ pod: PodFacts, at now: Date) {
-        if let other = names[pod.name], other != pod.uid { remove(other, at: now) }
+    package mutating func apply(_ pod: PodFacts) {
+        if let other = names[pod.name], other != pod.uid { remove(other) }
         let before = pods.updateValue(pod, forKey: pod.uid)
         names[pod.name] = pod.uid
         count(before, -1)
@@ -118,7 +119,7 @@ package struct DrainMachine: Sendable {
         if states[pod.uid] == .pending || isBlocked(pod.uid) { dirty.insert(pod.uid) }
     }
 
-    package mutating func remove(_ uid: String, at now: Date) {
+    package mutating func remove(_ uid: String) {
         guard let pod = pods.removeValue(forKey: uid) else { return }
         count(pod, -1)
         if names[pod.name] == uid { names[pod.name] = nil }
@@ -128,7 +129,7 @@ package struct DrainMachine: Sendable {
     /// A pod is of no more concern: it is gone, or nobody waits for it.
     private mutating func leave(_ uid: String) {
         guard let node = nodeOf.removeValue(forKey: uid) else { return }
-        if case .blocked(let budget?, _)? = states[uid] { blocked[budget]?.remove(uid) }
+        unblock(uid)
         settle(uid)
         states[uid] = nil
         pausing[uid] = nil
@@ -157,9 +158,13 @@ package struct DrainMachine: Sendable {
     /// Which budget covers which pod has changed in a namespace.
     private mutating func reconsider(namespace: String) {
         for uid in nodeOf.keys where pods[uid]?.name.namespace == namespace {
-            if case .blocked(let budget?, _)? = states[uid] { blocked[budget]?.remove(uid) }
-            if isBlocked(uid) || states[uid] == .pending { release([uid]) }
+            unblock(uid)
+            release([uid])
         }
+    }
+
+    private mutating func unblock(_ uid: String) {
+        if case .blocked(let budget, _)? = states[uid] { blocked[budget]?.remove(uid) }
     }
 
     private mutating func release(_ uids: Set<String>?) {
@@ -185,7 +190,7 @@ package struct DrainMachine: Sendable {
     /// - Parameter present: the pods of the node, as a list that the server made after the cordon says; they count beside what was seen before.
     /// - Returns: what the filters say; with a refusal the node is not begun.
     package mutating func begin(_ node: String, present: [PodFacts], at now: Date) -> DrainFilters.Outcome {
-        for pod in present { apply(pod, at: now) }
+        for pod in present { apply(pod) }
         let outcome = options.filters.sort(present, at: now)
         guard outcome.refusals.isEmpty else { return outcome }
         var state = NodeState(order: begunCount, begun: now, total: outcome.taken.count, remaining: Set(outcome.taken.map(\.uid)))
@@ -214,10 +219,6 @@ package struct DrainMachine: Sendable {
     package mutating func abandon(_ node: String) {
         guard let state = nodes.removeValue(forKey: node) else { return }
         for uid in state.remaining { leave(uid) }
-        forget(node, state)
-    }
-
-    private mutating func forget(_ node: String, _ state: NodeState) {
         for controller in state.controllers {
             nodesOfController[controller]?.remove(node)
             if nodesOfController[controller]?.isEmpty == true {
@@ -234,26 +235,28 @@ package struct DrainMachine: Sendable {
         guard let node = nodeOf[uid], let pod = pods[uid] else { return }
         switch answer {
         case .accepted: states[uid] = .accepted
-        case .gone: remove(uid, at: now)
+        case .gone: remove(uid)
         case .blocked(let reason):
             // The numbers that said otherwise are old: the next ones decide. Should they never come, look again in a while.
-            if let budget { spent[budget] = max(spent[budget] ?? 0, budgets[budget]?.status.disruptionsAllowed ?? 0) }
-            pause(uid, until: now.addingTimeInterval(budget == nil ? 1 : 5), reason)
             if let budget {
-                states[uid] = .blocked(by: budget, reason)
-                blocked[budget, default: []].insert(uid)
+                spent[budget] = max(spent[budget] ?? 0, budgets[budget]?.status.disruptionsAllowed ?? 0)
+                block(uid, budget, reason)
+                pausing[uid] = now.addingTimeInterval(5)
+            } else {
+                states[uid] = .pausing(reason)
+                pausing[uid] = now.addingTimeInterval(1)
             }
-        case .later(let seconds, let reason): pause(uid, until: now.addingTimeInterval(seconds), reason)
-        case .failed(let reason):
-            states[uid] = .failed
-            nodes[node]?.failures[uid] = (pod.name, reason)
-            dirtyNodes.insert(node)
+        case .later(let seconds, let reason):
+            states[uid] = .pausing(reason)
+            pausing[uid] = now.addingTimeInterval(seconds)
+        case .failed(let reason): fail(pod, on: node, reason)
         }
     }
 
-    private mutating func pause(_ uid: String, until: Date, _ reason: String) {
-        states[uid] = .pausing(until: until, reason)
-        pausing[uid] = until
+    private mutating func fail(_ pod: PodFacts, on node: String, _ reason: String) {
+        states[pod.uid] = .failed
+        nodes[node]?.failures[pod.uid] = (pod.name, reason)
+        dirtyNodes.insert(node)
     }
 
     private mutating func settle(_ uid: String) {
@@ -268,7 +271,7 @@ package struct DrainMachine: Sendable {
         for (uid, until) in pausing where until <= now {
             pausing[uid] = nil
             switch states[uid] {
-            case .blocked(let budget?, _)?:
+            case .blocked(let budget, _)?:
                 blocked[budget]?.remove(uid)
                 // Ask, even if the numbers have not moved: they may be older than the truth.
                 spent[budget] = inFlight[budget, default: 0]
@@ -309,8 +312,7 @@ package struct DrainMachine: Sendable {
         }
         let covering = covering(pod)
         if covering.count > 1 {
-            states[uid] = .failed
-            if let node = nodeOf[uid] { nodes[node]?.failures[uid] = (pod.name, Self.manyBudgets(covering)) }
+            if let node = nodeOf[uid] { fail(pod, on: node, Self.manyBudgets(covering)) }
             return false
         }
         guard let budget = covering.first else {
@@ -371,27 +373,18 @@ package struct DrainMachine: Sendable {
         let isCalm = unsettled.allSatisfy { ready[$0, default: 0] == live[$0, default: 0] }
         if !isCalm { state.calmSince = nil } else if state.calmSince == nil { state.calmSince = now }
         nodes[node] = state
-        if unsettled.isEmpty { return end(node, .drained(pods: state.total, remarks: state.remarks)) }
-        if let calm = state.calmSince, now.timeIntervalSince(calm) >= Self.calm {
-            return end(
-                node, .drained(pods: state.total, remarks: state.remarks + ["\(unsettled.count) workloads have fewer pods than before, all ready"]))
-        }
-        if let emptied = state.emptied, now.timeIntervalSince(emptied) >= options.replacementSeconds {
-            let count = unsettled.count
-            end(
-                node,
-                .drained(
-                    pods: state.total,
-                    remarks: state.remarks + [
-                        "\(count) workload\(count == 1 ? " does" : "s do") not have as many ready pods as before after \(Int(options.replacementSeconds)) s"
-                    ]))
+        let count = "\(unsettled.count) workload\(unsettled.count == 1 ? "" : "s")"
+        if unsettled.isEmpty {
+            end(node, .drained(pods: state.total, remark: nil))
+        } else if let calm = state.calmSince, now.timeIntervalSince(calm) >= Self.calm {
+            end(node, .drained(pods: state.total, remark: "\(count) with fewer pods than before, all of them ready"))
+        } else if let emptied = state.emptied, now.timeIntervalSince(emptied) >= options.replacementSeconds {
+            end(node, .drained(pods: state.total, remark: "\(count) with fewer ready pods than before, after \(Int(options.replacementSeconds)) s"))
         }
     }
 
     private mutating func end(_ node: String, _ result: Result) {
-        guard let state = nodes.removeValue(forKey: node) else { return }
-        for uid in state.remaining { leave(uid) }
-        forget(node, state)
+        abandon(node)
         finished.append((node, result))
     }
 
@@ -417,7 +410,7 @@ package struct DrainMachine: Sendable {
 
     private func waitingReason(_ uid: String) -> String? {
         switch states[uid] {
-        case .blocked(_, let reason)?, .pausing(_, let reason)?: reason
+        case .blocked(_, let reason)?, .pausing(let reason)?: reason
         case .asked?: "the server's answer"
         case .pending?: "its turn"
         default: nil

@@ -37,6 +37,12 @@ package struct Gate: Codable, Sendable, Equatable {
         self.deadline = deadline
     }
 
+    /// The gate of a run that begins, or goes on, at `now`.
+    /// - Parameter maxSeconds: how long it may take from then on; nil for no limit.
+    package init(window: Window?, maxSeconds: Double?, from now: Date) {
+        self.init(window: window, deadline: maxSeconds.map { now.addingTimeInterval($0) })
+    }
+
     package enum Decision: Sendable, Equatable {
         case go
         /// Not now; asking again soon may help. The reasons.

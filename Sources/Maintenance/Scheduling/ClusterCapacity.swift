@@ -41,8 +41,6 @@ package struct ClusterCapacity: Sendable {
 
     package init() {}
 
-    package var nodeNames: [String] { nodes.map(\.facts.name) }
-
     // MARK: What is there
 
     package mutating func set(_ node: NodeFacts) {

@@ -1,5 +1,5 @@
 package import Etcd
-package import Foundation
+internal import Foundation
 package import Maintenance
 
 /// What drydock does to a live etcd cluster. A new member has no ID before it is added, so it is known by its peer URLs.
@@ -66,7 +66,7 @@ package struct CareLimits: Codable, Sendable, Equatable {
 }
 
 /// What a run needs besides its plan, kept in the journal so that it can be resumed. No secrets: the password is asked for again.
-package struct EtcdRunSettings: Codable, Sendable, Equatable {
+package struct EtcdRunSettings: RunSettings, Equatable {
     package var endpoints: [String]
     package var authority: String?
     package var certificate: String?
@@ -113,9 +113,6 @@ package struct EtcdRunSettings: Codable, Sendable, Equatable {
         self.toleratesNoSpace = toleratesNoSpace
         self.acceptsRisk = acceptsRisk
     }
-
-    /// The gate of a run that begins or goes on at `now`.
-    package func gate(at now: Date) -> Gate { Gate(window: window, deadline: maxSeconds.map { now.addingTimeInterval($0) }) }
 
     /// How to reach the cluster again.
     package func configuration(password: String?) throws -> EtcdConfiguration {

@@ -10,7 +10,7 @@ package struct ClusterFacts: Sendable {
     package var nodes: [Node]
     package var pods: [PodFacts]
     package var budgets: [DisruptionBudget]
-    /// Owners of controllers: a ReplicaSet's Deployment.
+    /// Of `policy`, for evictions; nil where the server offers none.
     package var evictionVersion: String?
 
     package static func read(_ client: KubernetesClient) async throws -> ClusterFacts {

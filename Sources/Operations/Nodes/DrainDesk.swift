@@ -1,6 +1,6 @@
 internal import Foundation
 internal import KubernetesAPI
-package import KubernetesClient
+internal import KubernetesClient
 internal import KubernetesRuntime
 package import Maintenance
 internal import Synchronization
@@ -35,7 +35,7 @@ package final class DrainDesk: Sendable {
     }
 
     /// Watches the cluster for as long as `body` runs.
-    package static func working<Result: Sendable>(
+    static func working<Result: Sendable>(
         _ client: KubernetesClient, _ settings: NodeRunSettings, discovery: Discovery, body: @escaping @Sendable (DrainDesk) async throws -> Result
     ) async throws -> Result {
         let desk = DrainDesk(client, settings, evictionVersion: discovery.evictionVersion)
@@ -78,12 +78,11 @@ package final class DrainDesk: Sendable {
     // MARK: Seeing
 
     private func seePod(_ event: Informer<Void>.Event) {
-        let now = client.time.now()
         state.withLock { state in
             switch event {
             // Where a pod may run is of no concern here.
-            case .applied(let object): state.machine.apply(Pod(object).facts(placement: .anywhere), at: now)
-            case .deleted(let object): state.machine.remove(Pod(object).uid, at: now)
+            case .applied(let object): state.machine.apply(Pod(object).facts(placement: .anywhere))
+            case .deleted(let object): state.machine.remove(Pod(object).uid)
             }
         }
         signal.yield()
@@ -196,8 +195,8 @@ package final class DrainDesk: Sendable {
             abandon(node)
         }
         switch result {
-        case .drained(let count, let remarks):
-            return (["\(count) pod\(count == 1 ? "" : "s") gone"] + remarks).joined(separator: "; ")
+        case .drained(let count, let remark):
+            return "\(count) pod\(count == 1 ? "" : "s") gone\(remark.map { "; \($0)" } ?? "")"
         case .failed(let reason): throw OperationError(.stopped, "\(node) is cordoned and not drained: \(reason)")
         }
     }

@@ -1,4 +1,4 @@
-package import Foundation
+internal import Foundation
 package import Maintenance
 
 /// What drydock does to the nodes of a cluster.
@@ -43,7 +43,7 @@ package enum Surge: String, Codable, Sendable, CaseIterable {
 }
 
 /// What a drain was asked for; kept in the journal, so that it can be resumed. No secrets: the kubeconfig is read again.
-package struct NodeRunSettings: Codable, Sendable, Equatable {
+package struct NodeRunSettings: RunSettings, Equatable {
     /// Files, absolute.
     package var kubeconfigs: [String]
     package var context: String?
@@ -82,9 +82,6 @@ package struct NodeRunSettings: Codable, Sendable, Equatable {
         self.mark = mark
         self.reason = reason
     }
-
-    /// The gate of a run that begins or goes on at `now`.
-    package func gate(at now: Date) -> Gate { Gate(window: window, deadline: maxSeconds.map { now.addingTimeInterval($0) }) }
 }
 
 extension IntOrPercent: Codable {

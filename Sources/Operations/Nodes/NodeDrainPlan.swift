@@ -39,12 +39,24 @@ package struct NodeDrainPlan: Sendable {
             plan.refusals.append(
                 "the server offers no evictions, so disruption budgets would not count. --disable-eviction deletes pods without a look at them")
         }
-        let pods =
-            podSelector.map { selector in facts.pods.filter { pod in !nodes.contains(pod.node ?? "") || selector.matches(pod.labels) } } ?? facts.pods
+        let names = Set(nodes)
+        let pods = facts.pods.filter { pod in !names.contains(pod.node ?? "") || podSelector?.matches(pod.labels) ?? true }
         let request = DrainForecast.Request(nodes: selected.map(\.name), parallel: parallel, returns: returns, options: options)
-        var forecast = DrainForecast.make(request, nodes: facts.nodes.map(\.facts), pods: pods, budgets: facts.budgets, at: now)
-        let surges = surge.map { _ in self.surges(forecast, pods, workloads) } ?? []
-        if !surges.isEmpty { relieve(&forecast, surges, pods, workloads) }
+        func foresee(_ pods: [PodFacts], _ budgets: [DisruptionBudget]) -> DrainForecast {
+            DrainForecast.make(request, nodes: facts.nodes.map(\.facts), pods: pods, budgets: budgets, at: now)
+        }
+        var forecast = foresee(pods, facts.budgets)
+        let held = surge == nil ? [] : held(forecast, pods, workloads)
+        switch surge {
+        case .scale? where !held.isEmpty: forecast = foresee(pods, facts.budgets.map { surged($0, held.map(\.pod)) })
+        // What is restarted is not evicted.
+        case .restart? where !held.isEmpty: forecast = foresee(pods.filter { pod in !held.contains { $0.pod.uid == pod.uid } }, facts.budgets)
+        default: break
+        }
+        // A budget that lets nothing go lets nothing go beside a second pod either.
+        let stillBlocked = Set(forecast.blocked.map(\.pod))
+        var surges: [Workload] = []
+        for (pod, workload) in held where !surges.contains(workload) && !stillBlocked.contains(pod.name) { surges.append(workload) }
         plan.steps = steps(selected, forecast, surges)
         plan.remarks = remarks(selected, forecast)
         return Made(plan: plan, forecast: forecast)
@@ -119,7 +131,7 @@ package struct NodeDrainPlan: Sendable {
         NodeAction.Step(
             id: "cordon-\(node.name)", title: "cordon \(node.name)", target: node.name, reason: "no new pods are to come",
             effect: "the scheduler passes it over; its pods stay", undo: .by(.uncordon(node: node.name), title: "uncordon \(node.name)"),
-            isDisruptive: !returns ? false : true, action: .cordon(node: node.name), lane: lane)
+            isDisruptive: returns, action: .cordon(node: node.name), lane: lane)
     }
 
     private func remarks(_ nodes: [Node], _ forecast: DrainForecast) -> [String] {
@@ -135,26 +147,28 @@ package struct NodeDrainPlan: Sendable {
 
     // MARK: Surge
 
-    /// Workloads of one replica whose budget would never let the pod go.
-    private func surges(_ forecast: DrainForecast, _ pods: [PodFacts], _ owners: WorkloadOwners) -> [Workload] {
-        let byName = Dictionary(pods.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
-        var found: [Workload] = []
-        for blocked in forecast.blocked {
-            guard let pod = byName[blocked.pod], let controller = pod.controller, let workload = owners[controller], workload.replicas == 1,
-                !found.contains(workload.workload)
-            else { continue }
-            // A StatefulSet's pods have their names and places; a second one is no stand-in for the first.
-            if workload.workload.kind == "Deployment" { found.append(workload.workload) }
+    /// The pods of Deployments of one replica that can never go, and their workloads. (A StatefulSet's pods have their names and places; a second one
+    /// is no stand-in for the first.)
+    private func held(_ forecast: DrainForecast, _ pods: [PodFacts], _ owners: WorkloadOwners) -> [(pod: PodFacts, workload: Workload)] {
+        let blocked = Set(forecast.blocked.map(\.pod))
+        return pods.filter { blocked.contains($0.name) }.compactMap { pod in
+            guard let owner = pod.controller.flatMap({ owners[$0] }), owner.replicas == 1, owner.workload.kind == "Deployment" else { return nil }
+            return (pod, owner.workload)
         }
-        return found
     }
 
-    /// With the surge these pods can go.
-    private func relieve(_ forecast: inout DrainForecast, _ surges: [Workload], _ pods: [PodFacts], _ owners: WorkloadOwners) {
-        let byName = Dictionary(pods.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
-        forecast.blocked.removeAll { blocked in
-            byName[blocked.pod]?.controller.flatMap { owners[$0]?.workload }.map(surges.contains) ?? false
+    /// A budget as it is when each of these pods has a second one beside it.
+    private func surged(_ budget: DisruptionBudget, _ pods: [PodFacts]) -> DisruptionBudget {
+        var budget = budget
+        let more = pods.count(where: budget.covers)
+        let status = budget.status
+        let expectation = budget.expectation(matched: status.expectedPods + more, scale: status.expectedPods + more)
+        if more > 0 {
+            budget.status = .init(
+                currentHealthy: status.currentHealthy + more, desiredHealthy: expectation?.desired ?? status.desiredHealthy,
+                expectedPods: status.expectedPods + more)
         }
+        return budget
     }
 }
 

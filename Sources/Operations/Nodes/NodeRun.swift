@@ -1,4 +1,5 @@
 internal import Foundation
+package import Journal
 internal import KubernetesAPI
 package import KubernetesClient
 package import Maintenance
@@ -9,10 +10,18 @@ package struct NodeRun: RunOperation {
     package let settings: NodeRunSettings
     let desk: DrainDesk
 
-    package init(client: KubernetesClient, settings: NodeRunSettings, desk: DrainDesk) {
-        self.client = client
-        self.settings = settings
-        self.desk = desk
+    /// Watches the cluster for as long as `body` works with a runner.
+    package static func working<Result: Sendable>(
+        _ client: KubernetesClient, _ settings: NodeRunSettings, journal: Journal, gate: Gate,
+        notify: @escaping @Sendable (RunEvent) -> Void = { _ in },
+        body: @escaping @Sendable (Runner<NodeRun>, DrainDesk) async throws -> Result
+    ) async throws -> Result {
+        try await DrainDesk.working(client, settings, discovery: try await client.discover()) { desk in
+            let run = NodeRun(client: client, settings: settings, desk: desk)
+            let runner = Runner(
+                operation: run, journal: journal, gate: gate, patience: .seconds(settings.patienceSeconds), time: client.time, notify: notify)
+            return try await body(runner, desk)
+        }
     }
 
     private func node(_ name: String) async throws -> Node? { try await client.find(Node.self, ObjectName("", name)) }

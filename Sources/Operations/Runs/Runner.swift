@@ -122,22 +122,15 @@ package struct Runner<Operation: RunOperation>: Sendable {
 
     /// Works on several lanes at once, as many as the plan allows. When one fails, those at work come to their end, and no other begins.
     private func carryOutLanes(_ positions: Range<Int>, _ plan: Plan<Operation.Action>, _ records: [StepRecord], run: String) async throws {
-        var lanes: [(name: String?, positions: [Int])] = []
-        for position in positions where !records[position].state.isOver {
-            if let known = lanes.firstIndex(where: { $0.name == plan.steps[position].lane }) {
-                lanes[known].positions.append(position)
-            } else {
-                lanes.append((plan.steps[position].lane, [position]))
-            }
-        }
-        var waiting = lanes[...]
+        let lanes = Dictionary(grouping: positions.filter { !records[$0].state.isOver }) { plan.steps[$0].lane }.values
+        var waiting = lanes.sorted { $0[0] < $1[0] }[...]
         var failures: [any Error] = []
         await withTaskGroup(of: LaneEnd.self) { group in
             func beginNext() {
                 guard failures.isEmpty, let lane = waiting.popFirst() else { return }
                 group.addTask {
                     do {
-                        for position in lane.positions { try await carryOut(position, plan, records, run: run) }
+                        for position in lane { try await carryOut(position, plan, records, run: run) }
                         return LaneEnd(error: nil)
                     } catch { return LaneEnd(error: error) }
                 }

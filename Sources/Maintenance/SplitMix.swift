@@ -1,4 +1,4 @@
-/// A random number generator that starts from a seed (SplitMix64): a campaign that failed can be run again.
+/// A random number generator that its seed determines (SplitMix64): what happened once can be made to happen again.
 package struct SplitMix: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
@@ -11,6 +11,9 @@ package struct SplitMix: RandomNumberGenerator, Sendable {
         z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
         return z ^ (z >> 31)
     }
+
+    /// 0 to 1, without 1.
+    package mutating func unit() -> Double { Double(next() >> 11) * 0x1p-53 }
 
     /// `count` random bytes.
     package mutating func bytes(_ count: Int) -> [UInt8] {
