@@ -61,9 +61,12 @@ package struct Watcher: Sendable {
 
     private func list(_ receive: (Event) async throws -> Void) async throws -> String {
         try await receive(.listBegan)
-        var items: [JSON] = []
-        let version = try await client.forEachPage(resource, namespace: namespace, options, restart: { items = [] }) { items += $0 }
-        for item in items { try await receive(.applied(item)) }
+        // Page by page, so that a large list is never in memory at once.
+        let version = try await client.forEachPage(
+            resource, namespace: namespace, options, restart: { try await receive(.listBegan) }
+        ) { page in
+            for item in page { try await receive(.applied(item)) }
+        }
         try await receive(.listEnded)
         return version
     }

@@ -139,10 +139,12 @@ extension World {
     private mutating func list(_ request: APIRequest, _ path: ResourcePath, _ kind: Kind, _ rendering: Rendering) throws(APIStatus) -> TwinReply {
         let (labels, fields) = try selectors(request)
         var revision = self.revision
-        var names = sortedNames(kind.key)[...]
+        var names: ArraySlice<ObjectName>
         // The pods of one node are asked for so often that they have an index.
         if kind.key == .pods, let node = fields.requirements.first(where: { $0.path == "spec.nodeName" && $0.isEqual && !$0.value.isEmpty }) {
             names = (pods.byNode[node.value] ?? []).sorted()[...]
+        } else {
+            names = sortedNames(kind.key)[...]
         }
         if let text = request.query["continue"], !text.isEmpty {
             let (begun, after) = try continuation(text)

@@ -313,7 +313,7 @@ extension World {
         }
         let granted = disrupted.names.count { pods[ObjectName(name.namespace, $0)]?.isHealthy ?? false }
         let healthy = coverage.healthy - granted
-        let scale = coverage.ownerless > 0 ? nil : coverage.owners.keys.map(replicas).reduce(0, +)
+        let scale = coverage.ownerless > 0 ? nil : coverage.owners.keys.map { replicas(of: $0, in: name.namespace) }.reduce(0, +)
         let expectation = budget.expectation(matched: coverage.pods, scale: scale)
         let numbers = DisruptionBudget.Status(
             currentHealthy: healthy, desiredHealthy: expectation?.desired ?? 0, expectedPods: expectation?.expected ?? coverage.pods)
@@ -336,26 +336,21 @@ extension World {
     }
 
     /// The replicas that a controller is asked for.
-    private func replicas(_ controller: PodFacts.Controller) -> Int {
+    private func replicas(of controller: PodFacts.Controller, in namespace: String) -> Int {
         let key: KindKey? =
             switch controller.kind {
             case "ReplicaSet": .replicaSets
             case "StatefulSet": .statefulSets
             default: nil
             }
-        guard let key, let place = ownerName(controller, key) else { return 0 }
-        let own = object(key, place)
+        guard let key else { return 0 }
+        let own = object(key, ObjectName(namespace, controller.name))
         // A Deployment's number counts, not that of one of its sets, which changes as it rolls.
         if let deployment = own?.controller, deployment.kind == "Deployment",
-            let parent = object(.deployments, ObjectName(place.namespace, deployment.name))
+            let parent = object(.deployments, ObjectName(namespace, deployment.name))
         {
             return Int(parent["spec"]["replicas"].integer ?? 1)
         }
         return Int(own?["spec"]["replicas"].integer ?? 0)
-    }
-
-    private func ownerName(_ controller: PodFacts.Controller, _ key: KindKey) -> ObjectName? {
-        guard let pod = pods.owned(by: controller.uid).first else { return nil }
-        return ObjectName(pod.name.namespace, controller.name)
     }
 }

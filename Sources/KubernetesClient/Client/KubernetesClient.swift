@@ -137,20 +137,20 @@ package struct KubernetesClient: Sendable {
     /// - Returns: the resource version of the list.
     @discardableResult
     package func forEachPage(
-        _ resource: Resource, namespace: String? = nil, _ options: ListOptions = ListOptions(), restart: () -> Void = {},
-        _ receive: ([JSON]) throws -> Void
+        _ resource: Resource, namespace: String? = nil, _ options: ListOptions = ListOptions(), restart: () async throws -> Void = {},
+        _ receive: ([JSON]) async throws -> Void
     ) async throws -> String {
         var hasRestarted = false
         var page = try await page(resource, namespace: namespace, options)
         // Every page repeats the version of the first.
         while true {
-            try receive(page.items)
+            try await receive(page.items)
             guard let next = page.continuation else { return page.resourceVersion }
             do { page = try await self.page(resource, namespace: namespace, options, continuing: next) } catch let error as APIStatus
                 where error.isGone && !hasRestarted
             {
                 hasRestarted = true
-                restart()
+                try await restart()
                 var whole = options
                 whole.limit = 0
                 page = try await self.page(resource, namespace: namespace, whole)

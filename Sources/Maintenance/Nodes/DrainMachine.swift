@@ -179,8 +179,11 @@ package struct DrainMachine: Sendable {
     private mutating func count(_ pod: PodFacts?, _ sign: Int) {
         guard let pod, let controller = pod.controller else { return }
         if !pod.isFinished, !pod.isTerminating { live[controller.uid, default: 0] += sign }
-        if pod.isHealthy { ready[controller.uid, default: 0] += sign }
-        // Only who waits for others in the place of its pods wants to know.
+        guard pod.isHealthy else { return }
+        let count = ready[controller.uid, default: 0] + sign
+        ready[controller.uid] = count
+        // The last that was missing: who waits for others in the place of its pods may be at its end.
+        guard sign > 0, count == wanted[controller.uid] else { return }
         for node in nodesOfController[controller.uid] ?? [] where nodes[node]?.remaining.isEmpty == true { dirtyNodes.insert(node) }
     }
 
