@@ -197,16 +197,14 @@ struct World {
         return watchCount
     }
 
-    mutating func endWatch(_ id: Int) {
-        guard let watch = watches.removeValue(forKey: id) else { return }
-        watchesByKind[watch.key]?.remove(id)
-        watch.end()
-    }
+    mutating func endWatch(_ id: Int) { forgetWatch(id)?.end() }
 
     /// As `endWatch`, but the watcher is not told: it is dead.
-    mutating func forgetWatch(_ id: Int) {
-        guard let watch = watches.removeValue(forKey: id) else { return }
+    @discardableResult
+    mutating func forgetWatch(_ id: Int) -> Watch? {
+        guard let watch = watches.removeValue(forKey: id) else { return nil }
         watchesByKind[watch.key]?.remove(id)
+        return watch
     }
 
     // MARK: Time
