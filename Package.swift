@@ -147,6 +147,9 @@ let package = Package(
         .testTarget(name: "MaintenanceTests", dependencies: ["Maintenance"], swiftSettings: strict),
         .testTarget(name: "KubernetesAPITests", dependencies: ["KubernetesAPI", "Maintenance"], swiftSettings: strict),
         .testTarget(
+            name: "KubernetesClientTests", dependencies: ["ClusterTwin", "KubernetesAPI", "KubernetesClient", "Maintenance", "Proving"],
+            swiftSettings: strict),
+        .testTarget(
             name: "ClusterTwinTests",
             dependencies: [
                 "ClusterTwin", "Journal", "KubernetesAPI", "KubernetesClient", "KubernetesRuntime", "Maintenance", "Operations", "Proving", "drydock",

@@ -24,7 +24,7 @@ struct RehearseCommand: AsyncParsableCommand {
             for index in 0..<clusters {
                 let own = first + UInt64(index)
                 var drain = RandomDrain(seed: own)
-                let report = try drain.run(in: folder.path)
+                let report = try await drain.run(in: folder.path)
                 ends[report.end, default: 0] += 1
                 if verbose {
                     print(

@@ -43,9 +43,21 @@ package struct Watcher: Sendable {
         while true {
             try Task.checkCancellation()
             do {
-                if let from = version { try await watch(from: from, receive) { version = $0 } } else { version = try await list(receive) }
-                pause = Self.pauses.first
-                continue
+                guard let from = version else {
+                    version = try await list(receive)
+                    continue
+                }
+                var heard = false
+                let began = client.time.now()
+                try await watch(from: from, receive) {
+                    version = $0
+                    heard = true
+                }
+                // A watch that ends at once and brings nothing is no reason to ask as fast as one can.
+                guard !heard, client.time.now().timeIntervalSince(began) < 1 else {
+                    pause = Self.pauses.first
+                    continue
+                }
             } catch let error as APIStatus where error.isGone {
                 version = nil
                 continue

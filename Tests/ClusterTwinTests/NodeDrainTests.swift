@@ -1,8 +1,12 @@
 import ClusterTwin
 import Foundation
 import KubernetesAPI
+import KubernetesClient
+import KubernetesRuntime
 import Maintenance
+@testable import Operations
 import Proving
+import Synchronization
 import Testing
 
 /// `drydock node` against a served twin; `RealClusterTests` does the same against a real server.
@@ -21,13 +25,15 @@ struct NodeDrainTests {
         func node(_ name: String) throws -> Node { Node(try #require(served.twin.object(.nodes, ObjectName("", name)))) }
     }
 
-    private func withDesk(minor: Int = 30, pods: Int = 30, more: [JSON] = [], _ body: @escaping @Sendable (Desk) async throws -> Void) async throws {
+    private func withDesk(
+        minor: Int = 30, pods: Int = 30, controlPlanes: Int = 0, more: [JSON] = [], _ body: @escaping @Sendable (Desk) async throws -> Void
+    ) async throws {
         var options = TwinOptions()
         options.minor = minor
         try await ServedTwin.running(
             options, speed: 20,
             fill: { twin in
-                twin.addNodes(4)
+                twin.addNodes(4, controlPlanes: controlPlanes)
                 if pods > 0 { try twin.populate(pods: pods, size: 10) }
                 for object in more { try twin.create(object) }
             }
@@ -124,6 +130,105 @@ struct NodeDrainTests {
             let resumed = try await desk("runs resume \(id)")
             #expect(resumed.status == 0, "\(resumed.output)\(resumed.errors)")
             #expect(desk.served.twin.objects(.pods).allSatisfy { $0["spec"]["nodeName"].string != "node-0002" })
+        }
+    }
+
+    /// The most nodes that were cordoned at one time while `body` ran, as a watch tells.
+    private func mostCordoned(_ desk: Desk, _ body: @escaping @Sendable () async throws -> Void) async throws -> Int {
+        let access = try Kubeconfig(paths: [desk.served.kubeconfig.path], mustExist: true).access(environment: [:])
+        return try await KubernetesClient.connected(access) { client in
+            let cordoned = Mutex<Set<String>>([])
+            let most = Mutex(0)
+            let nodes = Informer<Void>(
+                Watcher(client: client, resource: .nodes), keep: { _ in },
+                onEvent: { event in
+                    guard case .applied(let object) = event else { return }
+                    let node = Node(object)
+                    let count = cordoned.withLock { names in
+                        if node.isUnschedulable { names.insert(node.name) } else { names.remove(node.name) }
+                        return names.count
+                    }
+                    most.withLock { $0 = max($0, count) }
+                })
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await nodes.run() }
+                try await nodes.synced()
+                try await body()
+                group.cancelAll()
+            }
+            return most.withLock { $0 }
+        }
+    }
+
+    @Test func `Of the control plane one goes at a time with --respect-quorum, and as many as may with none`() async throws {
+        try await withDesk(controlPlanes: 3) { desk in
+            let together = try await mostCordoned(desk) {
+                let run = try await desk("node drain -l node-role.kubernetes.io/control-plane --uncordon --max-unavailable 3")
+                #expect(run.status == 0, "\(run.output)\(run.errors)")
+            }
+            #expect(together == 3)
+            let apart = try await mostCordoned(desk) {
+                let run = try await desk("node drain -l node-role.kubernetes.io/control-plane --uncordon --max-unavailable 3 --respect-quorum")
+                #expect(run.status == 0, "\(run.output)\(run.errors)")
+            }
+            #expect(apart == 1)
+        }
+    }
+
+    @Test func `Percent rounds down, and one node may always go`() async throws {
+        try await withDesk { desk in
+            let one = try await mostCordoned(desk) {
+                let run = try await desk("node drain --all --uncordon --max-unavailable 20%")
+                #expect(run.status == 0, "\(run.output)\(run.errors)")
+            }
+            #expect(one == 1, "20 % of 4")
+            let zero = try await desk("node drain node-0001 --max-unavailable 0")
+            #expect(zero.status == 4 && zero.output.contains("lets no node go"), "\(zero.output)\(zero.errors)")
+        }
+    }
+
+    @Test func `A node waits for those that others sent away, and for those that began at the same moment`() throws {
+        func node(_ name: String, isUnschedulable: Bool = false, isReady: Bool = true, labels: JSON = [:]) -> Node {
+            Node([
+                "metadata": ["name": .string(name), "labels": labels], "spec": ["unschedulable": .bool(isUnschedulable)],
+                "status": ["conditions": [["type": "Ready", "status": isReady ? "True" : "Unknown"]]],
+            ])
+        }
+        let controlPlane: JSON = ["node-role.kubernetes.io/control-plane": ""]
+        let nodes = NodesAway([
+            node("a"), node("b"), node("c", isUnschedulable: true), node("d", isReady: false), node("e", labels: controlPlane),
+            node("f", labels: controlPlane),
+        ])
+        func outcome(_ name: String, claimed: Set<String> = [], _ most: Int, quorum: Bool = false) -> [GateCheck.Outcome] {
+            let settings = NodeRunSettings(maxUnavailable: .count(most), respectsQuorum: quorum, returns: true)
+            return NodeRun.checks(on: name, nodes: nodes, claimed: claimed, settings: settings).map(\.outcome)
+        }
+        #expect(outcome("a", 3) == [.holds])
+        #expect(outcome("a", 2) == [.notYet], "c and d are away")
+        #expect(outcome("c", 2) == [.holds], "it is away itself")
+        #expect(outcome("a", claimed: ["b"], 3) == [.notYet], "b goes at this moment")
+        #expect(outcome("e", claimed: ["f"], 4, quorum: true) == [.holds, .notYet])
+        #expect(outcome("e", 3, quorum: true) == [.holds, .holds])
+    }
+
+    @Test func `A pod selector, a grace period and deletion without a look at budgets do what kubectl's do`() async throws {
+        try await withDesk { desk in
+            func on(_ node: String) -> [Pod] { desk.served.twin.objects(.pods).map(Pod.init).filter { $0.nodeName == node } }
+            let before = on("node-0001").filter { $0.labels["app"] != "app-1" }.map(\.uid).sorted()
+            let selected = try await desk("node drain node-0001 --pod-selector app=app-1 --grace-period 1")
+            #expect(selected.status == 0, "\(selected.output)\(selected.errors)")
+            #expect(on("node-0001").map(\.uid).sorted() == before, "the others stayed")
+            let all: JSON = [
+                "apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": ["name": "none", "namespace": "space-1"],
+                "spec": ["maxUnavailable": 0, "selector": .object(JSONObject())],
+            ]
+            try desk.served.twin.create(all)
+            let blocked = try await desk("node drain node-0002 --plan -o json")
+            #expect(blocked.status == 3)
+            let report = try #require(try JSONSerialization.jsonObject(with: Data(blocked.output.utf8)) as? [String: Any])
+            #expect((report["blocked"] as? [[String: Any]])?.first?["reason"] != nil)
+            let deleted = try await desk("node drain node-0002 --disable-eviction")
+            #expect(deleted.status == 0 && on("node-0002").isEmpty, "\(deleted.output)\(deleted.errors)")
         }
     }
 }

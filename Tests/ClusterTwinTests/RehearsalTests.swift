@@ -10,7 +10,7 @@ struct RehearsalTests {
         try await BuiltProgram.withFolder { folder in
             for seed in first..<first + 60 {
                 var drain = RandomDrain(seed: seed)
-                let report = try drain.run(in: folder.path)
+                let report = try await drain.run(in: folder.path)
                 #expect(report.broken.isEmpty, "seed \(seed): \(report.broken)")
                 #expect(report.end == .done || !report.message.isEmpty, "seed \(seed)")
             }
@@ -24,7 +24,7 @@ struct RehearsalTests {
                 var drain = RandomDrain(seed: 42)
                 let own = folder.appendingPathComponent("\(index)")
                 try FileManager.default.createDirectory(at: own, withIntermediateDirectories: true)
-                let report = try drain.run(in: own.path)
+                let report = try await drain.run(in: own.path)
                 reports.append("\(report.end) \(report.evictions) \(report.kills)")
             }
             #expect(reports[0] == reports[1])

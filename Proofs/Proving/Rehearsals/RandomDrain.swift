@@ -36,7 +36,7 @@ package struct RandomDrain: Sendable {
     private mutating func happens(_ share: Double) -> Bool { Double.random(in: 0..<1, using: &chance) < share }
 
     /// Runs it to its end, over as many kills as chance has it.
-    package mutating func run(in folder: String) throws -> Report {
+    package mutating func run(in folder: String) async throws -> Report {
         var options = TwinOptions()
         options.seed = seed
         options.minor = happens(0.5) ? 20 : 30
@@ -68,8 +68,16 @@ package struct RandomDrain: Sendable {
             twin.faults.latency = happens(0.5) ? 0.05 : 0
         }
         if happens(0.1), let victim = names.randomElement(using: &chance) { twin.setAlive(victim, false) }
+        if happens(0.2), let other = names.randomElement(using: &chance) {
+            let cordon = APIRequest(
+                .patch, Resource.nodes.path(namespace: "", name: other), body: ["spec": ["unschedulable": true]],
+                contentType: "application/merge-patch+json")
+            _ = try await TwinTransport(twin, time: .system).send(cordon)
+        }
         let settings = NodeRunSettings(
-            options: plan.options, maxUnavailable: plan.maxUnavailable, respectsQuorum: plan.respectsQuorum, patienceSeconds: 120, mark: "run-\(seed)"
+            options: plan.options, maxUnavailable: plan.maxUnavailable, respectsQuorum: plan.respectsQuorum, returns: plan.returns,
+            patienceSeconds: 120,
+            mark: "run-\(seed)"
         )
         watch.begin(plan: plan, settings: settings, nodes: nodes)
 
@@ -113,6 +121,8 @@ package struct RandomDrain: Sendable {
             if record.state != .done { broken.append("the run ended as \(record.state.rawValue) without an error") }
             for name in plan.nodes {
                 let node = twin.object(.nodes, ObjectName("", name)).map { Node($0) }
+                // What others cordoned stays so.
+                if let node, node.isUnschedulable, CordonMark(node) == nil { continue }
                 if node?.isUnschedulable != !plan.returns { broken.append("\(name) is \(plan.returns ? "still" : "not") cordoned") }
             }
             return Report(end: .done, evictions: evictions, kills: kills, broken: broken, message: "")
@@ -212,7 +222,15 @@ private final class Monitor: Sendable {
     let broken = Mutex<[String]>([])
     let evictions = Mutex(0)
     private let rules = Mutex<(plan: NodeDrainPlan, settings: NodeRunSettings, nodes: Int)?>(nil)
-    private let known = Mutex<(terminating: Set<String>, wasBroken: Set<String>)>(([], []))
+    private struct Known {
+        var terminating: Set<String> = []
+        var wasBroken: Set<String> = []
+        /// The nodes that the run cordoned.
+        var own: Set<String> = []
+        var awaySince: [String: Date] = [:]
+    }
+
+    private let known = Mutex(Known())
 
     func begin(plan: NodeDrainPlan, settings: NodeRunSettings, nodes: Int) {
         if let twin = twin.withLock({ $0 }) { known.withLock { $0.wasBroken = Set(twin.brokenBudgets().map(Self.budget)) } }
@@ -240,6 +258,19 @@ private final class Monitor: Sendable {
         let own = nodes.filter { $0.isUnschedulable && CordonMark($0)?.mark == settings.mark }
         if plan.returns, own.count > max(1, plan.maxUnavailable?.nodes(of: count) ?? 1) {
             note("\(own.count) nodes are away at once under \(plan.maxUnavailable.map { "\($0)" } ?? "one at a time")")
+        }
+        // Whoever sends a node away counts those that others sent away, and those that died: if they did so long enough ago to be known.
+        let away = nodes.filter { $0.isUnschedulable || !$0.isReady }
+        let (isMore, others) = known.withLock { known -> (Bool, Int) in
+            let now = twin.now
+            known.awaySince = Dictionary(
+                away.map { ($0.name, known.awaySince[$0.name] ?? now) }, uniquingKeysWith: { $1 })
+            let isMore = !Set(own.map(\.name)).isSubset(of: known.own)
+            known.own = Set(own.map(\.name))
+            return (isMore, known.awaySince.count { !known.own.contains($0.key) && now.timeIntervalSince($0.value) > 10 })
+        }
+        if plan.returns, isMore, others > 0, let allowed = plan.maxUnavailable?.nodes(of: count), own.count + others > allowed {
+            note("\(own.count) nodes went while \(others) were away, under \(plan.maxUnavailable.map { "\($0)" } ?? "")")
         }
         let controlPlanes = own.filter(\.isControlPlane).count
         if plan.respectsQuorum, plan.returns, controlPlanes > 1 { note("\(controlPlanes) control-plane nodes are away at once") }

@@ -3,6 +3,7 @@ package import Foundation
 internal import KubernetesAPI
 package import KubernetesClient
 internal import Maintenance
+internal import Synchronization
 
 /// A real Kubernetes control plane on the loopback interface, with hollow nodes (kubelets over a fake runtime), for as long as a closure runs.
 ///
@@ -12,6 +13,10 @@ package struct RealKubernetes: Sendable {
     package let kubeconfig: URL
     package let folder: URL
     package let access: ClusterAccess
+    private let kubelets: HollowKubelets
+
+    /// How often a hollow kubelet had to be started anew; their fake runtime crashes now and then (concurrent map writes).
+    package var restarts: Int { kubelets.restarts }
 
     /// The folder of the programs; nil where nobody names one.
     package static var assets: URL? {
@@ -36,9 +41,10 @@ package struct RealKubernetes: Sendable {
         await ServerSlots.shared.take(9)
         let state = FileManager.default.temporaryDirectory.appendingPathComponent("drydock-kubernetes-\(UUID().uuidString)")
         var processes: [CommandRun.Running] = []
+        let kubelets = HollowKubelets(program: assets.appendingPathComponent("kubemark").path)
         let outcome: Swift.Result<Result, any Error>
         do {
-            outcome = .success(try await start(assets, state, nodes, &processes, body: body))
+            outcome = .success(try await start(assets, state, nodes, &processes, kubelets, body: body))
         } catch {
             // Go's servers say why in a line of its own, before a page of stacks.
             let last = processes.filter { !$0.isRunning }.map { process in
@@ -49,7 +55,7 @@ package struct RealKubernetes: Sendable {
             outcome = .failure(
                 last.isEmpty ? error : LocalEtcdCluster.Failure(description: "\(error)\na server ended: \(last.joined(separator: "\n"))"))
         }
-        for process in processes.reversed() {
+        for process in kubelets.all + processes.reversed() {
             process.send(SIGKILL)
             _ = await process.finish()
         }
@@ -59,7 +65,8 @@ package struct RealKubernetes: Sendable {
     }
 
     private static func start<Result>(
-        _ assets: URL, _ state: URL, _ nodes: Int, _ processes: inout [CommandRun.Running], body: (RealKubernetes) async throws -> Result
+        _ assets: URL, _ state: URL, _ nodes: Int, _ processes: inout [CommandRun.Running], _ kubelets: HollowKubelets,
+        body: (RealKubernetes) async throws -> Result
     ) async throws -> Result {
         let ports = try FreePorts.take(5 + 2 * nodes)
         let (etcdClient, etcdPeer, api, manager, scheduler) = (ports[0], ports[1], ports[2], ports[3], ports[4])
@@ -130,17 +137,15 @@ package struct RealKubernetes: Sendable {
                     "--bind-address", "127.0.0.1", "--secure-port", "\(scheduler)", "--port", "0", "--leader-elect=false", "--kube-api-qps", "300",
                     "--kube-api-burst", "400", "--cert-dir", pki.path,
                 ])
+            async let _ = kubelets.keepAlive()
             // One after the other: their fake runtimes share a socket, which two that begin at once take from each other.
             for index in 0..<nodes {
                 let name = "worker-\(index + 1)"
                 let (port, readOnlyPort) = (ports[5 + 2 * index], ports[6 + 2 * index])
-                try run(
-                    "kubemark",
-                    [
-                        "--morph", "kubelet", "--name", name, "--kubeconfig", kubeconfig.path, "--kubelet-port", "\(port)",
-                        "--kubelet-read-only-port",
-                        "\(readOnlyPort)",
-                    ])
+                try kubelets.start([
+                    "--morph", "kubelet", "--name", name, "--kubeconfig", kubeconfig.path, "--kubelet-port", "\(port)", "--kubelet-read-only-port",
+                    "\(readOnlyPort)",
+                ])
                 try await until("\(name) registers", processes) { _ = try await client.get(.nodes, .init("", name)) }
             }
             try await until("\(nodes) nodes are ready", processes) {
@@ -149,7 +154,7 @@ package struct RealKubernetes: Sendable {
                 // Pods need their namespace's account.
                 _ = try await client.get(Resource(plural: "serviceaccounts", kind: "ServiceAccount"), .init("default", "default"))
             }
-            return try await body(RealKubernetes(kubeconfig: kubeconfig, folder: assets, access: access))
+            return try await body(RealKubernetes(kubeconfig: kubeconfig, folder: assets, access: access, kubelets: kubelets))
         }
     }
 
@@ -163,6 +168,35 @@ package struct RealKubernetes: Sendable {
                 }
                 try await Task.sleep(for: .milliseconds(200))
             }
+        }
+    }
+}
+
+/// Kubelets over a fake runtime, each started anew when it crashes.
+private final class HollowKubelets: Sendable {
+    private let program: String
+    private let state = Mutex<(running: [(arguments: [String], process: CommandRun.Running)], restarts: Int)>(([], 0))
+
+    init(program: String) { self.program = program }
+
+    var all: [CommandRun.Running] { state.withLock { $0.running.map(\.process) } }
+    var restarts: Int { state.withLock { $0.restarts } }
+
+    func start(_ arguments: [String]) throws {
+        let process = try CommandRun.Running(program, arguments, environment: ["KUBECONFIG": ""])
+        state.withLock { $0.running.append((arguments, process)) }
+    }
+
+    /// Looks until it is cancelled.
+    func keepAlive() async {
+        while !Task.isCancelled {
+            let dead = state.withLock { state in state.running.firstIndex { !$0.process.isRunning }.map { state.running.remove(at: $0) } }
+            if let dead {
+                _ = await dead.process.finish()
+                state.withLock { $0.restarts += 1 }
+                try? start(dead.arguments)
+            }
+            try? await Task.sleep(for: .milliseconds(200))
         }
     }
 }

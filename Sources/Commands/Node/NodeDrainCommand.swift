@@ -86,7 +86,7 @@ struct NodeDrainCommand: AsyncParsableCommand {
         let settings = NodeRunSettings(
             kubeconfigs: kubernetes.files, context: kubernetes.context, options: options, podSelector: podSelector?.selector,
             gracePeriodSeconds: gracePeriod < 0 ? nil : gracePeriod, maxUnavailable: maxUnavailable?.value, respectsQuorum: respectQuorum,
-            window: gate.window, maxSeconds: gate.maxSeconds, reason: reason)
+            window: gate.window, maxSeconds: gate.maxSeconds, returns: returns, reason: reason)
         try await KubernetesClient.connected(try kubernetes.access) { client in
             var plan = NodeDrainPlan(nodes: try await selection.nodes(client).map(\.name))
             plan.options = options

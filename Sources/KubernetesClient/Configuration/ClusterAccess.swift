@@ -1,4 +1,5 @@
 package import Foundation
+package import KubernetesAPI
 
 /// PEM text, or the file that has it.
 package enum PEMSource: Sendable {
@@ -22,6 +23,8 @@ package struct CredentialPlugin: Sendable, Equatable {
     package var arguments: [String]
     package var environment: [String: String]
     package var apiVersion: String
+    /// What it is told of the cluster, where the kubeconfig says `provideClusterInfo`; else null.
+    package var cluster: JSON
     /// What to tell who does not have the program.
     package var hint: String?
 }

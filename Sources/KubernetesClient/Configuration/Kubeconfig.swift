@@ -113,7 +113,11 @@ package struct Kubeconfig: Sendable {
             access.bearer = .basic(user: login, password: user.value["password"].string ?? "")
         }
         let exec = user.value["exec"]
-        if exec.object != nil { access.bearer = .plugin(try Self.plugin(exec, user.folder, fail)) }
+        if exec.object != nil {
+            var plugin = try Self.plugin(exec, user.folder, fail)
+            if exec["provideClusterInfo"].bool == true { plugin.cluster = try Self.information(access) }
+            access.bearer = .plugin(plugin)
+        }
         if user.value["auth-provider"].object != nil {
             throw fail("the user \(userName) has an auth-provider, which Kubernetes gave up in 1.26. Use an exec plugin")
         }
@@ -127,13 +131,28 @@ package struct Kubeconfig: Sendable {
         guard ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"].contains(version) else {
             throw fail("the exec plugin \(command) speaks \(version), and drydock client.authentication.k8s.io/v1 and v1beta1")
         }
+        guard exec["interactiveMode"].string != "Always" else {
+            throw fail("the exec plugin \(command) must ask somebody (interactiveMode Always), and a run may have nobody to ask")
+        }
         // A command with a slash is relative to the file, as kubectl has it.
         let path = command.contains("/") ? resolve(command, folder) : command
         return CredentialPlugin(
             command: path, arguments: exec["args"].elements.compactMap(\.string),
             environment: Dictionary(
                 exec["env"].elements.compactMap { entry in entry["name"].string.map { ($0, entry["value"].string ?? "") } }, uniquingKeysWith: { $1 }),
-            apiVersion: version, hint: exec["installHint"].string)
+            apiVersion: version, cluster: .null, hint: exec["installHint"].string)
+    }
+
+    /// The cluster, as a plugin is told of it (`spec.cluster` of an ExecCredential).
+    private static func information(_ access: ClusterAccess) throws(KubernetesError) -> JSON {
+        var cluster: JSON = ["server": .string(access.server.absoluteString)]
+        if let name = access.tlsServerName { cluster["tls-server-name"] = .string(name) }
+        if access.skipsVerification { cluster["insecure-skip-tls-verify"] = true }
+        if let authority = access.authority {
+            cluster["certificate-authority-data"] = .string(Data(try authority.read()).base64EncodedString())
+        }
+        if let proxy = access.proxy { cluster["proxy-url"] = .string(proxy.absoluteString) }
+        return cluster
     }
 
     private static func resolve(_ path: String, _ folder: URL) -> String { path.hasPrefix("/") ? path : folder.appendingPathComponent(path).path }

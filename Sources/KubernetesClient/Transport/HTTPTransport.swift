@@ -21,10 +21,14 @@ package struct HTTPTransport: KubernetesTransport {
     private static let longestLine = 64 << 20
     /// How long one answer may take that is no stream. The API server itself gives up after 60 s.
     private static let patience = TimeAmount.seconds(90)
+    /// How long a stream may bring nothing. Servers send watches a bookmark each minute; one that is silent for longer may be dead, and whoever
+    /// watches begins again from where it stood.
+    private static let silence = TimeAmount.seconds(90)
 
     /// Connects for as long as `body` runs.
     package static func connected<Result>(_ access: ClusterAccess, body: (HTTPTransport) async throws -> Result) async throws -> Result {
-        let transport = try HTTPTransport(access)
+        let credentials = CredentialSource(access.bearer)
+        let transport = try HTTPTransport(access, credentials, identity: try await credentials.identity())
         do {
             let result = try await body(transport)
             try? await transport.client.shutdown()
@@ -35,19 +39,19 @@ package struct HTTPTransport: KubernetesTransport {
         }
     }
 
-    private init(_ access: ClusterAccess) throws {
+    private init(_ access: ClusterAccess, _ credentials: CredentialSource, identity: Identity?) throws {
         self.access = access
-        credentials = CredentialSource(access.bearer)
+        self.credentials = credentials
         var configuration = HTTPClient.Configuration()
         configuration.httpVersion = .http1Only
-        configuration.timeout = .init(connect: .seconds(5))
+        configuration.timeout = .init(connect: .seconds(5), read: Self.silence)
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.redirectConfiguration = .disallow
         var url = access.server.absoluteString
         while url.hasSuffix("/") { url.removeLast() }
         if access.server.scheme == "https" {
-            configuration.tlsConfiguration = try Self.tls(access)
+            configuration.tlsConfiguration = try Self.tls(access, identity)
             if let name = access.tlsServerName, let host = access.server.host {
                 // The certificate must have this name, whatever the host is called.
                 configuration.dnsOverride[name] = host
@@ -62,14 +66,18 @@ package struct HTTPTransport: KubernetesTransport {
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
-    private static func tls(_ access: ClusterAccess) throws(KubernetesError) -> TLSConfiguration {
+    private static func tls(_ access: ClusterAccess, _ identity: Identity?) throws(KubernetesError) -> TLSConfiguration {
         var tls = TLSConfiguration.makeClientConfiguration()
         if access.skipsVerification { tls.certificateVerification = .none }
         do {
             if let authority = access.authority { tls.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(try authority.read())) }
+            var identity = identity
             if let certificate = access.certificate, let key = access.key {
-                tls.certificateChain = try NIOSSLCertificate.fromPEMBytes(try certificate.read()).map { .certificate($0) }
-                tls.privateKey = .privateKey(try NIOSSLPrivateKey(bytes: try key.read(), format: .pem))
+                identity = Identity(certificate: try certificate.read(), key: try key.read())
+            }
+            if let identity {
+                tls.certificateChain = try NIOSSLCertificate.fromPEMBytes(identity.certificate).map { .certificate($0) }
+                tls.privateKey = .privateKey(try NIOSSLPrivateKey(bytes: identity.key, format: .pem))
             }
         } catch let error as KubernetesError { throw error } catch {
             throw KubernetesError(.configuration, "the certificates or the key of \(access) are no PEM that can be used: \(error)")
@@ -159,7 +167,7 @@ package struct HTTPTransport: KubernetesTransport {
 
     private func explain(_ error: any Error) -> any Error {
         switch error {
-        case is NIOSSLError, is BoringSSLError:
+        case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError:
             KubernetesError(.tls, "\(access) cannot be trusted: \(error). Check certificate-authority and the server's name in the kubeconfig.")
         case let error as HTTPClientError:
             error == .cancelled || Task.isCancelled

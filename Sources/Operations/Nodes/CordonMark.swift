@@ -55,11 +55,13 @@ extension KubernetesClient {
     }
 
     /// Lets pods come again.
-    package func uncordon(_ node: Node) async throws {
+    /// - Returns: the node as it is now.
+    @discardableResult
+    package func uncordon(_ node: Node) async throws -> Node {
         let patch: JSON = [
             "metadata": ["annotations": .object(JSONObject([.init(name: CordonMark.annotation, value: .null)]))], "spec": ["unschedulable": .null],
         ]
-        try await self.patch(.nodes, node.objectName, .merge(patch))
+        return Node(try await self.patch(.nodes, node.objectName, .merge(patch)))
     }
 
     /// Writes an event on a node, where that is allowed: `kubectl describe node` shows it. Never fails.

@@ -14,6 +14,8 @@ package final class DrainDesk: Sendable {
         var waiting: [String: CheckedContinuation<DrainMachine.Result, any Error>] = [:]
         var failure: (any Error)?
         var nodes = NodesAway()
+        /// Nodes on which steps were let begin, until they are given back.
+        var claimed: Set<String> = []
     }
 
     private let client: KubernetesClient
@@ -97,8 +99,23 @@ package final class DrainDesk: Sendable {
         }
     }
 
-    /// The nodes that are away, as last seen.
-    var nodes: NodesAway { state.withLock { $0.nodes } }
+    /// Says whether a node may go. Who is let go has the place at once, so that two who ask together do not both get the last one.
+    func claim(_ name: String) -> [GateCheck] {
+        state.withLock { state in
+            let checks = NodeRun.checks(on: name, nodes: state.nodes, claimed: state.claimed, settings: settings)
+            if checks.allSatisfy({ $0.outcome == .holds }) { state.claimed.insert(name) }
+            return checks
+        }
+    }
+
+    /// The node is worked on no more.
+    /// - Parameter node: as it was seen last, where that is known before the watch tells.
+    func release(_ name: String, seen node: Node? = nil) {
+        state.withLock { state in
+            state.claimed.remove(name)
+            if let node { state.nodes.apply(node) }
+        }
+    }
 
     private func seeBudget(_ event: Informer<Void>.Event) {
         state.withLock { state in

@@ -34,24 +34,24 @@ package struct NodeRun: RunOperation {
         case .cordon(let node), .drain(let node): name = node
         default: return []
         }
-        guard settings.maxUnavailable != nil || settings.respectsQuorum else { return [] }
-        return Self.checks(on: name, nodes: desk.nodes, settings: settings)
+        return desk.claim(name)
     }
 
-    /// Pure: what the gate is told of nodes that look like this.
-    static func checks(on name: String, nodes: NodesAway, settings: NodeRunSettings) -> [GateCheck] {
+    /// Pure: what the gate is told before a node goes, when nodes look like this and steps have begun on those that are claimed.
+    static func checks(on name: String, nodes: NodesAway, claimed: Set<String>, settings: NodeRunSettings) -> [GateCheck] {
         var checks: [GateCheck] = []
         func list(_ names: [String]) -> String {
             "\(names.sorted().prefix(5).joined(separator: ", "))\(names.count > 5 ? ", …" : "") \(names.count == 1 ? "is" : "are") away"
         }
         if let allowed = settings.maxUnavailable?.nodes(of: nodes.total) {
-            // Those that this run cordoned are bounded by how many it works on at once.
-            let others = nodes.away.filter { $0.key != name && $0.value.mark != settings.mark }.map(\.key)
-            checks.append(GateCheck("unavailable nodes", others.count < allowed ? .holds : .notYet, "\(list(others)), and \(allowed) may be"))
+            // Nodes that this run was told to leave cordoned count only while it works on them.
+            let others = claimed.union(nodes.away.filter { $0.value.mark != settings.mark || settings.returns }.keys).subtracting([name])
+            checks.append(
+                GateCheck("unavailable nodes", others.count < allowed ? .holds : .notYet, "\(list(Array(others))), and \(allowed) may be"))
         }
         if settings.respectsQuorum, nodes.controlPlane.contains(name) {
-            let away = nodes.away.keys.filter { $0 != name && nodes.controlPlane.contains($0) }
-            checks.append(GateCheck("control plane", away.isEmpty ? .holds : .notYet, list(away)))
+            let away = claimed.union(nodes.away.keys).intersection(nodes.controlPlane).subtracting([name])
+            checks.append(GateCheck("control plane", away.isEmpty ? .holds : .notYet, list(Array(away))))
         }
         return checks
     }
@@ -95,6 +95,7 @@ package struct NodeRun: RunOperation {
             try await client.cordon(node, CordonMark(mark: settings.mark, by: CordonMark.currentUser, at: client.time.now(), reason: settings.reason))
             return nil
         case .drain(let name):
+            defer { if !settings.returns { desk.release(name) } }
             await client.note("DrydockDrain", "drydock drains the node for \(CordonMark.currentUser)", on: name)
             do {
                 let result = try await desk.drain(name, notify: notify)
@@ -106,7 +107,7 @@ package struct NodeRun: RunOperation {
             }
         case .uncordon(let name):
             guard let node = try await node(name) else { return "the node is gone" }
-            try await client.uncordon(node)
+            desk.release(name, seen: try await client.uncordon(node))
             return nil
         case .scaleUp(let workload): return try await scaleUp(workload)
         case .scaleBack(let workload):
