@@ -2,13 +2,18 @@ package import Foundation
 
 /// What is to happen when: the earliest first, and of what is due at one time the one that was put in first (a binary heap).
 package struct TimeQueue<Element: Sendable>: Sendable {
+    /// Small, because a heap moves its entries a lot; what they stand for stays where it is.
     private struct Entry: Sendable {
-        var at: Date
+        var at: Double
         var number: Int
-        var element: Element
+        var slot: Int
+
+        func precedes(_ other: Entry) -> Bool { at != other.at ? at < other.at : number < other.number }
     }
 
     private var entries: [Entry] = []
+    private var elements: [Element?] = []
+    private var freeSlots: [Int] = []
     private var count = 0
 
     package init() {}
@@ -16,33 +21,44 @@ package struct TimeQueue<Element: Sendable>: Sendable {
     package var isEmpty: Bool { entries.isEmpty }
 
     /// When the next is due; nil when there is none.
-    package var nextTime: Date? { entries.first?.at }
+    package var nextTime: Date? { entries.first.map { Date(timeIntervalSinceReferenceDate: $0.at) } }
 
-    package mutating func push(_ element: Element, at: Date) {
+    package mutating func push(_ element: Element, at time: Date) {
         count += 1
-        entries.append(Entry(at: at, number: count, element: element))
-        var child = entries.count - 1
-        while child > 0, precedes(child, (child - 1) / 2) {
-            entries.swapAt(child, (child - 1) / 2)
+        let slot: Int
+        if let free = freeSlots.popLast() {
+            slot = free
+            elements[slot] = element
+        } else {
+            slot = elements.count
+            elements.append(element)
+        }
+        let entry = Entry(at: time.timeIntervalSinceReferenceDate, number: count, slot: slot)
+        var child = entries.count
+        entries.append(entry)
+        while child > 0, entry.precedes(entries[(child - 1) / 2]) {
+            entries[child] = entries[(child - 1) / 2]
             child = (child - 1) / 2
         }
+        entries[child] = entry
     }
 
     package mutating func pop() -> (at: Date, element: Element)? {
-        guard !entries.isEmpty else { return nil }
-        entries.swapAt(0, entries.count - 1)
-        let entry = entries.removeLast()
-        var parent = 0
-        while true {
-            var least = parent
-            for child in [2 * parent + 1, 2 * parent + 2] where child < entries.count && precedes(child, least) { least = child }
-            if least == parent { return (entry.at, entry.element) }
-            entries.swapAt(parent, least)
-            parent = least
+        guard let first = entries.first, let last = entries.popLast(), let element = elements[first.slot] else { return nil }
+        elements[first.slot] = nil
+        freeSlots.append(first.slot)
+        if !entries.isEmpty {
+            var parent = 0
+            while true {
+                var least = 2 * parent + 1
+                guard least < entries.count else { break }
+                if least + 1 < entries.count, entries[least + 1].precedes(entries[least]) { least += 1 }
+                guard entries[least].precedes(last) else { break }
+                entries[parent] = entries[least]
+                parent = least
+            }
+            entries[parent] = last
         }
-    }
-
-    private func precedes(_ left: Int, _ right: Int) -> Bool {
-        (entries[left].at, entries[left].number) < (entries[right].at, entries[right].number)
+        return (Date(timeIntervalSinceReferenceDate: first.at), element)
     }
 }

@@ -235,4 +235,21 @@ struct ClusterCapacityTests {
         capacity.bind("2", namespace: "n", labels: ["app": "y"], placement: spread, to: "a")
         #expect(choose(spread, ["app": "y"]) != .node("a"))
     }
+
+    @Test func `With nodes that wait marked, pods move about once in a rolling maintenance`() {
+        let nodes = (0..<40).map { NodeFacts(name: "n\($0)") }
+        let pods = (0..<400).map { index in
+            pod("p\(index)", on: "n\(index % 40)")
+        }
+        func evictions(marked: Bool) -> Int {
+            DrainForecast.make(
+                .init(nodes: nodes.map(\.name), parallel: 2, returns: true, marksWaiting: marked, options: .init()), nodes: nodes, pods: pods,
+                budgets: [], at: start
+            ).pods.count
+        }
+        #expect(
+            evictions(marked: true) <= 400 + 2 * 20,
+            "each once, and those of the first two nodes, for which no node was done: \(evictions(marked: true))")
+        #expect(evictions(marked: false) > 550, "\(evictions(marked: false))")
+    }
 }

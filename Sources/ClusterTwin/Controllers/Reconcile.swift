@@ -62,7 +62,8 @@ extension World {
         switch key {
         case .pods: podChanged(name, before, after)
         case .nodes: nodeChanged(name.name, before, after)
-        case .deployments where after != nil: enqueue(.deployment(name))
+        case .deployments:
+            if after != nil { enqueue(.deployment(name)) } else { templateHashes[before?["metadata"]["uid"].string ?? ""] = nil }
         case .replicaSets:
             if after != nil { enqueue(.replicaSet(name)) }
             if let owner = (after ?? before)?.controller, owner.kind == "Deployment" { enqueue(.deployment(ObjectName(name.namespace, owner.name))) }

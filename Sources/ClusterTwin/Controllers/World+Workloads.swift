@@ -35,7 +35,7 @@ extension World {
             let uid = deployment["metadata"]["uid"].string
         else { return }
         let template = deployment["spec"]["template"]
-        let hash = Self.hash(template)
+        let hash = templateHash(uid, template)
         let wanted = Int(deployment["spec"]["replicas"].integer ?? 1)
         var sets = (dependents[uid] ?? []).filter { $0.key == .replicaSets }.compactMap { object(.replicaSets, $0.name) }
         let revisions = sets.compactMap { $0["metadata"]["annotations"][Self.revision].string.flatMap { Int($0) } }
@@ -56,6 +56,13 @@ extension World {
         if deployment["spec"]["paused"].bool != true { roll(deployment, new, old, wanted) }
         setDeploymentStatus(name, deployment, new, wanted, hash)
         update(.deployments, name) { $0["metadata"]["annotations"][Self.revision] = .string("\(number)") }
+    }
+
+    private mutating func templateHash(_ uid: String, _ template: JSON) -> String {
+        if let known = templateHashes[uid], known.template == template { return known.hash }
+        let hash = Self.hash(template)
+        templateHashes[uid] = (template, hash)
+        return hash
     }
 
     private static let revision = "deployment.kubernetes.io/revision"

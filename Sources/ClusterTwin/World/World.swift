@@ -33,6 +33,8 @@ struct World {
     /// When each kubelet was last heard.
     var heartbeats: [String: Date] = [:]
     var addressCount = 0
+    /// The hash of each Deployment's template, by uid, and of what it was made.
+    var templateHashes: [String: (template: JSON, hash: String)] = [:]
     var faults: TwinFaults
 
     init(options: TwinOptions) {

@@ -51,12 +51,15 @@ package struct DrainForecast: Sendable, Equatable {
         package var parallel: Int
         /// Whether a node takes pods again when it has been drained.
         package var returns: Bool
+        /// Whether the scheduler prefers other nodes to those that are still to be drained.
+        package var marksWaiting: Bool
         package var options: DrainMachine.Options
 
-        package init(nodes: [String], parallel: Int, returns: Bool, options: DrainMachine.Options) {
+        package init(nodes: [String], parallel: Int, returns: Bool, marksWaiting: Bool = false, options: DrainMachine.Options) {
             self.nodes = nodes
             self.parallel = max(1, parallel)
             self.returns = returns
+            self.marksWaiting = marksWaiting
             self.options = options
         }
     }
@@ -85,6 +88,7 @@ package struct DrainForecast: Sendable, Equatable {
         let request: Request
         let start: Date
         var now: Date
+        var looked = Date.distantPast
         var machine: DrainMachine
         var capacity = ClusterCapacity()
         let facts: [String: NodeFacts]
@@ -109,6 +113,7 @@ package struct DrainForecast: Sendable, Equatable {
             waiting = request.nodes.reversed()
             // All are cordoned at the begin, unless each comes back.
             let cordoned = request.returns ? [] : Set(request.nodes)
+            let waits = request.marksWaiting ? Set(request.nodes) : []
             facts = Dictionary(nodes.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
             startups = Dictionary(grouping: pods.filter { $0.startupSeconds != nil && $0.controller != nil }) { $0.controller?.uid ?? "" }.mapValues {
                 let seconds = $0.compactMap(\.startupSeconds).sorted()
@@ -116,6 +121,7 @@ package struct DrainForecast: Sendable, Equatable {
             }
             for var node in nodes {
                 if cordoned.contains(node.name) { node.isUnschedulable = true }
+                if waits.contains(node.name) { node.taints.append(.waiting) }
                 capacity.set(node)
             }
             for var budget in budgets {
@@ -157,7 +163,11 @@ package struct DrainForecast: Sendable, Equatable {
                 now = next.at
                 carryOut(next.element)
                 while let more = queue.nextTime, more <= now, let event = queue.pop() { carryOut(event.element) }
-                machine.tick()
+                // A look at every node, which only those need that wait for a time to pass.
+                if now.timeIntervalSince(looked) >= 1 {
+                    looked = now
+                    machine.tick()
+                }
             }
             forecast.seconds = now.timeIntervalSince(start)
             forecast.pods.sort { ($0.evictedAfter ?? .infinity, $0.node, $0.pod) < ($1.evictedAfter ?? .infinity, $1.node, $1.pod) }

@@ -195,6 +195,8 @@ package struct ClusterCapacity: Sendable {
         var wanted: [(key: String, domains: Set<String>)] = []
         /// Every node must have these labels.
         var keys: [String] = []
+
+        var areNone: Bool { forbidden.isEmpty && wanted.isEmpty && keys.isEmpty }
     }
 
     private mutating func makeRules(_ namespace: String, _ labels: [String: String], _ placement: PodPlacement) -> Rules {
@@ -245,35 +247,40 @@ package struct ClusterCapacity: Sendable {
     }
 
     private func obstacle(at position: Int, _ placement: PodPlacement, _ rules: Rules, _ excluded: Set<String>) -> String? {
-        let node = nodes[position]
-        if !excluded.isEmpty, excluded.contains(node.facts.name) { return "node(s) are to be drained" }
-        if node.facts.isUnschedulable, !placement.tolerates(.unschedulable) { return "node(s) were unschedulable" }
-        for taint in node.facts.taints where taint.effect != "PreferNoSchedule" && taint != .unschedulable && !placement.tolerates(taint) {
+        // Read in place: a copy would count references up and down for every node that is looked at.
+        if !excluded.isEmpty, excluded.contains(nodes[position].facts.name) { return "node(s) are to be drained" }
+        if nodes[position].facts.isUnschedulable, !placement.tolerates(.unschedulable) { return "node(s) were unschedulable" }
+        for taint in nodes[position].facts.taints
+        where taint.effect != "PreferNoSchedule" && taint != .unschedulable && !placement.tolerates(taint) {
             return "node(s) had taint {\(taint.key): \(taint.value)}, that the pod didn't tolerate"
         }
-        if !Self.matches(node.facts, placement) { return "node(s) didn't match node selector" }
-        if !node.free.fits(placement.requests) {
-            let missing = node.free.missing(for: placement.requests)
+        if placement.choosesNodes, !Self.matches(nodes[position].facts, placement) { return "node(s) didn't match node selector" }
+        if !nodes[position].free.fits(placement.requests) {
+            let missing = nodes[position].free.missing(for: placement.requests)
             return missing == ["pods"] ? "Too many pods" : "Insufficient \(missing.first ?? "")"
         }
+        if rules.areNone { return nil }
+        let name = nodes[position].facts.name
         for (key, rule) in rules.forbidden {
-            if let domain = domain(node.facts.name, key), rule.domains.contains(domain) { return rule.reason }
+            if let domain = domain(name, key), rule.domains.contains(domain) { return rule.reason }
         }
         for (key, domains) in rules.wanted {
-            guard let domain = domain(node.facts.name, key), domains.contains(domain) else { return "node(s) didn't match pod affinity rules" }
+            guard let domain = domain(name, key), domains.contains(domain) else { return "node(s) didn't match pod affinity rules" }
         }
-        for key in rules.keys where domain(node.facts.name, key) == nil {
+        for key in rules.keys where domain(name, key) == nil {
             return "node(s) didn't match pod topology spread constraints (missing required label)"
         }
         return nil
     }
 
-    /// More for the node of which less is taken.
+    /// More for the node of which less is taken, and less for one with a taint that asks to be passed over.
     private func score(at position: Int, _ placement: PodPlacement) -> Double {
-        let node = nodes[position]
-        let allocatable = node.facts.allocatable
-        let cpu = Double(node.allocated.cpu + max(placement.requests.cpu, 100)) / Double(max(1, allocatable.cpu))
-        let memory = Double(node.allocated.memory + max(placement.requests.memory, 200 << 20)) / Double(max(1, allocatable.memory))
-        return -(cpu + memory) / 2 - Double(node.pods) / 1000
+        let cpu = Double(nodes[position].allocated.cpu + max(placement.requests.cpu, 100)) / Double(max(1, nodes[position].facts.allocatable.cpu))
+        let memory =
+            Double(nodes[position].allocated.memory + max(placement.requests.memory, 200 << 20))
+            / Double(max(1, nodes[position].facts.allocatable.memory))
+        var score = -(cpu + memory) / 2 - Double(nodes[position].pods) / 1000
+        for taint in nodes[position].facts.taints where taint.effect == "PreferNoSchedule" && !placement.tolerates(taint) { score -= 1 }
+        return score
     }
 }

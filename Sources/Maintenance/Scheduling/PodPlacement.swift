@@ -53,6 +53,9 @@ package final class PodPlacement: Sendable, Equatable {
 
     package static let anywhere = PodPlacement()
 
+    /// Whether it may be on some nodes only, by their labels.
+    package var choosesNodes: Bool { !nodeSelector.isEmpty || nodeTerms != nil }
+
     package static func == (left: PodPlacement, right: PodPlacement) -> Bool {
         left === right
             || left.requests == right.requests && left.nodeSelector == right.nodeSelector && left.nodeTerms == right.nodeTerms
