@@ -82,6 +82,16 @@ package final class Journal: Sendable {
                     ) STRICT;
                     """)
         }
+        // A plan may have megabytes, and a row is read and written as a whole: at every step.
+        migrator.registerMigration("plans apart") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE plan (run TEXT PRIMARY KEY REFERENCES run (id) ON DELETE CASCADE, plan TEXT NOT NULL, settings TEXT NOT NULL) STRICT;
+                    INSERT INTO plan (run, plan, settings) SELECT id, plan, settings FROM run;
+                    ALTER TABLE run DROP COLUMN plan;
+                    ALTER TABLE run DROP COLUMN settings;
+                    """)
+        }
         return migrator
     }
 
@@ -239,11 +249,12 @@ package final class Journal: Sendable {
 
     private static func insert(_ run: RunRecord, into database: Database) throws {
         try database.execute(
-            sql: "INSERT INTO run (id, operation, subject, state, startedAt, updatedAt, message, owner, plan, settings) VALUES (?,?,?,?,?,?,?,?,?,?)",
+            sql: "INSERT INTO run (id, operation, subject, state, startedAt, updatedAt, message, owner) VALUES (?,?,?,?,?,?,?,?)",
             arguments: [
                 run.id, run.operation, run.subject, run.state.rawValue, run.startedAt.timeIntervalSince1970, run.updatedAt.timeIntervalSince1970,
-                run.message, try json(run.owner), run.plan, run.settings,
+                run.message, try json(run.owner),
             ])
+        try database.execute(sql: "INSERT INTO plan (run, plan, settings) VALUES (?,?,?)", arguments: [run.id, run.plan, run.settings])
         for (position, step) in run.steps.enumerated() {
             try database.execute(
                 sql: "INSERT INTO step (run, position, id, title, state, attempts, evidence) VALUES (?,?,?,?,?,?,?)",
@@ -258,7 +269,7 @@ package final class Journal: Sendable {
     }
 
     private static func runs(_ database: Database, where condition: String, _ arguments: StatementArguments) throws -> [RunRecord] {
-        try Row.fetchAll(database, sql: "SELECT * FROM run WHERE \(condition)", arguments: arguments).map { row in
+        try Row.fetchAll(database, sql: "SELECT * FROM run JOIN plan ON plan.run = run.id WHERE \(condition)", arguments: arguments).map { row in
             let id: String = row["id"]
             let steps = try Row.fetchAll(database, sql: "SELECT * FROM step WHERE run = ? ORDER BY position", arguments: [id])
             return RunRecord(

@@ -69,29 +69,6 @@ struct NodeDrainTests {
         }
     }
 
-    @Test func `Nodes that wait for their turn are marked, and no mark is left`() async throws {
-        try await withDesk { desk in
-            let plan = try await desk("node drain --all --uncordon --plan")
-            #expect(plan.output.contains("drydock.dev/waiting"), "\(plan.output)")
-            let run = try await desk("node drain --all --uncordon")
-            #expect(run.status == 0, "\(run.errors)")
-            for index in 1...4 { #expect(try desk.node("node-000\(index)").taints.isEmpty) }
-            // A run that stops on the way leaves marks, which rolling back takes away.
-            let folder = desk.served.kubeconfig.deletingLastPathComponent().path
-            let environment = ["KUBECONFIG": desk.served.kubeconfig.path, "XDG_STATE_HOME": "\(folder)/state", "HOME": folder]
-            let (_, reached) = try await BuiltProgram.pausing(
-                at: "after started drain-node-0001", ["node", "drain", "--all", "--uncordon"], environment: environment
-            ) { $0.send(SIGKILL) }
-            #expect(reached)
-            #expect(try desk.node("node-0004").taints.map(\.key) == ["drydock.dev/waiting"])
-            let list = try await desk("runs list", ["-o", "json"])
-            let runs = try #require(try JSONSerialization.jsonObject(with: Data(list.output.utf8)) as? [[String: Any]])
-            let back = try await desk("runs rollback \(try #require(runs.first?["id"] as? String))")
-            #expect(back.status == 0, "\(back.output)\(back.errors)")
-            for index in 1...4 { #expect(try desk.node("node-000\(index)").taints.isEmpty) }
-        }
-    }
-
     @Test func `What can never go is explained before anything is touched, and a surge makes it go`() async throws {
         let labels: JSON = ["app": "single"]
         let single: [JSON] = [

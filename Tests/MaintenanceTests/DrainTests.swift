@@ -1,5 +1,5 @@
 import Foundation
-import Maintenance
+@testable import Maintenance
 import Testing
 
 private let start = Date(timeIntervalSince1970: 1_800_000_000)
@@ -162,6 +162,29 @@ struct DrainMachineTests {
     }
 }
 
+struct ReplacementsTests {
+    @Test func `A node waits for as many pods as it gave away, whatever others give away meanwhile`() {
+        var replacements = Replacements()
+        replacements.follow("web", for: "a", unready: 1)
+        replacements.lost("web", for: "a")
+        replacements.follow("web", for: "b", unready: 7)
+        replacements.lost("web", for: "b")
+        replacements.lost("web", for: "a")
+        replacements.lost("other", for: "a")
+        #expect(replacements.gained("web") == nil, "the one that was not ready before the first drain")
+        #expect(replacements.gained("web") == nil, "a's first")
+        #expect(replacements.unsettled("b") == ["web"])
+        #expect(replacements.gained("web") == "b")
+        #expect(replacements.unsettled("a") == ["web"])
+        replacements.lost("web", for: nil)
+        #expect(replacements.gained("web") == "a")
+        #expect(replacements.gained("web") == nil && replacements.gained("web") == nil)
+        replacements.lost("web", for: "b")
+        replacements.forget("b")
+        #expect(replacements.unsettled("b").isEmpty && replacements.gained("web") == nil)
+    }
+}
+
 struct DrainForecastTests {
     private func forecast(
         _ pods: [PodFacts], _ budgets: [DisruptionBudget], nodes: [String] = ["n1"], parallel: Int = 1, returns: Bool = false, all: [NodeFacts]? = nil
@@ -234,22 +257,5 @@ struct ClusterCapacityTests {
             spreads: [.init(maxSkew: 1, topologyKey: "zone", selector: LabelSelector([.init("app", .isIn, ["y"])]))])
         capacity.bind("2", namespace: "n", labels: ["app": "y"], placement: spread, to: "a")
         #expect(choose(spread, ["app": "y"]) != .node("a"))
-    }
-
-    @Test func `With nodes that wait marked, pods move about once in a rolling maintenance`() {
-        let nodes = (0..<40).map { NodeFacts(name: "n\($0)") }
-        let pods = (0..<400).map { index in
-            pod("p\(index)", on: "n\(index % 40)")
-        }
-        func evictions(marked: Bool) -> Int {
-            DrainForecast.make(
-                .init(nodes: nodes.map(\.name), parallel: 2, returns: true, marksWaiting: marked, options: .init()), nodes: nodes, pods: pods,
-                budgets: [], at: start
-            ).pods.count
-        }
-        #expect(
-            evictions(marked: true) <= 400 + 2 * 20,
-            "each once, and those of the first two nodes, for which no node was done: \(evictions(marked: true))")
-        #expect(evictions(marked: false) > 550, "\(evictions(marked: false))")
     }
 }

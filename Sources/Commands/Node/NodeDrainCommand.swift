@@ -48,12 +48,6 @@ struct NodeDrainCommand: AsyncParsableCommand {
 
     @Flag(name: .customLong("uncordon"), help: "Give each node back when it is drained, as in a rolling maintenance.") var returns = false
 
-    @Flag(
-        help: ArgumentHelp(
-            "Do not mark the nodes that wait for their turn. (With --uncordon they get the taint \(Taint.waiting.key):\(Taint.waiting.effect), so that evicted pods rather go to nodes that are done.)"
-        ))
-    var noWaitingTaint = false
-
     @Option(
         help: ArgumentHelp(
             "For workloads of one replica that their budget holds: one replica more for a while, or a rolling restart.", valueName: "scale|restart"))
@@ -100,7 +94,6 @@ struct NodeDrainCommand: AsyncParsableCommand {
             plan.maxUnavailable = maxUnavailable?.value
             plan.returns = returns
             plan.respectsQuorum = respectQuorum
-            plan.marksWaiting = !noWaitingTaint
             plan.surge = surge
             let made = try plan.make(try await ClusterFacts.read(client), workloads: try await workloads(client), at: Date())
             try await NodeRunSession(output: output).run(client, made, settings, isRehearsal: dryRun)

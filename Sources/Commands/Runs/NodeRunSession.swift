@@ -73,15 +73,5 @@ struct NodeRunSession {
         }
         let left = cordoned.filter { !opened.contains($0) }
         if !left.isEmpty { output.remark("left cordoned: \(left.joined(separator: ", "))") }
-        let marks = zip(plan.steps, run.steps).filter { step, record in
-            switch step.action {
-            case .markWaiting: record.state == .done || record.state == .started
-            case .unmarkWaiting: record.state.isOver
-            default: false
-            }
-        }
-        if marks.count == 1 {
-            output.remark("nodes that were not drained keep the taint \(Taint.waiting.key), which going on or rolling back takes away")
-        }
     }
 }

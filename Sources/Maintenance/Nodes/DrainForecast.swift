@@ -51,15 +51,12 @@ package struct DrainForecast: Sendable, Equatable {
         package var parallel: Int
         /// Whether a node takes pods again when it has been drained.
         package var returns: Bool
-        /// Whether the scheduler prefers other nodes to those that are still to be drained.
-        package var marksWaiting: Bool
         package var options: DrainMachine.Options
 
-        package init(nodes: [String], parallel: Int, returns: Bool, marksWaiting: Bool = false, options: DrainMachine.Options) {
+        package init(nodes: [String], parallel: Int, returns: Bool, options: DrainMachine.Options) {
             self.nodes = nodes
             self.parallel = max(1, parallel)
             self.returns = returns
-            self.marksWaiting = marksWaiting
             self.options = options
         }
     }
@@ -113,7 +110,6 @@ package struct DrainForecast: Sendable, Equatable {
             waiting = request.nodes.reversed()
             // All are cordoned at the begin, unless each comes back.
             let cordoned = request.returns ? [] : Set(request.nodes)
-            let waits = request.marksWaiting ? Set(request.nodes) : []
             facts = Dictionary(nodes.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
             startups = Dictionary(grouping: pods.filter { $0.startupSeconds != nil && $0.controller != nil }) { $0.controller?.uid ?? "" }.mapValues {
                 let seconds = $0.compactMap(\.startupSeconds).sorted()
@@ -121,7 +117,6 @@ package struct DrainForecast: Sendable, Equatable {
             }
             for var node in nodes {
                 if cordoned.contains(node.name) { node.isUnschedulable = true }
-                if waits.contains(node.name) { node.taints.append(.waiting) }
                 capacity.set(node)
             }
             for var budget in budgets {

@@ -4,13 +4,13 @@ package import Foundation
 /// says what to do; who asks the server is not its concern. The same machine drives a live drain and a forecast.
 ///
 /// An eviction is due as soon as the pod's budget has room; pods that are not ready go first, since nothing is lost by them. A node is drained when
-/// its pods are gone and what they belong to has as many ready pods as before.
+/// its pods are gone and as many others of what they belong to have become ready.
 package struct DrainMachine: Sendable {
     package struct Options: Sendable, Codable, Equatable {
         package var filters = DrainFilters()
         /// How long a node may take, seconds; 0 for ever.
         package var timeoutSeconds = 0.0
-        /// Whether a node waits until its pods' workloads have as many ready pods as before.
+        /// Whether a node waits until others are ready in the place of its pods.
         package var awaitsReplacements = true
         /// How long to wait for that at most, seconds; then the node counts as drained, and the report says so.
         package var replacementSeconds = 300.0
@@ -49,7 +49,7 @@ package struct DrainMachine: Sendable {
         package var terminating: Int
         /// Pods that wait, by what they wait for.
         package var waiting: [String: Int]
-        /// Workloads that do not have as many ready pods as before.
+        /// Workloads that have not replaced all of them.
         package var unsettled: Int
     }
 
@@ -60,7 +60,6 @@ package struct DrainMachine: Sendable {
         var remaining: Set<String>
         /// Pods that cannot go, by uid, with the reason.
         var failures: [String: (pod: ObjectName, reason: String)] = [:]
-        var controllers: Set<String> = []
         var emptied: Date?
         /// Since when every live pod of its workloads has been ready, though there are fewer than before.
         var calmSince: Date?
@@ -98,8 +97,7 @@ package struct DrainMachine: Sendable {
     private var begunCount = 0
     private var ready: [String: Int] = [:]
     private var live: [String: Int] = [:]
-    private var wanted: [String: Int] = [:]
-    private var nodesOfController: [String: Set<String>] = [:]
+    private var replacements = Replacements()
     private var finished: [(node: String, result: Result)] = []
 
     /// How long fewer pods than before, all of them ready, must be so to count as scaled down, seconds.
@@ -115,6 +113,7 @@ package struct DrainMachine: Sendable {
         names[pod.name] = pod.uid
         count(before, -1)
         count(pod, 1)
+        follow(pod, wasHealthy: before?.isHealthy ?? false, isHealthy: pod.isHealthy)
         guard nodeOf[pod.uid] != nil else { return }
         if states[pod.uid] == .pending || isBlocked(pod.uid) { dirty.insert(pod.uid) }
     }
@@ -122,6 +121,7 @@ package struct DrainMachine: Sendable {
     package mutating func remove(_ uid: String) {
         guard let pod = pods.removeValue(forKey: uid) else { return }
         count(pod, -1)
+        follow(pod, wasHealthy: pod.isHealthy, isHealthy: false)
         if names[pod.name] == uid { names[pod.name] = nil }
         leave(uid)
     }
@@ -179,12 +179,17 @@ package struct DrainMachine: Sendable {
     private mutating func count(_ pod: PodFacts?, _ sign: Int) {
         guard let pod, let controller = pod.controller else { return }
         if !pod.isFinished, !pod.isTerminating { live[controller.uid, default: 0] += sign }
-        guard pod.isHealthy else { return }
-        let count = ready[controller.uid, default: 0] + sign
-        ready[controller.uid] = count
-        // The last that was missing: who waits for others in the place of its pods may be at its end.
-        guard sign > 0, count == wanted[controller.uid] else { return }
-        for node in nodesOfController[controller.uid] ?? [] where nodes[node]?.remaining.isEmpty == true { dirtyNodes.insert(node) }
+        if pod.isHealthy { ready[controller.uid, default: 0] += sign }
+    }
+
+    /// Notes whom a change of a pod's readiness concerns.
+    private mutating func follow(_ pod: PodFacts, wasHealthy: Bool, isHealthy: Bool) {
+        guard wasHealthy != isHealthy, let workload = pod.controller?.uid else { return }
+        if wasHealthy {
+            replacements.lost(workload, for: nodeOf[pod.uid])
+        } else if let node = replacements.gained(workload), nodes[node]?.remaining.isEmpty == true {
+            dirtyNodes.insert(node)
+        }
     }
 
     // MARK: What is asked for
@@ -196,7 +201,7 @@ package struct DrainMachine: Sendable {
         for pod in present { apply(pod) }
         let outcome = options.filters.sort(present, at: now)
         guard outcome.refusals.isEmpty else { return outcome }
-        var state = NodeState(order: begunCount, begun: now, total: outcome.taken.count, remaining: Set(outcome.taken.map(\.uid)))
+        let state = NodeState(order: begunCount, begun: now, total: outcome.taken.count, remaining: Set(outcome.taken.map(\.uid)))
         begunCount += 1
         for pod in outcome.taken {
             nodeOf[pod.uid] = node
@@ -208,9 +213,8 @@ package struct DrainMachine: Sendable {
             }
             // A job's pod that ended is not made anew, and a DaemonSet's goes with the node.
             if options.awaitsReplacements, let controller = pod.controller, !pod.isFinished, !["Job", "DaemonSet"].contains(controller.kind) {
-                state.controllers.insert(controller.uid)
-                nodesOfController[controller.uid, default: []].insert(node)
-                wanted[controller.uid] = max(wanted[controller.uid] ?? 0, ready[controller.uid] ?? 0)
+                replacements.follow(
+                    controller.uid, for: node, unready: live[controller.uid, default: 0] - ready[controller.uid, default: 0])
             }
         }
         nodes[node] = state
@@ -222,13 +226,7 @@ package struct DrainMachine: Sendable {
     package mutating func abandon(_ node: String) {
         guard let state = nodes.removeValue(forKey: node) else { return }
         for uid in state.remaining { leave(uid) }
-        for controller in state.controllers {
-            nodesOfController[controller]?.remove(node)
-            if nodesOfController[controller]?.isEmpty == true {
-                nodesOfController[controller] = nil
-                wanted[controller] = nil
-            }
-        }
+        replacements.forget(node)
     }
 
     /// What the server said to an eviction that `step` asked for.
@@ -287,12 +285,13 @@ package struct DrainMachine: Sendable {
         skipLongGone(at: now)
         var evictions: [PodFacts] = []
         if !dirty.isEmpty {
-            let due = dirty.compactMap { uid in pods[uid].map { (pod: $0, order: nodes[nodeOf[uid] ?? ""]?.order ?? 0) } }
-            dirty = []
-            let sorted = due.sorted {
-                ($0.pod.isHealthy ? 1 : 0, $0.order, $0.pod.name) < ($1.pod.isHealthy ? 1 : 0, $1.order, $1.pod.name)
+            let due = dirty.compactMap { uid in
+                pods[uid].map { (rank: $0.isHealthy ? 1 : 0, order: nodes[nodeOf[uid] ?? ""]?.order ?? 0, name: $0.name, uid: uid) }
             }
-            for (pod, _) in sorted where isDue(pod) { evictions.append(pod) }
+            dirty = []
+            for next in due.sorted(by: { ($0.rank, $0.order, $0.name) < ($1.rank, $1.order, $1.name) }) {
+                if let pod = pods[next.uid], isDue(pod) { evictions.append(pod) }
+            }
         }
         for node in dirtyNodes { judge(node, at: now) }
         dirtyNodes = []
@@ -372,7 +371,7 @@ package struct DrainMachine: Sendable {
             return
         }
         if state.emptied == nil { state.emptied = now }
-        let unsettled = state.controllers.filter { ready[$0, default: 0] < wanted[$0, default: 0] }
+        let unsettled = replacements.unsettled(node)
         let isCalm = unsettled.allSatisfy { ready[$0, default: 0] == live[$0, default: 0] }
         if !isCalm { state.calmSince = nil } else if state.calmSince == nil { state.calmSince = now }
         nodes[node] = state
@@ -426,7 +425,7 @@ package struct DrainMachine: Sendable {
         for uid in state.remaining {
             if let reason = waitingReason(uid) { progress.waiting[reason, default: 0] += 1 } else { progress.terminating += 1 }
         }
-        progress.unsettled = state.remaining.isEmpty ? state.controllers.count { ready[$0, default: 0] < wanted[$0, default: 0] } : 0
+        progress.unsettled = state.remaining.isEmpty ? replacements.unsettled(node).count : 0
         return progress
     }
 }

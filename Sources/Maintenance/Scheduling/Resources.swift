@@ -75,9 +75,6 @@ package struct Taint: Sendable, Hashable {
 
     /// Put by the node controller on a cordoned node.
     package static let unschedulable = Taint(key: "node.kubernetes.io/unschedulable", effect: "NoSchedule")
-
-    /// On nodes that a run is still to drain: the scheduler prefers others, so that a pod which was evicted once is not evicted again.
-    package static let waiting = Taint(key: "drydock.dev/waiting", effect: "PreferNoSchedule")
 }
 
 /// Which taints a pod does not mind (core/v1 Toleration).

@@ -54,20 +54,14 @@ extension KubernetesClient {
         try await self.patch(.nodes, node.objectName, .merge(patch))
     }
 
-    /// Lets pods come again, and waits for no drain any more.
+    /// Lets pods come again.
     /// - Returns: the node as it is now.
     @discardableResult
     package func uncordon(_ node: Node) async throws -> Node {
-        try await change(node) { node in
-            // In a merge patch null takes a member away.
-            var metadata = JSONObject([.init(name: "annotations", value: .object(JSONObject([.init(name: CordonMark.annotation, value: .null)])))])
-            var spec = JSONObject([.init(name: "unschedulable", value: .null)])
-            if let taints = node.taints(waiting: false) {
-                spec.set("taints", taints)
-                metadata.set("resourceVersion", .string(node.resourceVersion))
-            }
-            return .object(JSONObject([.init(name: "metadata", value: .object(metadata)), .init(name: "spec", value: .object(spec))]))
-        }
+        let patch: JSON = [
+            "metadata": ["annotations": .object(JSONObject([.init(name: CordonMark.annotation, value: .null)]))], "spec": ["unschedulable": .null],
+        ]
+        return Node(try await self.patch(.nodes, node.objectName, .merge(patch)))
     }
 
     /// Writes an event on a node, where that is allowed: `kubectl describe node` shows it. Never fails.

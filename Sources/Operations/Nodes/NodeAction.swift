@@ -9,10 +9,6 @@ package enum NodeAction: Codable, Sendable, Equatable {
     case drain(node: String)
     /// Let pods come again, if it was this run that kept them away.
     case uncordon(node: String)
-    /// Let the scheduler prefer other nodes to these, which are still to be drained.
-    case markWaiting(nodes: [String])
-    /// Take that mark from those that still have it.
-    case unmarkWaiting(nodes: [String])
     /// Run one replica more of a workload, elsewhere, so that its budget lets one go.
     case scaleUp(Workload)
     /// Back to as many replicas as before.

@@ -13,8 +13,6 @@ package struct NodeDrainPlan: Sendable {
     /// Whether each node takes pods again when it has been drained, as in a rolling maintenance.
     package var returns = false
     package var respectsQuorum = false
-    /// Whether nodes that wait for their turn are marked, so that evicted pods rather go to those that are done; counts where nodes return.
-    package var marksWaiting = true
     package var surge: Surge?
 
     package init(nodes: [String]) { self.nodes = nodes }
@@ -43,7 +41,7 @@ package struct NodeDrainPlan: Sendable {
         }
         let names = Set(nodes)
         let pods = facts.pods.filter { pod in !names.contains(pod.node ?? "") || podSelector?.matches(pod.labels) ?? true }
-        let request = DrainForecast.Request(nodes: selected.map(\.name), parallel: parallel, returns: returns, marksWaiting: marks, options: options)
+        let request = DrainForecast.Request(nodes: selected.map(\.name), parallel: parallel, returns: returns, options: options)
         func foresee(_ pods: [PodFacts], _ budgets: [DisruptionBudget]) -> DrainForecast {
             DrainForecast.make(request, nodes: facts.nodes.map(\.facts), pods: pods, budgets: budgets, at: now)
         }
@@ -78,23 +76,11 @@ package struct NodeDrainPlan: Sendable {
         return ordered + nodes.filter(\.isControlPlane)
     }
 
-    private var marks: Bool { marksWaiting && returns && nodes.count > 1 }
-
     // MARK: Steps
 
     private func steps(_ nodes: [Node], _ forecast: DrainForecast, _ surges: [Workload]) -> [NodeAction.Step] {
         var steps: [NodeAction.Step] = []
         if !returns { steps += nodes.map { cordon($0, lane: nil) } }
-        if marks {
-            steps.append(
-                NodeAction.Step(
-                    id: "mark-waiting", title: "mark \(nodes.count) nodes as waiting", target: "nodes",
-                    reason: "pods are to move once, not again and again",
-                    effect:
-                        "the taint \(Taint.waiting.key):\(Taint.waiting.effect) lets the scheduler prefer nodes that are done; it takes no pod away",
-                    undo: .by(.unmarkWaiting(nodes: nodes.map(\.name)), title: "take the taint \(Taint.waiting.key) away"), isDisruptive: false,
-                    action: .markWaiting(nodes: nodes.map(\.name))))
-        }
         for workload in surges {
             steps.append(
                 NodeAction.Step(
@@ -129,13 +115,6 @@ package struct NodeDrainPlan: Sendable {
                         isDisruptive: false, action: .uncordon(node: node.name), lane: lane))
             }
         }
-        if marks {
-            steps.append(
-                NodeAction.Step(
-                    id: "unmark-waiting", title: "take the mark from nodes that still have it", target: "nodes", reason: "no node waits any more",
-                    effect: "the scheduler treats all alike", undo: .nothing(because: "it is as it was"), isDisruptive: false,
-                    action: .unmarkWaiting(nodes: nodes.map(\.name))))
-        }
         if surge == .scale {
             for workload in surges {
                 steps.append(
@@ -158,11 +137,6 @@ package struct NodeDrainPlan: Sendable {
     private func remarks(_ nodes: [Node], _ forecast: DrainForecast) -> [String] {
         var remarks: [String] = []
         for outcome in forecast.nodes { if let warning = outcome.warning { remarks.append("\(outcome.node): \(warning)") } }
-        if marks {
-            remarks.append(
-                "nodes that wait have the taint \(Taint.waiting.key):\(Taint.waiting.effect) until they are done, so that evicted pods rather go to others; --no-waiting-taint leaves it away"
-            )
-        }
         if !returns { remarks.append("the nodes stay cordoned; `drydock node uncordon` opens them") }
         for node in nodes where node.isUnschedulable {
             let mark = CordonMark(node)

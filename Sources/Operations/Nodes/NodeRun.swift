@@ -78,11 +78,6 @@ package struct NodeRun: RunOperation {
             guard let node = try await node(name) else { return "the node is gone" }
             guard node.isUnschedulable else { return "it takes pods" }
             return CordonMark(node)?.mark == settings.mark ? nil : "it was cordoned by somebody else, and stays so"
-        case .markWaiting(let names), .unmarkWaiting(let names):
-            let wanted = Set(names)
-            let marked = try await client.list(Node.self).filter { wanted.contains($0.name) }.map(\.isWaiting)
-            if case .markWaiting = step.action { return marked.allSatisfy(\.self) ? "the nodes are marked" : nil }
-            return marked.contains(true) ? nil : "no node is marked any more"
         case .scaleUp(let workload):
             // Whether an attempt scaled it up the annotation tells.
             guard let from = try await surgedFrom(workload) else { return nil }
@@ -113,12 +108,6 @@ package struct NodeRun: RunOperation {
         case .uncordon(let name):
             guard let node = try await node(name) else { return "the node is gone" }
             desk.release(name, seen: try await client.uncordon(node))
-            return nil
-        case .markWaiting(let names):
-            try await client.setWaiting(true, nodes: names)
-            return nil
-        case .unmarkWaiting(let names):
-            try await client.setWaiting(false, nodes: names)
             return nil
         case .scaleUp(let workload): return try await scaleUp(workload)
         case .scaleBack(let workload):
