@@ -18,6 +18,7 @@ struct RehearseCommand: AsyncParsableCommand {
         print("seed \(first)")
         let text = try await BuiltProgram.withFolder { folder in
             var ends: [RandomDrain.Report.End: Int] = [:]
+            var resumed: [RandomDrain.Report.End: Int] = [:]
             var (evictions, kills) = (0, 0)
             var broken: [String] = []
             let began = ContinuousClock.now
@@ -26,6 +27,7 @@ struct RehearseCommand: AsyncParsableCommand {
                 var drain = RandomDrain(seed: own)
                 let report = try await drain.run(in: folder.path)
                 ends[report.end, default: 0] += 1
+                if let end = report.resumed { resumed[end, default: 0] += 1 }
                 if verbose {
                     print(
                         "seed \(own): \(report.end.rawValue), \(report.evictions) evictions, \(report.kills) kills\(report.message.isEmpty ? "" : ": \(report.message)")"
@@ -50,6 +52,8 @@ struct RehearseCommand: AsyncParsableCommand {
                 |---|---:|
                 | ended done | \(ends[.done] ?? 0) |
                 | stopped, resumable, with the reason | \(ends[.stopped] ?? 0) |
+                | of those, once nothing failed any more, resumed to the end | \(resumed[.done] ?? 0) |
+                | stopped again, with what still stands in the way | \((resumed[.stopped] ?? 0) + (resumed[.refused] ?? 0)) |
                 | refused by a rule, with the reason | \(ends[.refused] ?? 0) |
                 | evictions | \(evictions) |
                 | budgets, maxUnavailable or quorum rules broken | \(broken.count) |

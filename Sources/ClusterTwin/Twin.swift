@@ -27,6 +27,16 @@ package final class Twin: Sendable {
     /// Lets time pass in the cluster.
     package func advance(to time: Date) { world.withLock { $0.advance(to: time) } }
 
+    /// As `advance`, but works no longer than so many seconds of ours.
+    /// - Returns: the time that was reached.
+    func advance(to time: Date, within seconds: Double) -> Date {
+        let end = ContinuousClock.now + .seconds(seconds)
+        return world.withLock { world in
+            world.advance(to: time) { ContinuousClock.now < end }
+            return world.now
+        }
+    }
+
     // MARK: Requests
 
     /// Answers a request; one that begins a watch gets its events by `emit`, in order, until `end`.
@@ -69,8 +79,46 @@ package final class Twin: Sendable {
                 throw APIStatus(
                     code: 404, reason: "NotFound", message: "there is no kind \(object["kind"].string ?? "") in \(object["apiVersion"].string ?? "")")
             }
+            guard kind.versions.contains(version.last ?? "") else {
+                throw APIStatus(
+                    code: 404, reason: "NotFound", message: "\(object["kind"].string ?? "") is not served in \(object["apiVersion"].string ?? "")")
+            }
+            try world.checkFields(object, isStrict: false, kind)
             let namespace = object["metadata"]["namespace"].string ?? (kind.resource.isNamespaced ? "default" : "")
             return try world.create(kind.key, object, namespace: namespace)
+        }
+    }
+
+    /// Creates objects as they were exported from another cluster, owners before what they own. What belongs to an owner that is loaded too belongs to
+    /// the new one; its old uid means nothing here.
+    package func load(_ objects: [JSON]) throws {
+        let uids = Set(objects.compactMap { $0["metadata"]["uid"].string })
+        var made: [String: JSON] = [:]
+        var left = objects
+        while !left.isEmpty {
+            var waiting: [JSON] = []
+            for var object in left {
+                let owners = object["metadata"]["ownerReferences"].elements.map { $0["uid"].string ?? "" }
+                guard owners.allSatisfy({ made[$0] != nil || !uids.contains($0) }) else {
+                    waiting.append(object)
+                    continue
+                }
+                let references = object["metadata"]["ownerReferences"].elements.map { reference in
+                    var reference = reference
+                    if let uid = made[reference["uid"].string ?? ""] { reference["uid"] = uid }
+                    return reference
+                }
+                if !references.isEmpty { object["metadata"]["ownerReferences"] = .array(references) }
+                let old = object["metadata"]["uid"].string
+                for field in ["uid", "resourceVersion", "managedFields"] { object["metadata"][field] = .null }
+                let new = try create(object)
+                if let old { made[old] = new["metadata"]["uid"] }
+            }
+            guard waiting.count < left.count else {
+                throw APIStatus(
+                    code: 422, reason: "Invalid", message: "\(waiting.count) objects own each other, the first is \(waiting[0].objectName)")
+            }
+            left = waiting
         }
     }
 

@@ -89,7 +89,7 @@ package enum Program {
 
     private static func parseAndRun(_ arguments: [String]) async -> ExitStatus {
         var command: any ParsableCommand
-        do { command = try Drydock.parseAsRoot(EtcdctlArguments.normalized(arguments)) } catch {
+        do { command = try Drydock.parseAsRoot(ToolArguments.normalized(arguments)) } catch {
             let message = Drydock.fullMessage(for: error)
             // Help and version are answers; everything else is wrong usage.
             guard Drydock.exitCode(for: error) == .success else {
@@ -114,7 +114,7 @@ package enum Program {
             return ExitStatus(error)
         } catch  where error is CancellationError || Task.isCancelled {
             // A call that was in flight may end in an error of its own.
-            Terminal.complain("interrupted: what was begun has been removed.")
+            Terminal.complain("interrupted.")
             return .failed
         } catch let error where Drydock.exitCode(for: error) == .success {
             print(Drydock.fullMessage(for: error))  // a command without a subcommand asks for its help

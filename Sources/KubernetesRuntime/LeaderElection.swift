@@ -64,15 +64,21 @@ package struct LeaderElection: Sendable {
     /// call throws: a process that is not sure whether it leads must stop.
     package func lead<Result: Sendable>(_ client: KubernetesClient, body: @escaping @Sendable () async throws -> Result) async throws -> Result {
         var observation: Observation?
-        while try await !attempt(client, &observation) {
+        var began = client.time.now()
+        while true {
+            began = client.time.now()
+            // A server that does not answer is no reason to stop waiting for one's turn.
+            do { if try await attempt(client, &observation) { break } } catch let error as KubernetesError where error.isTransient {} catch let error
+                as APIStatus where error.isTransient || error.code >= 500
+            {}
             try await client.time.sleep(.seconds(retrySeconds * Double.random(in: 1...2.2)))
         }
         let result: Swift.Result<Result, any Error>
         do {
             let value = try await withThrowingTaskGroup(of: Result?.self) { group in
                 group.addTask { try await body() }
-                group.addTask { [observation] in
-                    try await keep(client, observation)
+                group.addTask { [observation, began] in
+                    try await keep(client, observation, since: began)
                     return nil
                 }
                 defer { group.cancelAll() }
@@ -87,22 +93,53 @@ package struct LeaderElection: Sendable {
         return try result.get()
     }
 
-    private func keep(_ client: KubernetesClient, _ first: Observation?) async throws {
+    /// - Parameter since: when the attempt began that took the lease: it may have been written at any time after that.
+    private func keep(_ client: KubernetesClient, _ first: Observation?, since began: Date) async throws {
         var observation = first
-        var renewed = client.time.now()
+        var renewed = began
         while true {
             try await client.time.sleep(.seconds(retrySeconds))
             var reason = "another process holds it"
+            let now = client.time.now()
             do {
-                if try await attempt(client, &observation) {
-                    renewed = client.time.now()
-                    continue
+                // An answer that comes too late is none.
+                let left = renewSeconds - now.timeIntervalSince(renewed)
+                let known = observation
+                let attempted = try await within(left, client) {
+                    var observation = known
+                    let leads = try await attempt(client, &observation)
+                    return (leads, observation)
+                }
+                if let (leads, seen) = attempted {
+                    observation = seen
+                    if leads {
+                        renewed = now
+                        continue
+                    }
+                } else {
+                    reason = "the server does not answer"
                 }
             } catch let error as APIStatus { reason = "\(error)" } catch let error as KubernetesError { reason = "\(error)" }
             guard client.time.now().timeIntervalSince(renewed) < renewSeconds else {
                 throw KubernetesError(
                     .unavailable, "the lease \(lease) could not be renewed for \(Int(renewSeconds)) s: \(reason). This process leads no more.")
             }
+        }
+    }
+
+    /// Nil when it takes longer.
+    private func within<Value: Sendable>(
+        _ seconds: Double, _ client: KubernetesClient, _ body: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value? {
+        guard seconds > 0 else { return nil }
+        return try await withThrowingTaskGroup(of: Value?.self) { group in
+            group.addTask { try await body() }
+            group.addTask {
+                try await client.time.sleep(.seconds(seconds))
+                return nil
+            }
+            defer { group.cancelAll() }
+            return try await group.next() ?? nil
         }
     }
 

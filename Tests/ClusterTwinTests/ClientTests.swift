@@ -212,6 +212,62 @@ struct ClientTests {
         #expect(lease?["spec"]["holderIdentity"].string == "" && lease?["spec"]["leaseTransitions"].integer == 2, "given back, and taken over twice")
     }
 
+    /// Answers until it is told to be silent, and then keeps every request for an hour.
+    private struct Silent: KubernetesTransport {
+        let inner: TwinTransport
+        let time: RunTime
+        let isSilent: @Sendable () -> Bool
+
+        func send(_ request: APIRequest) async throws -> APIResponse {
+            if isSilent() { try await time.sleep(.seconds(3600)) }
+            return try await inner.send(request)
+        }
+
+        func stream(_ request: APIRequest, _ receive: (JSON) async throws -> Void) async throws { try await inner.stream(request, receive) }
+        func text(_ request: APIRequest, _ receive: ([UInt8]) async throws -> Void) async throws {}
+    }
+
+    @Test func `A leader whose server is silent stops before another may lead`() throws {
+        let twin = Twin()
+        let rehearsal = Rehearsal(twin)
+        let time = rehearsal.time
+        let silence = Moment()
+        let log = Log()
+        let outcome = rehearsal.run { () async throws -> Double in
+            let transport = Silent(inner: TwinTransport(twin, time: time), time: time, isSilent: { silence.date != nil })
+            let cut = KubernetesClient(transport: transport, rate: nil, time: time)
+            let lease = ObjectName("kube-system", "leader")
+            return try await withThrowingTaskGroup(of: Double?.self) { group in
+                group.addTask {
+                    do {
+                        try await LeaderElection(lease: lease, identity: "a").lead(cut) {
+                            silence.date = time.now()
+                            defer { log.add("a ends") }
+                            try await rehearsal.letPass(seconds: 3000)
+                        }
+                    } catch is KubernetesError {}
+                    return nil
+                }
+                group.addTask {
+                    try await rehearsal.letPass(seconds: 1)
+                    let client = KubernetesClient(transport: TwinTransport(twin, time: time), rate: nil, time: time)
+                    return try await LeaderElection(lease: lease, identity: "b").lead(client) {
+                        log.add("b leads")
+                        return time.now().timeIntervalSince(silence.date ?? .distantPast)
+                    }
+                }
+                var after: Double?
+                while after == nil, let next = try await group.next() { after = next }
+                group.cancelAll()
+                return after ?? 0
+            }
+        }
+        guard case .ended(let after) = outcome else { return #expect(Bool(false), "\(outcome)") }
+        #expect(log.lines == ["a ends", "b leads"])
+        let seconds = try after.get()
+        #expect((14...40).contains(seconds), "\(seconds) s")
+    }
+
     @Test func `Whether a lease ran out is judged by when it was seen to change, not by its times`() {
         let election = LeaderElection(lease: ObjectName("n", "l"), identity: "me")
         let now = Date(timeIntervalSince1970: 1_800_000_000)
@@ -227,6 +283,16 @@ struct ClientTests {
             return #expect(Bool(false), "it ran out")
         }
         #expect(record["holderIdentity"].string == "me" && record["leaseTransitions"].integer == 4)
+    }
+}
+
+/// When something happened.
+private final class Moment: Sendable {
+    private let kept = Mutex<Date?>(nil)
+
+    var date: Date? {
+        get { kept.withLock { $0 } }
+        set { kept.withLock { $0 = newValue } }
     }
 }
 
@@ -246,42 +312,9 @@ struct RealClusterTests {
         try await RealKubernetes.running(nodes: 3) { real in
             try await KubernetesClient.connected(real.access) { client in
                 try await ClientSuite.run(client)
-                let labels: JSON = ["app": "web"]
-                try await client.create(
-                    .deployments,
-                    [
-                        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": ["name": "web"],
-                        "spec": [
-                            "replicas": 12, "selector": ["matchLabels": labels],
-                            "template": [
-                                "metadata": ["labels": labels],
-                                "spec": ["terminationGracePeriodSeconds": 2, "containers": [["name": "main", "image": "k8s.gcr.io/pause:3.2"]]],
-                            ],
-                        ],
-                    ], namespace: "default")
-                try await client.create(
-                    .podDisruptionBudgetsV1Beta1,
-                    [
-                        "apiVersion": "policy/v1beta1", "kind": "PodDisruptionBudget", "metadata": ["name": "web"],
-                        "spec": ["maxUnavailable": 2, "selector": ["matchLabels": labels]],
-                    ], namespace: "default")
-                let budget = ObjectName("default", "web")
-                while try await client.get(.podDisruptionBudgetsV1Beta1, budget)["status"]["currentHealthy"].integer != 12 {}
-            }
-            try await BuiltProgram.withFolder { folder in
-                let environment = ["KUBECONFIG": real.kubeconfig.path, "XDG_STATE_HOME": folder.path, "HOME": folder.path]
-                func drydock(_ words: String) async throws -> CommandRun {
-                    try await BuiltProgram.run(words.split(separator: " ").map(String.init), environment: environment)
-                }
-                let plan = try await drydock("node drain worker-1 --plan")
-                #expect(plan.status == 0 && plan.output.contains("worker-1"), "\(plan.output)\(plan.errors)")
-                let drain = try await drydock("node drain worker-1")
-                #expect(drain.status == 0 && drain.output.contains("gone"), "\(drain.output)\(drain.errors)")
-                let rolling = try await drydock("node drain worker-2 worker-3 --uncordon")
-                #expect(rolling.status == 0, "\(rolling.output)\(rolling.errors)")
-                #expect(try await drydock("node uncordon --all").status == 0)
-                try await KubernetesClient.connected(real.access) { client in
-                    for node in try await client.list(Node.self) { #expect(!node.isUnschedulable, "\(node.name)") }
+                try await BuiltProgram.withFolder { folder in
+                    let environment = ["KUBECONFIG": real.kubeconfig.path, "XDG_STATE_HOME": folder.path, "HOME": folder.path]
+                    try await DrainSuite(client: client, environment: environment).run()
                 }
             }
         }

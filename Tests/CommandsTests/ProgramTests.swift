@@ -32,9 +32,11 @@ import Testing
         ("-w json snapshot status f", "snapshot status f -w json"),
         ("snapshot restore f --skip-hash-check=true", "snapshot restore f --skip-hash-check"),
         ("snapshot restore f --skip-hash-check=false", "snapshot restore f"), ("--version", "--version"), ("--key", "--key"),
+        ("node drain a --dry-run=client --ignore-daemonsets=true", "node drain a --dry-run --ignore-daemonsets"),
+        ("node drain a --dry-run=none --force=false", "node drain a"),
     ])
     func `Command lines written for etcdctl are understood`(line: String, normalized: String) {
-        let words = EtcdctlArguments.normalized(line.split(separator: " ").map(String.init))
+        let words = ToolArguments.normalized(line.split(separator: " ").map(String.init))
         #expect(words.joined(separator: " ") == normalized)
     }
 

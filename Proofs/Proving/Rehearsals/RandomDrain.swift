@@ -17,6 +17,8 @@ package struct RandomDrain: Sendable {
         package var evictions: Int
         /// How often the process was killed on the way.
         package var kills: Int
+        /// How it ended when it was resumed, once everything worked again; nil for one that did not stop.
+        package var resumed: End?
         /// Rules that were broken, in words; none is what must be.
         package var broken: [String]
         /// How it ended, in the run's own words.
@@ -75,7 +77,7 @@ package struct RandomDrain: Sendable {
             _ = try await TwinTransport(twin, time: .system).send(cordon)
         }
         let settings = NodeRunSettings(
-            options: plan.options, maxUnavailable: plan.maxUnavailable, respectsQuorum: plan.respectsQuorum, returns: plan.returns,
+            options: plan.options, maxUnavailable: plan.maxUnavailable, respectsQuorum: plan.respectsQuorum,
             patienceSeconds: 120,
             mark: "run-\(seed)"
         )
@@ -90,10 +92,32 @@ package struct RandomDrain: Sendable {
             let journal = try Journal(path: path, owner: owner)
             let killedAfter = kills < 3 && happens(0.4) ? draw(1...400) : nil
             let outcome = rehearse(twin, plan, settings, journal, id, killedAfter)
-            guard case .killed = outcome else { return try judge(outcome, journal, twin, plan, watch, kills) }
+            guard case .killed = outcome else {
+                var report = try judge(outcome, journal, twin, plan, watch, kills)
+                try resume(&report, twin, plan, settings, journal, watch)
+                return report
+            }
             kills += 1
             id = try journal.runs().first?.id
         }
+    }
+
+    /// What stopped must go on when the cause is gone: with no faults, and every node alive, it comes to its end or says what still stands in its way.
+    private func resume(
+        _ report: inout Report, _ twin: Twin, _ plan: NodeDrainPlan, _ settings: NodeRunSettings, _ journal: Journal, _ watch: Monitor
+    ) throws {
+        guard let record = try journal.runs().first, record.state == .stopped else { return }
+        twin.faults = TwinFaults()
+        for node in twin.objects(.nodes) { twin.setAlive(Node(node).name, true) }
+        twin.advance(to: twin.now.addingTimeInterval(120))
+        watch.begin(plan: plan, settings: settings, nodes: twin.objects(.nodes).count)
+        let again = try judge(rehearse(twin, plan, settings, journal, record.id, nil), journal, twin, plan, watch, report.kills)
+        report.resumed = again.end
+        report.evictions = again.evictions
+        report.broken += again.broken.map { "resumed: \($0)" }
+        if again.end != .done, again.message.isEmpty { report.broken.append("resumed, it stopped without a word") }
+        let done = try journal.run(record.id).steps.count(where: \.state.isOver)
+        if done < record.steps.count(where: \.state.isOver) { report.broken.append("resumed, it has done less than before") }
     }
 
     private func rehearse(
@@ -256,7 +280,7 @@ private final class Monitor: Sendable {
             for text in twin.brokenBudgets() where !before.contains(Self.budget(text)) { note("a budget is broken: \(text)") }
         }
         let own = nodes.filter { $0.isUnschedulable && CordonMark($0)?.mark == settings.mark }
-        if plan.returns, own.count > max(1, plan.maxUnavailable?.nodes(of: count) ?? 1) {
+        if plan.returns || plan.maxUnavailable != nil, own.count > max(1, plan.maxUnavailable?.nodes(of: count) ?? 1) {
             note("\(own.count) nodes are away at once under \(plan.maxUnavailable.map { "\($0)" } ?? "one at a time")")
         }
         // Whoever sends a node away counts those that others sent away, and those that died: if they did so long enough ago to be known.
@@ -269,11 +293,11 @@ private final class Monitor: Sendable {
             known.own = Set(own.map(\.name))
             return (isMore, known.awaySince.count { !known.own.contains($0.key) && now.timeIntervalSince($0.value) > 10 })
         }
-        if plan.returns, isMore, others > 0, let allowed = plan.maxUnavailable?.nodes(of: count), own.count + others > allowed {
+        if isMore, others > 0, let allowed = plan.maxUnavailable?.nodes(of: count), own.count + others > allowed {
             note("\(own.count) nodes went while \(others) were away, under \(plan.maxUnavailable.map { "\($0)" } ?? "")")
         }
         let controlPlanes = own.filter(\.isControlPlane).count
-        if plan.respectsQuorum, plan.returns, controlPlanes > 1 { note("\(controlPlanes) control-plane nodes are away at once") }
+        if plan.respectsQuorum, controlPlanes > 1 { note("\(controlPlanes) control-plane nodes are away at once") }
     }
 
     private func note(_ text: String) {

@@ -69,7 +69,7 @@ enum Tables {
                 + own.map {
                     Column(
                         name: $0["name"].string ?? "", type: $0["type"].string == "date" ? "string" : $0["type"].string ?? "string",
-                        priority: Int($0["priority"].integer ?? 0))
+                        priority: $0["priority"].count ?? 0)
                 } + (own.contains { $0["name"].string == "Age" } ? [] : make("Age"))
         }
     }

@@ -93,18 +93,18 @@ extension World {
         if let own = body["kind"].string, !own.isEmpty, own != kind.resource.kind {
             throw .badRequest("\(own) in version \"\(path.version)\" cannot be handled as a \(kind.resource.kind)")
         }
-        try checkFields(body, request, kind)
+        try checkFields(body, isStrict: request.query["fieldValidation"] == "Strict", kind)
         return body
     }
 
-    /// With `fieldValidation=Strict` an object has no fields that its kind does not know.
-    private func checkFields(_ object: JSON, _ request: APIRequest, _ kind: Kind) throws(APIStatus) {
-        guard request.query["fieldValidation"] == "Strict", let type = TypeTable.name(of: kind) else { return }
-        let unknown = TypeTable.builtIn.unknownFields(object, of: type)
-        guard !unknown.isEmpty else { return }
-        throw .badRequest(
-            "\(kind.resource.kind) in version \"\(kind.resource.version)\" cannot be handled as a \(kind.resource.kind): strict decoding error: "
-                + unknown.map { "unknown field \"\($0)\"" }.joined(separator: ", "))
+    /// An object's fields are of the types that its kind has, and where it is strict (`fieldValidation=Strict`) there are no others.
+    func checkFields(_ object: JSON, isStrict: Bool, _ kind: Kind) throws(APIStatus) {
+        guard let type = TypeTable.name(of: kind) else { return }
+        let complaints = TypeTable.builtIn.complaints(object, of: type)
+        let what = "\(kind.resource.kind) in version \"\(kind.resource.version)\" cannot be handled as a \(kind.resource.kind)"
+        if let first = complaints.mismatches.first { throw .badRequest("\(what): \(first)") }
+        guard isStrict, !complaints.unknown.isEmpty else { return }
+        throw .badRequest("\(what): strict decoding error: " + complaints.unknown.map { "unknown field \"\($0)\"" }.joined(separator: ", "))
     }
 
     private func options(_ request: APIRequest) -> DeleteOptions {
@@ -193,19 +193,23 @@ extension World {
         _ end: @escaping @Sendable () -> Void
     ) throws(APIStatus) -> TwinReply {
         let (labels, fields) = try selectors(request)
-        let clock = now.timeIntervalSince1970
         let watch = Watch(
             key: kind.key, namespace: path.namespace, labels: labels, fields: fields,
-            wantsBookmarks: ["true", "1"].contains(request.query["allowWatchBookmarks"]), render: { rendering.one($0, now: clock) }, emit: emit,
+            wantsBookmarks: ["true", "1"].contains(request.query["allowWatchBookmarks"]),
+            render: { rendering.one($0, now: $1.timeIntervalSince1970) }, emit: emit,
             end: end)
-        var since = request.query["resourceVersion"].flatMap { Int64($0) } ?? 0
+        let from = request.query["resourceVersion"] ?? ""
+        guard from.isEmpty || Int64(from).map({ $0 >= 0 }) ?? false else {
+            throw .badRequest("Invalid value: \"\(from)\": it is no resource version")
+        }
+        var since = Int64(from) ?? 0
         // A list as the begin of a watch, with a bookmark at its end (KEP-3157).
         let streamsList = request.query["sendInitialEvents"] == "true"
         if since == 0 || streamsList {
             // From now, with what is there.
             for name in sortedNames(kind.key) {
                 if let object = object(kind.key, name), watch.matches(object) {
-                    emit(["type": "ADDED", "object": rendering.one(object, now: clock)])
+                    emit(["type": "ADDED", "object": rendering.one(object, now: now.timeIntervalSince1970)])
                 }
             }
             since = revision
@@ -255,7 +259,7 @@ extension World {
             guard let manager = request.query["fieldManager"], !manager.isEmpty else {
                 throw .badRequest("PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch")
             }
-            try checkFields(body, request, kind)
+            try checkFields(body, isStrict: request.query["fieldValidation"] == "Strict", kind)
             return try apply(body, key, name, kind, manager: manager, force: request.query["force"] == "true", isDryRun)
         }
         guard let current = object(key, name) else { throw .notFound(kind.resource, name: name.name) }
@@ -276,7 +280,7 @@ extension World {
         } catch let error as PatchError {
             throw APIStatus(code: 422, reason: "Invalid", message: "the server rejected our request due to an error in our request: \(error)")
         } catch let error as APIStatus { throw error } catch { throw .badRequest("\(error)") }
-        try checkFields(changed, request, kind)
+        try checkFields(changed, isStrict: request.query["fieldValidation"] == "Strict", kind)
         let tracked = track(changed, from: current, manager: request.query["fieldManager"])
         return (try replace(key, name, tracked, subresource: subresource, dryRun: isDryRun), false)
     }

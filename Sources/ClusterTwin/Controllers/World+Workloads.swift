@@ -3,15 +3,21 @@ internal import KubernetesAPI
 internal import Maintenance
 
 extension World {
+    /// How many pods a controller makes at one look (burstReplicas).
+    private static let burst = 500
+
     // MARK: ReplicaSet
 
     mutating func reconcileReplicaSet(_ name: ObjectName) {
         guard let set = object(.replicaSets, name), set["metadata"]["deletionTimestamp"].isNull, let uid = set["metadata"]["uid"].string else {
             return
         }
-        let wanted = Int(set["spec"]["replicas"].integer ?? 1)
+        let wanted = set["spec"]["replicas"].count ?? 1
         let have = pods.tallies[uid]?.live ?? 0
-        if have < wanted { for _ in have..<wanted { makePod(set["spec"]["template"], owner: set, namespace: name.namespace) } }
+        if have < wanted {
+            for _ in 0..<min(wanted - have, Self.burst) { makePod(set["spec"]["template"], owner: set, namespace: name.namespace) }
+            if wanted - have > Self.burst { enqueue(.replicaSet(name)) }
+        }
         if have > wanted {
             let owned = pods.owned(by: uid).filter { !$0.isTerminating && !$0.isFinished }
             for pod in victims(owned, owned.count - wanted) { _ = try? delete(.pods, pod.name, DeleteOptions()) }
@@ -36,7 +42,7 @@ extension World {
         else { return }
         let template = deployment["spec"]["template"]
         let hash = templateHash(uid, template)
-        let wanted = Int(deployment["spec"]["replicas"].integer ?? 1)
+        let wanted = deployment["spec"]["replicas"].count ?? 1
         var sets = (dependents[uid] ?? []).filter { $0.key == .replicaSets }.compactMap { object(.replicaSets, $0.name) }
         let revisions = sets.compactMap { $0["metadata"]["annotations"][Self.revision].string.flatMap { Int($0) } }
         var current = sets.first { $0["metadata"]["labels"]["pod-template-hash"].string == hash }
@@ -85,8 +91,8 @@ extension World {
 
     /// One move of a rolling update: up as far as maxSurge goes, down as far as maxUnavailable goes.
     private mutating func roll(_ deployment: JSON, _ new: JSON, _ old: [JSON], _ wanted: Int) {
-        func replicas(_ set: JSON) -> Int { Int(set["spec"]["replicas"].integer ?? 0) }
-        func available(_ set: JSON) -> Int { Int(set["status"]["availableReplicas"].integer ?? 0) }
+        func replicas(_ set: JSON) -> Int { set["spec"]["replicas"].count ?? 0 }
+        func available(_ set: JSON) -> Int { set["status"]["availableReplicas"].count ?? 0 }
         func scale(_ set: JSON, to count: Int) -> Bool {
             guard replicas(set) != count else { return false }
             update(.replicaSets, set.objectName) {
@@ -135,9 +141,9 @@ extension World {
     private mutating func setDeploymentStatus(_ name: ObjectName, _ deployment: JSON, _ new: JSON, _ wanted: Int, _ hash: String) {
         guard let uid = deployment["metadata"]["uid"].string else { return }
         let sets = (dependents[uid] ?? []).filter { $0.key == .replicaSets }.compactMap { object(.replicaSets, $0.name) }
-        func sum(_ field: String) -> Int { sets.map { Int($0["status"][field].integer ?? 0) }.reduce(0, +) }
+        func sum(_ field: String) -> Int { sets.map { $0["status"][field].count ?? 0 }.reduce(0, +) }
         let (total, ready, available) = (sum("replicas"), sum("readyReplicas"), sum("availableReplicas"))
-        let updated = Int((object(.replicaSets, new.objectName) ?? new)["status"]["replicas"].integer ?? 0)
+        let updated = (object(.replicaSets, new.objectName) ?? new)["status"]["replicas"].count ?? 0
         let unavailable = max(0, max(total, wanted) - available)
         let strategy = deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"].intOrPercent ?? .percent(25)
         let least = wanted - strategy.value(of: wanted, roundingUp: false)
@@ -168,7 +174,7 @@ extension World {
         guard let set = object(.statefulSets, name), set["metadata"]["deletionTimestamp"].isNull, let uid = set["metadata"]["uid"].string else {
             return
         }
-        let wanted = Int(set["spec"]["replicas"].integer ?? 1)
+        let wanted = set["spec"]["replicas"].count ?? 1
         let hash = "\(name.name)-\(Self.hash(set["spec"]["template"]))"
         let isParallel = set["spec"]["podManagementPolicy"].string == "Parallel"
         func pod(_ ordinal: Int) -> ObjectName { ObjectName(name.namespace, "\(name.name)-\(ordinal)") }
@@ -283,8 +289,8 @@ extension World {
         let succeeded = owned.count { $0.phase == .succeeded }
         let failed = owned.count { $0.phase == .failed }
         let active = owned.filter { !$0.isFinished && !$0.isTerminating }
-        let completions = Int(job["spec"]["completions"].integer ?? 1)
-        let parallelism = Int(job["spec"]["parallelism"].integer ?? 1)
+        let completions = job["spec"]["completions"].count ?? 1
+        let parallelism = job["spec"]["parallelism"].count ?? 1
         let isComplete = succeeded >= completions
         let wanted = isComplete ? 0 : max(0, min(parallelism, completions - succeeded))
         if active.count < wanted { for _ in active.count..<wanted { makePod(job["spec"]["template"], owner: job, namespace: name.namespace) } }
@@ -356,8 +362,8 @@ extension World {
         if let deployment = own?.controller, deployment.kind == "Deployment",
             let parent = object(.deployments, ObjectName(namespace, deployment.name))
         {
-            return Int(parent["spec"]["replicas"].integer ?? 1)
+            return parent["spec"]["replicas"].count ?? 1
         }
-        return Int(own?["spec"]["replicas"].integer ?? 0)
+        return own?["spec"]["replicas"].count ?? 0
     }
 }

@@ -48,33 +48,82 @@ struct TypeTable: Sendable {
         type.hasPrefix("meta.") ? "io.k8s.apimachinery.pkg.apis.\(type)" : "io.k8s.api.\(type)"
     }
 
-    /// The paths of members of an object that its type does not have: `spec.replica`.
-    func unknownFields(_ object: JSON, of type: String) -> [String] {
-        var paths: [String] = []
-        look(object, type, "", isRoot: true, depth: 0, &paths)
-        return paths
+    /// Where an object is not as its type says.
+    struct Complaints: Sendable {
+        /// Members that the type does not have: `spec.replica`.
+        var unknown: [String] = []
+        /// Values of another type, as Go's decoder complains of them.
+        var mismatches: [String] = []
     }
 
-    private func look(_ value: JSON, _ type: String, _ path: String, isRoot: Bool, depth: Int, _ paths: inout [String]) {
-        guard depth < JSON.depthLimit, let fields = types[type], let object = value.object else { return }
-        for member in object.members {
+    func complaints(_ object: JSON, of type: String) -> Complaints {
+        var complaints = Complaints()
+        look(object, type, "", isRoot: true, depth: 0, &complaints)
+        return complaints
+    }
+
+    private func look(_ value: JSON, _ type: String, _ path: String, isRoot: Bool, depth: Int, _ complaints: inout Complaints) {
+        guard depth < JSON.depthLimit, !value.isNull else { return }
+        guard let fields = types[type] else {
+            if let expected = Self.mismatch(value, type) { complain(value, path, expected, &complaints) }
+            return
+        }
+        guard let object = value.object else { return complain(value, path, type, &complaints) }
+        for member in object.members where !member.value.isNull {
             let place = path.isEmpty ? member.name : "\(path).\(member.name)"
             guard let field = fields.first(where: { $0.name == member.name }) else {
-                if !(isRoot && ["apiVersion", "kind"].contains(member.name)) { paths.append(place) }
+                if !(isRoot && ["apiVersion", "kind"].contains(member.name)) { complaints.unknown.append(place) }
                 continue
             }
             if field.isList {
-                for (index, element) in member.value.elements.enumerated() {
-                    look(element, field.type, "\(place)[\(index)]", isRoot: false, depth: depth + 1, &paths)
+                guard case .array(let elements) = member.value else {
+                    complain(member.value, place, "[]\(Self.goName(field.type))", &complaints)
+                    continue
+                }
+                for (index, element) in elements.enumerated() {
+                    look(element, field.type, "\(place)[\(index)]", isRoot: false, depth: depth + 1, &complaints)
                 }
             } else if field.isMap {
-                for entry in member.value.object?.members ?? [] {
-                    look(entry.value, field.type, "\(place).\(entry.name)", isRoot: false, depth: depth + 1, &paths)
+                guard let entries = member.value.object else {
+                    complain(member.value, place, "map[string]\(Self.goName(field.type))", &complaints)
+                    continue
                 }
+                for entry in entries.members { look(entry.value, field.type, "\(place).\(entry.name)", isRoot: false, depth: depth + 1, &complaints) }
             } else {
-                look(member.value, field.type, place, isRoot: false, depth: depth + 1, &paths)
+                look(member.value, field.type, place, isRoot: false, depth: depth + 1, &complaints)
             }
         }
+    }
+
+    private func complain(_ value: JSON, _ path: String, _ expected: String, _ complaints: inout Complaints) {
+        let kind =
+            switch value {
+            case .string: "string"
+            case .bool: "bool"
+            case .integer, .number: "number \(value)"
+            case .array: "array"
+            default: "object"
+            }
+        complaints.mismatches.append("json: cannot unmarshal \(kind) into Go struct field .\(path) of type \(expected)")
+    }
+
+    private static func goName(_ letter: String) -> String {
+        ["s": "string", "b": "bool", "i": "int32", "l": "int64", "d": "float64", "y": "[]uint8", "t": "v1.Time", "q": "resource.Quantity"][letter]
+            ?? letter
+    }
+
+    /// Go's name of what a letter of the table stands for, when the value is not of it.
+    private static func mismatch(_ value: JSON, _ letter: String) -> String? {
+        let fits =
+            switch letter {
+            case "s", "y", "t": value.string != nil
+            case "b": value.bool != nil
+            case "i": value.integer.map { Int32(exactly: $0) != nil } ?? false
+            case "l": value.integer != nil
+            case "d": value.integer != nil || { if case .number = value { true } else { false } }()
+            default: true
+            }
+        return fits ? nil : goName(letter)
     }
 
     // MARK: Schemas

@@ -2,12 +2,12 @@ internal import Foundation
 internal import HTTPTypes
 internal import Hummingbird
 internal import KubernetesAPI
+internal import KubernetesClient
 internal import Logging
 internal import Maintenance
 internal import NIOCore
 internal import ServiceLifecycle
 internal import Synchronization
-internal import Yams
 
 /// Serves a twin over HTTP on the loopback interface, and drives its clock by the machine's.
 package struct TwinServer: Sendable {
@@ -76,13 +76,16 @@ package struct TwinServer: Sendable {
                     var bytes = event.bytes()
                     bytes.append(UInt8(ascii: "\n"))
                     try await writer.write(ByteBuffer(bytes: bytes))
-                    if twin.isCut() { break }
+                    // As a broken connection ends: in the middle, without the last chunk.
+                    if twin.isCut() { throw Cut() }
                 }
                 try await writer.finish(nil)
             }
             return Response(status: .ok, headers: [.contentType: "application/json"], body: body)
         }
     }
+
+    private struct Cut: Error {}
 
     private func response(_ value: APIResponse) -> Response {
         var headers: HTTPFields = [.contentType: value.headers["content-type"] ?? "application/json"]
@@ -117,9 +120,14 @@ package struct TwinServer: Sendable {
     }
 
     private static func parse(_ bytes: [UInt8], _ type: String) throws -> JSON {
+        guard !type.contains("protobuf"), !type.contains("cbor") else {
+            throw APIStatus(
+                code: 415, reason: "UnsupportedMediaType",
+                message: "the twin reads JSON and YAML, and no \(type). kubectl apply sends JSON; kubectl create of 1.31 and newer does not.")
+        }
         do { return try JSON(parsing: bytes) } catch {
             guard type.contains("yaml") else { throw APIStatus.badRequest("the body of the request is \(error)") }
-            do { return try YAMLDecoder().decode(JSON.self, from: String(decoding: bytes, as: UTF8.self)) } catch {
+            do { return try YAMLText.documents(String(decoding: bytes, as: UTF8.self)).first ?? .null } catch {
                 throw APIStatus.badRequest("the body of the request is no YAML: \(error)")
             }
         }
@@ -153,6 +161,8 @@ final class TwinDrive: Sendable {
     private let began = ContinuousClock.now
     private let start: Date
     private let speed: Double
+    /// How far the cluster is behind because this machine did not keep up, seconds of its time.
+    private let lag = Mutex(0.0)
     private let wakeups: AsyncStream<Void>
     private let waker: AsyncStream<Void>.Continuation
 
@@ -164,10 +174,17 @@ final class TwinDrive: Sendable {
 
     /// The time in the cluster.
     private var now: Date {
-        start.addingTimeInterval((ContinuousClock.now - began).seconds * speed)
+        start.addingTimeInterval((ContinuousClock.now - began).seconds * speed - lag.withLock { $0 })
     }
 
-    func catchUp(_ twin: Twin) { twin.advance(to: now) }
+    /// How long requests may have to wait for time to pass, seconds.
+    private static let patience = 0.05
+
+    func catchUp(_ twin: Twin) {
+        let target = now
+        let behind = target.timeIntervalSince(twin.advance(to: target, within: Self.patience))
+        if behind > 0 { lag.withLock { $0 += behind } }
+    }
 
     func wake() { waker.yield() }
 

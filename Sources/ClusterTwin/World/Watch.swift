@@ -11,7 +11,7 @@ struct Watch: Sendable {
     var fields: FieldSelector
     var wantsBookmarks: Bool
     /// Makes of an object what the watcher asked for: a version, a table, its metadata alone.
-    var render: @Sendable (JSON) -> JSON
+    var render: @Sendable (JSON, Date) -> JSON
     var emit: @Sendable (JSON) -> Void
     var end: @Sendable () -> Void
 
@@ -22,7 +22,7 @@ struct Watch: Sendable {
     }
 
     /// Tells of a change as it looks through the selectors: what no longer matches is gone.
-    func send(_ entry: World.Table.Entry) {
+    func send(_ entry: World.Table.Entry, at now: Date) {
         let isNow = entry.type != .deleted && matches(entry.object)
         let was = entry.previous.map(matches) ?? false
         let type: World.EventType
@@ -32,6 +32,6 @@ struct Watch: Sendable {
         case (true, false): type = .deleted
         case (false, false): return
         }
-        emit(["type": .string(type.rawValue), "object": render(entry.object)])
+        emit(["type": .string(type.rawValue), "object": render(entry.object, now)])
     }
 }

@@ -168,7 +168,7 @@ struct World {
             tables[key]?.floor = floor
             tables[key]?.history.removeFirst(dropped)
         }
-        for id in watchesByKind[key] ?? [] { watches[id]?.send(entry) }
+        for id in watchesByKind[key] ?? [] { watches[id]?.send(entry, at: now) }
     }
 
     /// Forgets what happened, so that watches from before end with 410.
@@ -193,7 +193,7 @@ struct World {
             let middle = (low + high) / 2
             if table.history[middle].revision <= since { low = middle + 1 } else { high = middle }
         }
-        for entry in table.history[low...] { watch.send(entry) }
+        for entry in table.history[low...] { watch.send(entry, at: now) }
         watches[watchCount] = watch
         watchesByKind[key, default: []].insert(watchCount)
         return watchCount
@@ -230,10 +230,14 @@ struct World {
     var nextTime: Date? { timers.nextTime }
 
     /// Lets time pass, and happen what is due.
-    mutating func advance(to time: Date) {
+    /// - Parameter mayGoOn: asked now and then; where it says no, time stays at what was reached.
+    mutating func advance(to time: Date, while mayGoOn: () -> Bool = { true }) {
+        var count = 0
         while let next = timers.nextTime, next <= time, let timer = timers.pop() {
             now = max(now, timer.at)
             carryOut(timer.element)
+            count += 1
+            if count % 64 == 0, !mayGoOn() { return }
         }
         now = max(now, time)
     }

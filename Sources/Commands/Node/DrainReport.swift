@@ -58,12 +58,12 @@ struct DrainReport: Encodable {
         var table = TextTable(["NODE", "PODS", "BEGINS", "ENDS"], alignedRight: [1, 2, 3])
         for node in nodes {
             table.add([
-                node.node, "\(node.pods)", "+\(Int(node.beginsAfterSeconds.rounded()))s",
-                node.endsAfterSeconds.map { "+\(Int($0.rounded(.up)))s" } ?? "never",
+                node.node, "\(node.pods)", "+\(node.beginsAfterSeconds.wholeSeconds)s",
+                node.endsAfterSeconds.map { "+\($0.wholeSeconds)s" } ?? "never",
             ])
         }
         lines.append(table.text)
-        let rounds = Dictionary(grouping: pods.filter { $0.evictedAfterSeconds != nil }) { Int(($0.evictedAfterSeconds ?? 0).rounded()) }
+        let rounds = Dictionary(grouping: pods.filter { $0.evictedAfterSeconds != nil }) { ($0.evictedAfterSeconds ?? 0).wholeSeconds }
         if !rounds.isEmpty {
             lines += ["", "evictions, by the time that budgets have room:"]
             for (second, pods) in rounds.sorted(by: { $0.key < $1.key }).prefix(20) {
@@ -82,7 +82,7 @@ struct DrainReport: Encodable {
             lines += ["", Terminal.paint("\(unplaced.count) pod\(unplaced.count == 1 ? "" : "s") would find no node:", .yellow)]
             for row in unplaced.prefix(20) { lines.append("  \(row.pod): \(row.reason)") }
         }
-        lines += ["", "about \(Int(seconds.rounded(.up))) s in all, if pods use their grace periods and start as their like did"]
+        lines += ["", "about \(seconds.wholeSeconds) s in all, if pods use their grace periods and start as their like did"]
         if !plan.remarks.isEmpty { lines += [""] + plan.remarks.map { "note: \($0)" } }
         lines += plan.refusals.map { "\(Terminal.paint("refused:", .red)) \($0)" }
         lines.append("undo: `drydock runs rollback` uncordons what the run cordoned; pods that moved stay where they are")

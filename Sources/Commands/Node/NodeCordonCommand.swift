@@ -16,6 +16,7 @@ struct NodeCordonCommand: AsyncParsableCommand {
         try await KubernetesClient.connected(try kubernetes.access) { client in
             let changes = try await Cordoning(client: client, isRehearsal: dryRun).cordon(try await selection.nodes(client), reason: reason)
             try output.emit(changes) { changes.text }
+            if changes.contains(where: \.isFailed) { throw Outcome(status: .failed) }
         }
     }
 }
@@ -35,6 +36,7 @@ struct NodeUncordonCommand: AsyncParsableCommand {
         try await KubernetesClient.connected(try kubernetes.access) { client in
             let changes = try await Cordoning(client: client, isRehearsal: dryRun).uncordon(try await selection.nodes(client), force: force)
             try output.emit(changes) { changes.text }
+            if changes.contains(where: \.isFailed) { throw Outcome(status: .failed) }
             if changes.contains(where: \.isRefused) { throw Outcome(status: .refused) }
         }
     }

@@ -29,7 +29,9 @@ struct NodeDrainCommand: AsyncParsableCommand {
 
     @Flag(help: "Also pods without a controller, which nothing makes anew.") var force = false
 
-    @Option(help: ArgumentHelp("How long each pod is given to end; -1 for its own.", valueName: "seconds")) var gracePeriod = -1
+    @Option(
+        parsing: .unconditional, help: ArgumentHelp("How long each pod is given to end; -1 for its own.", valueName: "seconds"))
+    var gracePeriod = -1
 
     @Option(help: ArgumentHelp("How long a node may take; 0 for ever.", valueName: "duration")) var timeout = DurationArgument(seconds: 0)
 
@@ -39,6 +41,8 @@ struct NodeDrainCommand: AsyncParsableCommand {
     var skipWaitForDeleteTimeout = 0
 
     @Flag(help: "Delete pods without a look at disruption budgets.") var disableEviction = false
+
+    @Option(help: ArgumentHelp("How many objects a list asks for at once; 0 for all.", valueName: "N")) var chunkSize = 500
 
     @Option(
         help: ArgumentHelp("How many nodes may be away at once, of the whole cluster: 2 or 20%. (default: one after the other)", valueName: "N|N%"))
@@ -65,9 +69,15 @@ struct NodeDrainCommand: AsyncParsableCommand {
     @OptionGroup(title: "Output") var output: OutputOptions
 
     func validate() throws {
-        if gracePeriod < -1 { throw ValidationError("--grace-period is -1 for each pod's own, or a number of seconds.") }
+        if gracePeriod < -1 || gracePeriod > Self.longestGrace {
+            throw ValidationError("--grace-period is -1 for each pod's own, or a number of seconds.")
+        }
+        if chunkSize < 0 { throw ValidationError("--chunk-size cannot be negative.") }
         if skipWaitForDeleteTimeout < 0 { throw ValidationError("--skip-wait-for-delete-timeout cannot be negative.") }
     }
+
+    /// A year: more is a mistake.
+    private static let longestGrace = 365 * 86400
 
     private var options: DrainMachine.Options {
         var options = DrainMachine.Options()
@@ -78,6 +88,7 @@ struct NodeDrainCommand: AsyncParsableCommand {
         options.timeoutSeconds = timeout.duration.seconds
         options.disablesEviction = disableEviction
         options.awaitsReplacements = !noWaitForReplacements
+        options.returns = returns
         if let replacementTimeout { options.replacementSeconds = replacementTimeout.duration.seconds }
         return options
     }
@@ -86,16 +97,16 @@ struct NodeDrainCommand: AsyncParsableCommand {
         let settings = NodeRunSettings(
             kubeconfigs: kubernetes.files, context: kubernetes.context, options: options, podSelector: podSelector?.selector,
             gracePeriodSeconds: gracePeriod < 0 ? nil : gracePeriod, maxUnavailable: maxUnavailable?.value, respectsQuorum: respectQuorum,
-            window: gate.window, maxSeconds: gate.maxSeconds, returns: returns, reason: reason)
+            window: gate.window, maxSeconds: gate.maxSeconds, reason: reason)
         try await KubernetesClient.connected(try kubernetes.access) { client in
             var plan = NodeDrainPlan(nodes: try await selection.nodes(client).map(\.name))
             plan.options = options
             plan.podSelector = podSelector?.selector
             plan.maxUnavailable = maxUnavailable?.value
-            plan.returns = returns
             plan.respectsQuorum = respectQuorum
             plan.surge = surge
-            let made = try plan.make(try await ClusterFacts.read(client), workloads: try await workloads(client), at: Date())
+            plan.gracePeriodSeconds = settings.gracePeriodSeconds
+            let made = try plan.make(try await ClusterFacts.read(client, pageSize: chunkSize), workloads: try await workloads(client), at: Date())
             try await NodeRunSession(output: output).run(client, made, settings, isRehearsal: dryRun)
         }
     }

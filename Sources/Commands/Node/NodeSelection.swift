@@ -29,7 +29,11 @@ struct NodeSelection: ParsableArguments {
             return found.sorted { $0.name < $1.name }
         }
         var found: [Node] = []
-        for name in nodes where !found.contains(where: { $0.name == name }) {
+        // kubectl also takes `node/NAME`.
+        let names = nodes.map { name in
+            name.contains("/") && ["node", "nodes", "no"].contains(name.prefix { $0 != "/" }) ? String(name.drop { $0 != "/" }.dropFirst()) : name
+        }
+        for name in names where !found.contains(where: { $0.name == name }) {
             guard let node = try await client.find(Node.self, ObjectName("", name)) else {
                 throw OperationError(.invalid, "there is no node \(name). `drydock node status` shows the nodes.")
             }

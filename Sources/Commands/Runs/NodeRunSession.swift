@@ -19,6 +19,13 @@ struct NodeRunSession {
             if neverEnds { throw Outcome(status: .findings) }
             return
         }
+        if neverEnds, settings.options.timeoutSeconds == 0 {
+            try output.emit(report) { report.text }
+            throw OperationError(
+                .refused,
+                "\(made.forecast.blocked.count) pods can never go, and nothing was touched. Do what stands beside them, or give --timeout to evict what can go until then."
+            )
+        }
         for remark in made.plan.remarks { output.remark("note: \(remark)") }
         for blocked in made.forecast.blocked {
             output.remark("warning: \(blocked.pod) on \(blocked.node) can never go: \(blocked.reason); \(blocked.remedy)")
@@ -28,10 +35,14 @@ struct NodeRunSession {
     }
 
     /// Goes on with a run of the journal, or takes it back.
-    func goOn(_ record: RunRecord, _ continuation: RunReference.Continuation, takingLock: Bool) async throws {
+    func goOn(_ record: RunRecord, _ continuation: RunReference.Continuation, _ kubernetes: KubernetesOptions, takingLock: Bool) async throws {
         let settings = try NodeRunSettings(of: record)
-        let access = try ClusterAccess.discover(
-            paths: settings.kubeconfigs, context: settings.context, environment: ProcessInfo.processInfo.environment)
+        // As the run began, unless somebody says otherwise: it is the same cluster in any case, which is checked.
+        let isTold = kubernetes.kubeconfig != nil || kubernetes.context != nil
+        let access =
+            try isTold
+            ? kubernetes.access
+            : ClusterAccess.discover(paths: settings.kubeconfigs, context: settings.context, environment: ProcessInfo.processInfo.environment)
         try await KubernetesClient.connected(access) { client in
             let subject = try await client.clusterSubject()
             try await carryOut(client, settings, gate: continuation.gate(settings)) {

@@ -11,7 +11,7 @@ struct PlanText {
         for (index, step) in plan.steps.enumerated() {
             lines.append("")
             let gate = step.isDisruptive ? "after the gate" : "does not disturb"
-            lines.append("  \(index + 1). \(Terminal.paint(step.title, .bold))  (about \(Int(step.expectedSeconds.rounded(.up))) s, \(gate))")
+            lines.append("  \(index + 1). \(Terminal.paint(step.title, .bold))  (about \(step.expectedSeconds.wholeSeconds) s, \(gate))")
             lines.append("     why     \(step.reason)")
             lines.append("     effect  \(step.effect)")
             lines.append("     undo    \(step.undo.text)")

@@ -23,10 +23,10 @@ struct RunReference: ParsableArguments {
     }
 
     /// Goes on with the run, or takes it back, on whatever it is about.
-    func goOn(_ continuation: Continuation, _ etcd: EtcdOptions, _ output: OutputOptions) async throws {
+    func goOn(_ continuation: Continuation, _ etcd: EtcdOptions, _ kubernetes: KubernetesOptions, _ output: OutputOptions) async throws {
         let record = try Journal.ofThisUser().run(id)
         if record.operation.hasPrefix("node ") {
-            try await NodeRunSession(output: output).goOn(record, continuation, takingLock: takeLock)
+            try await NodeRunSession(output: output).goOn(record, continuation, kubernetes, takingLock: takeLock)
         } else {
             try await EtcdRunSession(output: output).goOn(record, continuation, etcd, takingLock: takeLock)
         }

@@ -58,9 +58,10 @@ struct RunsCommand: ParsableCommand {
 
         @OptionGroup var reference: RunReference
         @OptionGroup(title: "etcd") var etcd: EtcdOptions
+        @OptionGroup(title: "Kubernetes") var kubernetes: KubernetesOptions
         @OptionGroup(title: "Output") var output: OutputOptions
 
-        func run() async throws { try await reference.goOn(.resume, etcd, output) }
+        func run() async throws { try await reference.goOn(.resume, etcd, kubernetes, output) }
     }
 
     struct Rollback: AsyncParsableCommand {
@@ -68,9 +69,10 @@ struct RunsCommand: ParsableCommand {
 
         @OptionGroup var reference: RunReference
         @OptionGroup(title: "etcd") var etcd: EtcdOptions
+        @OptionGroup(title: "Kubernetes") var kubernetes: KubernetesOptions
         @OptionGroup(title: "Output") var output: OutputOptions
 
-        func run() async throws { try await reference.goOn(.rollBack, etcd, output) }
+        func run() async throws { try await reference.goOn(.rollBack, etcd, kubernetes, output) }
     }
 
     struct Abandon: ParsableCommand {

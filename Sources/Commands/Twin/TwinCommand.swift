@@ -2,9 +2,10 @@ internal import ArgumentParser
 internal import ClusterTwin
 internal import Foundation
 internal import KubernetesAPI
+internal import KubernetesClient
 internal import Maintenance
+internal import NIOCore
 internal import Operations
-internal import Yams
 
 struct TwinCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -22,14 +23,16 @@ struct TwinCommand: ParsableCommand {
         @Option(help: "How many nodes there are.") var nodes = 3
         @Option(help: "How many of them are control-plane nodes.") var controlPlanes = 0
         @Option(help: "How many pods run, in Deployments of ten with a budget each.") var pods = 0
-        @Option(name: .customLong("from"), help: ArgumentHelp("YAML or JSON files of objects to begin with; nodes too.", valueName: "files"))
+        @Option(
+            name: .customLong("from"), parsing: .upToNextOption,
+            help: ArgumentHelp("YAML or JSON files of objects to begin with; nodes too.", valueName: "files"))
         var files: [String] = []
         @Option(help: "Where to listen; 0 for a free port.") var port = 0
         @Option(help: ArgumentHelp("Write a kubeconfig for it there.", valueName: "file")) var kubeconfigOut: String?
         @Option(help: ArgumentHelp("How fast its time runs, such as 60x.", valueName: "factor")) var speed = SpeedArgument(factor: 1)
         @Option(help: ArgumentHelp("The release whose API it serves, 1.20 or newer.", valueName: "1.N")) var kubernetesVersion = VersionArgument(
             minor: 30)
-        @Option(help: "The same seed gives the same cluster.") var seed: UInt64 = 1
+        @Option(help: "The same seed gives the same cluster. (default: by chance)") var seed: UInt64?
         @Option(
             name: .customLong("fault"),
             help: ArgumentHelp(
@@ -42,13 +45,14 @@ struct TwinCommand: ParsableCommand {
             guard (0...20_000).contains(nodes), (0...500_000).contains(pods) else {
                 throw ValidationError("A twin has up to 20000 nodes and 500000 pods.")
             }
+            guard (0...nodes).contains(controlPlanes) else { throw ValidationError("--control-planes is 0 to the number of nodes.") }
             guard (0...65_535).contains(port) else { throw ValidationError("--port is 0 to 65535.") }
         }
 
         func run() async throws {
             var options = TwinOptions()
             options.minor = kubernetesVersion.minor
-            options.seed = seed
+            options.seed = seed ?? UInt64.random(in: 0...UInt64.max)
             options.start = Date()
             options.writesLeases = nodes <= 500
             for fault in faults { fault.apply(&options.faults) }
@@ -57,7 +61,11 @@ struct TwinCommand: ParsableCommand {
             if pods > 0 { try server.twin.populate(pods: pods, size: 10) }
             for file in files { try load(file, into: server.twin) }
             // Serving ends when somebody ends it, and that is no failure.
-            do { try await serve(server) } catch is CancellationError {} catch  where Task.isCancelled {}
+            do { try await serve(server) } catch is CancellationError {} catch  where Task.isCancelled {} catch let error as IOError
+                where error.errnoCode == EADDRINUSE
+            {
+                throw OperationError(.invalid, "the port \(port) is in use. Choose another with --port, or 0 for a free one.")
+            }
         }
 
         private func serve(_ server: TwinServer) async throws {
@@ -78,10 +86,8 @@ struct TwinCommand: ParsableCommand {
                 throw OperationError(.invalid, "cannot read \(file). Check --from.")
             }
             do {
-                for node in try compose_all(yaml: text) {
-                    let document = try YAMLDecoder().decode(JSON.self, from: node)
-                    for object in document["kind"].string == "List" ? document["items"].elements : [document] { try twin.create(object) }
-                }
+                let documents = try YAMLText.documents(text)
+                try twin.load(documents.flatMap { $0["kind"].string == "List" ? $0["items"].elements : [$0] })
             } catch let error as APIStatus { throw OperationError(.invalid, "\(file): \(error)") } catch {
                 throw OperationError(.invalid, "\(file) cannot be read: \(error)")
             }

@@ -153,6 +153,10 @@ extension JSON {
         }
     }
 
+    /// A number of things, as int32 fields of the API have it; what is outside of that range is taken for the nearest within, so that counting with
+    /// it cannot overflow.
+    package var count: Int? { integer.map { Int(Int32(clamping: $0)) } }
+
     package var array: [JSON]? {
         guard case .array(let value) = self else { return nil }
         return value

@@ -17,6 +17,12 @@ package struct OwnerReference: Sendable, Hashable {
     /// Whether the owner manages it.
     package var isController: Bool
 
+    /// `DaemonSet`, and of other groups than Kubernetes' own `DaemonSet.apps.example.io`: another's DaemonSet is none.
+    package var qualifiedKind: String {
+        let group = apiVersion.contains("/") ? apiVersion.prefix { $0 != "/" } : ""
+        return ["", "apps", "batch"].contains(group) ? kind : "\(kind).\(group)"
+    }
+
     package init(_ json: JSON) {
         apiVersion = json["apiVersion"].string ?? ""
         kind = json["kind"].string ?? ""

@@ -8,14 +8,18 @@ extension Pod {
         let started = Timestamp.date(json["status"]["startTime"].string) ?? creation
         let ready = condition("Ready")
         let readySince = ready?["status"].string == "True" ? Timestamp.date(ready?["lastTransitionTime"].string) : nil
-        return PodFacts(
+        var facts = PodFacts(
             name: objectName, uid: uid, node: nodeName, phase: PodFacts.Phase(rawValue: phase) ?? .unknown,
             isReady: ready?["status"].string == "True",
-            deletion: deletion, gracePeriodSeconds: Int(metadata["deletionGracePeriodSeconds"].integer ?? Int64(gracePeriodSeconds)),
-            controller: controller.map { PodFacts.Controller(kind: $0.kind, name: $0.name, uid: $0.uid) }, isMirror: isMirror,
+            deletion: deletion, gracePeriodSeconds: metadata["deletionGracePeriodSeconds"].count.map { max(0, $0) } ?? gracePeriodSeconds,
+            controller: controller.map { PodFacts.Controller(kind: $0.qualifiedKind, name: $0.name, uid: $0.uid) }, isMirror: isMirror,
             hasEmptyDir: hasEmptyDir,
             labels: labels, startupSeconds: started.flatMap { start in readySince.map { max(0, $0.timeIntervalSince(start)) } },
             placement: known ?? PodPlacement(self))
+        if facts.node == nil, let scheduled = condition("PodScheduled") {
+            facts.isUnschedulable = scheduled["status"].string == "False" && scheduled["reason"].string == "Unschedulable"
+        }
+        return facts
     }
 }
 
@@ -39,8 +43,8 @@ extension PodPlacement {
                 guard spread["whenUnsatisfiable"].string != "ScheduleAnyway", let key = spread["topologyKey"].string,
                     let selector = LabelSelector(spread["labelSelector"])
                 else { return nil }
-                return Spread(maxSkew: Int(spread["maxSkew"].integer ?? 1), topologyKey: key, selector: selector)
-            }, affinity: neighbours("podAffinity"), antiAffinity: neighbours("podAntiAffinity"), priority: Int(spec["priority"].integer ?? 0))
+                return Spread(maxSkew: spread["maxSkew"].count ?? 1, topologyKey: key, selector: selector)
+            }, affinity: neighbours("podAffinity"), antiAffinity: neighbours("podAntiAffinity"), priority: spec["priority"].count ?? 0)
     }
 }
 
@@ -67,9 +71,9 @@ package struct PodDisruptionBudget: KubernetesObject {
         // An empty selector matches nothing in v1beta1, and every pod of the namespace in v1.
         if selector?.requirements.isEmpty == true, json["apiVersion"].string == "policy/v1beta1" { selector = nil }
         var numbers = DisruptionBudget.Status(
-            currentHealthy: Int(status["currentHealthy"].integer ?? 0), desiredHealthy: Int(status["desiredHealthy"].integer ?? 0),
-            expectedPods: Int(status["expectedPods"].integer ?? 0))
-        numbers.disruptionsAllowed = Int(status["disruptionsAllowed"].integer ?? 0)
+            currentHealthy: status["currentHealthy"].count ?? 0, desiredHealthy: status["desiredHealthy"].count ?? 0,
+            expectedPods: status["expectedPods"].count ?? 0)
+        numbers.disruptionsAllowed = status["disruptionsAllowed"].count ?? 0
         let condition = condition("DisruptionAllowed")
         return DisruptionBudget(
             name: objectName, selector: selector, minAvailable: spec["minAvailable"].intOrPercent,

@@ -15,7 +15,7 @@ package struct Pod: KubernetesObject {
     package var isMirror: Bool { metadata["annotations"]["kubernetes.io/config.mirror"] != .null }
     package var hasEmptyDir: Bool { json["spec"]["volumes"].elements.contains { $0["emptyDir"] != .null } }
     /// Seconds that it is given to end.
-    package var gracePeriodSeconds: Int { Int(json["spec"]["terminationGracePeriodSeconds"].integer ?? 30) }
+    package var gracePeriodSeconds: Int { max(0, json["spec"]["terminationGracePeriodSeconds"].count ?? 30) }
 
     /// What the scheduler counts: the containers' requests together, or the largest of the init containers, whichever is more, and the overhead.
     package var requests: Resources {

@@ -119,7 +119,7 @@ package enum WatchEvent: Sendable, Equatable {
         case "MODIFIED": self = .modified(object)
         case "DELETED": self = .deleted(object)
         case "BOOKMARK": self = .bookmark(resourceVersion: object["metadata"]["resourceVersion"].string ?? "")
-        case "ERROR": self = .error(APIStatus(APIResponse(status: Int(object["code"].integer ?? 500), body: object)))
+        case "ERROR": self = .error(APIStatus(APIResponse(status: object["code"].count ?? 500, body: object)))
         default: return nil
         }
     }

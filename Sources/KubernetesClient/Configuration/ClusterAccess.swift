@@ -53,8 +53,8 @@ package struct ClusterAccess: Sendable, CustomStringConvertible {
     package var proxy: URL?
     /// Only when the kubeconfig says so.
     package var skipsVerification = false
-    /// Sent with every request.
-    package var headers: [String: String] = [:]
+    /// Sent with every request; a name may come more than once.
+    package var headers: [(name: String, value: String)] = []
 
     package init(server: URL) { self.server = server }
 

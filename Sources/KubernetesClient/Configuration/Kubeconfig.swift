@@ -1,6 +1,5 @@
 internal import Foundation
 internal import KubernetesAPI
-internal import Yams
 
 /// One or more kubeconfig files, merged as kubectl merges them: the first file that says something wins (client-go's clientcmd).
 package struct Kubeconfig: Sendable {
@@ -46,8 +45,12 @@ package struct Kubeconfig: Sendable {
         do {
             let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
             guard size <= Self.sizeLimit else { throw fail("it has \(size) bytes, more than \(Self.sizeLimit)") }
-            root = try YAMLDecoder().decode(JSON.self, from: String(contentsOfFile: path, encoding: .utf8))
-        } catch let error as KubernetesError { throw error } catch { throw fail("\(error)") }
+            let documents = try YAMLText.documents(try String(contentsOfFile: path, encoding: .utf8))
+            guard documents.count <= 1 else { throw fail("it has \(documents.count) documents, and one is meant") }
+            root = documents.first ?? .object(JSONObject())
+        } catch let error as KubernetesError { throw error } catch let error as YAMLText.Malformed { throw fail("\(error)") } catch {
+            throw fail("\(error.localizedDescription)")
+        }
         guard root.object != nil else { throw fail("it is no YAML mapping") }
         guard [nil, "Config"].contains(root["kind"].string) else { throw fail("its kind is \(root["kind"].string ?? ""), not Config") }
         paths.append(path)
@@ -81,6 +84,9 @@ package struct Kubeconfig: Sendable {
         guard let text = cluster.value["server"].string, let server = URL(string: text), let scheme = server.scheme,
             ["http", "https"].contains(scheme), server.host?.isEmpty == false
         else { throw fail("the cluster \(clusterName) has no server like https://10.0.0.1:6443") }
+        guard server.user == nil, server.password == nil else {
+            throw fail("the cluster \(clusterName) has a user in its server's URL. Put it into the users of the kubeconfig")
+        }
 
         var access = ClusterAccess(server: server)
         access.context = name
@@ -88,8 +94,12 @@ package struct Kubeconfig: Sendable {
         access.tlsServerName = cluster.value["tls-server-name"].string
         access.skipsVerification = cluster.value["insecure-skip-tls-verify"].bool ?? false
         if let proxy = cluster.value["proxy-url"].string {
+            // It may have a password, which no message repeats.
             guard let url = URL(string: proxy), url.host != nil, ["http", "https", "socks5"].contains(url.scheme) else {
-                throw fail("the cluster \(clusterName) has the proxy-url \(proxy), which is not like http://proxy:3128 or socks5://proxy:1080")
+                throw fail("the cluster \(clusterName) has a proxy-url that is not like http://proxy:3128 or socks5://proxy:1080")
+            }
+            guard url.scheme != "socks5" || url.user == nil else {
+                throw fail("the cluster \(clusterName) has a proxy-url of socks5 with a user, which drydock cannot log in as")
             }
             access.proxy = url
         }
@@ -121,8 +131,26 @@ package struct Kubeconfig: Sendable {
         if user.value["auth-provider"].object != nil {
             throw fail("the user \(userName) has an auth-provider, which Kubernetes gave up in 1.26. Use an exec plugin")
         }
-        if let impersonated = user.value["as"].string { access.headers["Impersonate-User"] = impersonated }
+        access.headers = try Self.impersonation(user.value, userName, fail)
         return access
+    }
+
+    /// The headers by which one user acts as another.
+    private static func impersonation(
+        _ user: JSON, _ name: String, _ fail: (String) -> KubernetesError
+    ) throws(KubernetesError) -> [(name: String, value: String)] {
+        var headers: [(name: String, value: String)] = []
+        if let other = user["as"].string, !other.isEmpty { headers.append(("Impersonate-User", other)) }
+        if let uid = user["as-uid"].string, !uid.isEmpty { headers.append(("Impersonate-Uid", uid)) }
+        for group in user["as-groups"].elements.compactMap(\.string) { headers.append(("Impersonate-Group", group)) }
+        for extra in user["as-user-extra"].object?.members ?? [] {
+            guard let key = extra.name.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed) else { continue }
+            for value in extra.value.elements.compactMap(\.string) { headers.append(("Impersonate-Extra-\(key)", value)) }
+        }
+        guard headers.isEmpty || headers[0].name == "Impersonate-User" else {
+            throw fail("the user \(name) says as which groups or uid to act, and not as whom")
+        }
+        return headers
     }
 
     private static func plugin(_ exec: JSON, _ folder: URL, _ fail: (String) -> KubernetesError) throws(KubernetesError) -> CredentialPlugin {

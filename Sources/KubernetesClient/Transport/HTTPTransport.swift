@@ -59,8 +59,14 @@ package struct HTTPTransport: KubernetesTransport {
             }
         }
         if let proxy = access.proxy, let host = proxy.host {
-            configuration.proxy =
-                proxy.scheme == "socks5" ? .socksServer(host: host, port: proxy.port ?? 1080) : .server(host: host, port: proxy.port ?? 3128)
+            if proxy.scheme == "socks5" {
+                configuration.proxy = .socksServer(host: host, port: proxy.port ?? 1080)
+            } else if let user = proxy.user {
+                configuration.proxy = .server(
+                    host: host, port: proxy.port ?? 3128, authorization: .basic(username: user, password: proxy.password ?? ""))
+            } else {
+                configuration.proxy = .server(host: host, port: proxy.port ?? 3128)
+            }
         }
         root = url
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
@@ -102,7 +108,7 @@ package struct HTTPTransport: KubernetesTransport {
                 for piece in chunk.readableBytesView.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
                     // Whatever stands before a piece that is not the first ended with a line break.
                     if piece.offset > 0 {
-                        if !line.isEmpty { try await receive(try parse(line, request)) }
+                        if !line.isEmpty { try await passing { () async throws -> Void in try await receive(try parse(line, request)) } }
                         line.removeAll(keepingCapacity: true)
                     }
                     guard line.count + piece.element.count <= Self.longestLine else {
@@ -111,7 +117,12 @@ package struct HTTPTransport: KubernetesTransport {
                     line.append(contentsOf: piece.element)
                 }
             }
-            if !line.isEmpty { try await receive(try parse(line, request)) }
+            guard !line.isEmpty else { return }
+            // A stream that breaks off may do so in the middle of an event.
+            guard let last = try? JSON(parsing: line) else {
+                throw KubernetesError(.unavailable, "the connection to \(access) broke within an event")
+            }
+            try await passing { () async throws -> Void in try await receive(last) }
         }
     }
 
@@ -119,7 +130,9 @@ package struct HTTPTransport: KubernetesTransport {
         let response = try await execute(request, deadline: .distantFuture)
         try await check(response, request)
         try await reading { () async throws -> Void in
-            for try await chunk in response.body { try await receive(Array(chunk.readableBytesView)) }
+            for try await chunk in response.body {
+                try await passing { () async throws -> Void in try await receive(Array(chunk.readableBytesView)) }
+            }
         }
     }
 
@@ -162,11 +175,24 @@ package struct HTTPTransport: KubernetesTransport {
 
     /// Says in our words what goes wrong on the way.
     private func reading<Result>(_ body: () async throws -> Result) async throws -> Result {
-        do { return try await body() } catch { throw explain(error) }
+        do { return try await body() } catch let passed as Passed { throw passed.error } catch { throw explain(error) }
+    }
+
+    /// What a receiver throws is his own, and none of the connection's.
+    private struct Passed: Error { let error: any Error }
+
+    private func passing(_ body: () async throws -> Void) async throws {
+        do { try await body() } catch { throw Passed(error: error) }
     }
 
     private func explain(_ error: any Error) -> any Error {
         switch error {
+        case is KubernetesError, is APIStatus, is CancellationError: error
+        // Who accepts and hangs up is a balancer without a server behind it.
+        case NIOSSLError.handshakeFailed(.sslError(let stack)) where stack.contains(.eofDuringHandshake):
+            KubernetesError(.unavailable, "\(access) hung up before it was secure")
+        case NIOSSLError.handshakeFailed(.syscallError), NIOSSLError.uncleanShutdown:
+            KubernetesError(.unavailable, "\(access) hung up: \(error)")
         case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError:
             KubernetesError(.tls, "\(access) cannot be trusted: \(error). Check certificate-authority and the server's name in the kubeconfig.")
         case let error as HTTPClientError:
@@ -174,8 +200,7 @@ package struct HTTPTransport: KubernetesTransport {
                 ? CancellationError() : KubernetesError(.unavailable, "\(access) does not answer: \(error.shortDescription)")
         case let error as NIOConnectionError:
             KubernetesError(.unavailable, "\(access) does not answer: \(error.connectionErrors.first.map { "\($0.error)" } ?? "no address")")
-        case is IOError, is ChannelError: KubernetesError(.unavailable, "the connection to \(access) broke: \(error)")
-        default: error
+        default: KubernetesError(.unavailable, "the connection to \(access) broke: \(error)")
         }
     }
 

@@ -93,6 +93,10 @@ package struct DrainForecast: Sendable, Equatable {
         var podsOfNode: [String: Set<String>] = [:]
         var queue = TimeQueue<Event>()
         var successors = 0
+        /// Successors that have found no node, by uid.
+        var homeless: [String: PodFacts] = [:]
+        /// How often time was let pass though nothing was to happen.
+        var idlePasses = 0
         /// How long pods of a controller take to be ready, seconds: the median of those that tell.
         let startups: [String: Double]
         var waiting: [String]
@@ -148,13 +152,17 @@ package struct DrainForecast: Sendable, Equatable {
                 let work = machine.step(at: now)
                 for pod in work.evictions { evict(pod) }
                 for (node, result) in work.finished { finish(node, result) }
-                if !work.evictions.isEmpty || !work.finished.isEmpty { continue }
+                if !work.evictions.isEmpty || !work.finished.isEmpty {
+                    idlePasses = 0
+                    continue
+                }
                 if active.isEmpty, waiting.isEmpty { break }
                 guard let next = queue.pop() else {
                     // Nothing more will happen by itself: nodes that wait for replacements give up, the others never end.
-                    if !giveUpReplacements() { explain() }
+                    if !letTimePass() { explain() }
                     continue
                 }
+                idlePasses = 0
                 now = next.at
                 carryOut(next.element)
                 while let more = queue.nextTime, more <= now, let event = queue.pop() { carryOut(event.element) }
@@ -163,6 +171,10 @@ package struct DrainForecast: Sendable, Equatable {
                     looked = now
                     machine.tick()
                 }
+            }
+            for pod in homeless.values.sorted(by: { $0.name < $1.name }) {
+                let choice = capacity.choose(namespace: pod.name.namespace, labels: pod.labels, placement: pod.placement)
+                forecast.unplaced.append(Unplaced(pod: pod.name, reason: choice.message(nodes: capacity.nodeCount) ?? "there is no room in time"))
             }
             forecast.seconds = now.timeIntervalSince(start)
             forecast.pods.sort { ($0.evictedAfter ?? .infinity, $0.node, $0.pod) < ($1.evictedAfter ?? .infinity, $1.node, $1.pod) }
@@ -201,7 +213,10 @@ package struct DrainForecast: Sendable, Equatable {
                     block(pod.name, node, DrainMachine.manyBudgets(covering), "let one budget cover the pod: narrow the selector of the others")
                 }
             }
-            if request.returns, let facts = facts[node] { capacity.set(facts) }
+            if request.returns, let facts = facts[node] {
+                capacity.set(facts)
+                placeHomeless()
+            }
         }
 
         private mutating func block(_ pod: ObjectName, _ node: String, _ reason: String, _ remedy: String) {
@@ -243,21 +258,37 @@ package struct DrainForecast: Sendable, Equatable {
                 if let node = pods.removeValue(forKey: uid)?.node { podsOfNode[node]?.remove(uid) }
                 capacity.release(uid)
                 machine.remove(uid)
+                placeHomeless()
             case .replaced(var pod):
-                switch capacity.choose(namespace: pod.name.namespace, labels: pod.labels, placement: pod.placement) {
-                case .node(let node):
-                    pod.node = node
-                    pod.phase = .running
-                    let seconds = pod.controller.flatMap { startups[$0.uid] } ?? DrainForecast.typicalStartup
-                    queue.push(.ready(pod.uid), at: now.addingTimeInterval(seconds))
-                case let none: forecast.unplaced.append(Unplaced(pod: pod.name, reason: none.message(nodes: capacity.nodeCount) ?? ""))
-                }
+                place(&pod)
                 set(pod)
             case .ready(let uid):
                 guard var pod = pods[uid], !pod.isTerminating else { return }
                 pod.isReady = true
                 set(pod)
                 change(pod, by: 1)
+            }
+        }
+
+        private mutating func place(_ pod: inout PodFacts) {
+            guard case .node(let node) = capacity.choose(namespace: pod.name.namespace, labels: pod.labels, placement: pod.placement) else {
+                pod.isUnschedulable = true
+                homeless[pod.uid] = pod
+                return
+            }
+            homeless[pod.uid] = nil
+            pod.isUnschedulable = false
+            pod.node = node
+            pod.phase = .running
+            let seconds = pod.controller.flatMap { startups[$0.uid] } ?? DrainForecast.typicalStartup
+            queue.push(.ready(pod.uid), at: now.addingTimeInterval(seconds))
+        }
+
+        /// There is more room than before.
+        private mutating func placeHomeless() {
+            for var pod in homeless.values.sorted(by: { $0.name < $1.name }) {
+                place(&pod)
+                if pod.node != nil { set(pod) }
             }
         }
 
@@ -270,9 +301,11 @@ package struct DrainForecast: Sendable, Equatable {
             }
         }
 
-        private mutating func giveUpReplacements() -> Bool {
-            guard active.contains(where: { machine.progress(of: $0).map { $0.gone == $0.total } ?? false }) else { return false }
-            now = now.addingTimeInterval(request.options.replacementSeconds)
+        /// Whether nodes are left that only wait for time to pass: a while of calm, or the end of their patience.
+        private mutating func letTimePass() -> Bool {
+            guard active.contains(where: { machine.progress(of: $0).map { $0.gone == $0.total } ?? false }), idlePasses < 3 else { return false }
+            now = now.addingTimeInterval([0, DrainMachine.calm, request.options.replacementSeconds][idlePasses])
+            idlePasses += 1
             machine.tick()
             return true
         }

@@ -14,6 +14,8 @@ package struct DrainMachine: Sendable {
         package var awaitsReplacements = true
         /// How long to wait for that at most, seconds; then the node counts as drained, and the report says so.
         package var replacementSeconds = 300.0
+        /// Whether nodes take pods again when they are drained: then pods that find no node are not waited for, since they may be waiting for this one.
+        package var returns = false
         /// Delete pods without a look at budgets.
         package var disablesEviction = false
 
@@ -97,11 +99,13 @@ package struct DrainMachine: Sendable {
     private var begunCount = 0
     private var ready: [String: Int] = [:]
     private var live: [String: Int] = [:]
+    /// Pods for which there is no node.
+    private var homeless: [String: Int] = [:]
     private var replacements = Replacements()
     private var finished: [(node: String, result: Result)] = []
 
     /// How long fewer pods than before, all of them ready, must be so to count as scaled down, seconds.
-    private static let calm = 10.0
+    static let calm = 10.0
 
     package init(options: Options) { self.options = options }
 
@@ -180,6 +184,7 @@ package struct DrainMachine: Sendable {
         guard let pod, let controller = pod.controller else { return }
         if !pod.isFinished, !pod.isTerminating { live[controller.uid, default: 0] += sign }
         if pod.isHealthy { ready[controller.uid, default: 0] += sign }
+        if pod.isUnschedulable, !pod.isTerminating { homeless[controller.uid, default: 0] += sign }
     }
 
     /// Notes whom a change of a pod's readiness concerns.
@@ -366,22 +371,29 @@ package struct DrainMachine: Sendable {
                 for uid in state.remaining {
                     if let pod = pods[uid] { reasons[pod.name] = state.failures[uid]?.reason ?? waitingReason(uid) ?? "it is terminating" }
                 }
-                end(node, .failed("not drained within \(Int(options.timeoutSeconds)) s: \(Self.list(reasons))"))
+                end(node, .failed("not drained within \(options.timeoutSeconds.wholeSeconds) s: \(Self.list(reasons))"))
             }
             return
         }
         if state.emptied == nil { state.emptied = now }
         let unsettled = replacements.unsettled(node)
-        let isCalm = unsettled.allSatisfy { ready[$0, default: 0] == live[$0, default: 0] }
+        func waitsForNode(_ workload: String) -> Bool { options.returns && homeless[workload, default: 0] > 0 }
+        let isCalm = unsettled.allSatisfy {
+            ready[$0, default: 0] + (waitsForNode($0) ? homeless[$0, default: 0] : 0) == live[$0, default: 0]
+        }
         if !isCalm { state.calmSince = nil } else if state.calmSince == nil { state.calmSince = now }
         nodes[node] = state
         let count = "\(unsettled.count) workload\(unsettled.count == 1 ? "" : "s")"
         if unsettled.isEmpty {
             end(node, .drained(pods: state.total, remark: nil))
         } else if let calm = state.calmSince, now.timeIntervalSince(calm) >= Self.calm {
-            end(node, .drained(pods: state.total, remark: "\(count) with fewer pods than before, all of them ready"))
+            let what =
+                unsettled.contains(where: waitsForNode) ? "whose new pods find no other node" : "with fewer pods than before, all of them ready"
+            end(node, .drained(pods: state.total, remark: "\(count) \(what)"))
         } else if let emptied = state.emptied, now.timeIntervalSince(emptied) >= options.replacementSeconds {
-            end(node, .drained(pods: state.total, remark: "\(count) with fewer ready pods than before, after \(Int(options.replacementSeconds)) s"))
+            end(
+                node,
+                .drained(pods: state.total, remark: "\(count) with fewer ready pods than before, after \(options.replacementSeconds.wholeSeconds) s"))
         }
     }
 

@@ -10,8 +10,9 @@ package enum IntOrPercent: Sendable, Hashable, CustomStringConvertible {
             guard let percent = Int(text.dropLast()), (0...1_000_000).contains(percent) else { return nil }
             self = .percent(percent)
         } else {
-            guard let count = Int(text) else { return nil }
-            self = .count(count)
+            // As the API has it: 32 bits.
+            guard let count = Int32(text) else { return nil }
+            self = .count(Int(count))
         }
     }
 
@@ -27,7 +28,7 @@ package enum IntOrPercent: Sendable, Hashable, CustomStringConvertible {
         switch self {
         case .count(let count): count
         case .percent(let percent):
-            // Totals are counts of things that are there, percents at most a million: no overflow below 10^12 things.
+            // Totals have 31 bits, and percents are a million at most.
             (percent * total + (roundingUp ? 99 : 0)) / 100
         }
     }

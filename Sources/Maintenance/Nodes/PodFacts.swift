@@ -29,6 +29,8 @@ package struct PodFacts: Sendable, Equatable {
     package var node: String?
     package var phase: Phase
     package var isReady: Bool
+    /// The scheduler has found no node for it.
+    package var isUnschedulable = false
     /// When it is to be gone, once it is asked to go: the time of the request and the grace period.
     package var deletion: Date?
     /// Seconds that it is given to end.

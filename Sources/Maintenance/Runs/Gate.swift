@@ -63,13 +63,13 @@ package struct Gate: Codable, Sendable, Equatable {
                 stops.append(
                     "the window \(window) is closed\(window.nextOpening(after: now).map { "; it opens at \($0.formatted(.iso8601))" } ?? "")")
             case .some(let left) where left < expectedSeconds:
-                stops.append("the step may take \(Int(expectedSeconds.rounded(.up))) s, and the window \(window) closes in \(Int(left)) s")
+                stops.append("the step may take \(expectedSeconds.wholeSeconds) s, and the window \(window) closes in \(left.wholeSeconds) s")
             default: break
             }
         }
         if let deadline, now.addingTimeInterval(expectedSeconds) > deadline {
-            let left = max(0, Int(deadline.timeIntervalSince(now)))
-            stops.append("the step may take \(Int(expectedSeconds.rounded(.up))) s, and \(left) s are left of the time the run may take")
+            let left = max(0, deadline.timeIntervalSince(now).wholeSeconds)
+            stops.append("the step may take \(expectedSeconds.wholeSeconds) s, and \(left) s are left of the time the run may take")
         }
         stops += checks.filter { $0.outcome == .fails }.map { "\($0.name): \($0.found)" }
         if !stops.isEmpty { return .stop(stops) }

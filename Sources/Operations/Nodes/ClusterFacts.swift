@@ -13,12 +13,14 @@ package struct ClusterFacts: Sendable {
     /// Of `policy`, for evictions; nil where the server offers none.
     package var evictionVersion: String?
 
-    package static func read(_ client: KubernetesClient) async throws -> ClusterFacts {
+    /// - Parameter pageSize: how many pods a list asks for at once; 0 for all.
+    package static func read(_ client: KubernetesClient, pageSize: Int = 500) async throws -> ClusterFacts {
         let discovery = try await client.discover()
         let policy = try discovery.resource(.podDisruptionBudgets, versions: ["v1", "v1beta1"])
         let reader = PodReader()
         var pods: [PodFacts] = []
-        try await client.forEachPage(.pods, restart: { pods = [] }) { page in pods += page.map { reader.facts(Pod($0)) } }
+        try await client.forEachPage(.pods, ListOptions(limit: pageSize), restart: { pods = [] }) { page in pods += page.map { reader.facts(Pod($0)) }
+        }
         let daemonSets = Set(try await client.list(.daemonSets, ListOptions(metadataOnly: true)).map { $0["metadata"]["uid"].string ?? "" })
         for index in pods.indices where pods[index].controller?.kind == "DaemonSet" {
             pods[index].controllerExists = daemonSets.contains(pods[index].controller?.uid ?? "")

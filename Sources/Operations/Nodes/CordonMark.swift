@@ -21,13 +21,22 @@ package struct CordonMark: Sendable, Equatable {
         self.reason = reason
     }
 
-    /// Nil when the node has none.
+    /// Nil when the node has none, or when somebody else has cordoned it since: then the mark is a left-over.
     package init?(_ node: Node) {
+        guard !node.isUnschedulable || Self.isOurs(node) else { return nil }
         guard let text = node.annotations[Self.annotation], let json = try? JSON(parsing: text), let mark = json["mark"].string else { return nil }
         self.mark = mark
         by = json["by"].string ?? "somebody"
         at = Timestamp.date(json["at"].string) ?? .distantPast
         reason = json["reason"].string
+    }
+
+    /// Whether the field that closes the node is drydock's, as the server keeps it (metadata.managedFields). Where it keeps nothing, it may be.
+    private static func isOurs(_ node: Node) -> Bool {
+        let owners = node.metadata["managedFields"].elements.filter { !$0["fieldsV1"]["f:spec"]["f:unschedulable"].isNull }.map {
+            $0["manager"].string ?? ""
+        }
+        return owners.isEmpty || owners.contains { $0.hasPrefix("drydock") }
     }
 
     package var json: JSON {
@@ -43,25 +52,50 @@ package struct CordonMark: Sendable, Equatable {
 }
 
 extension KubernetesClient {
-    /// Lets no new pods come to a node, and writes down for whom. The resource version makes sure that nobody cordoned it meanwhile.
-    package func cordon(_ node: Node, _ mark: CordonMark) async throws {
-        let patch: JSON = [
-            "metadata": [
-                "resourceVersion": .string(node.resourceVersion),
-                "annotations": .object(JSONObject([.init(name: CordonMark.annotation, value: .string(mark.json.description))])),
-            ], "spec": ["unschedulable": true],
-        ]
-        try await self.patch(.nodes, node.objectName, .merge(patch))
+    /// Lets no new pods come to a node, and writes down for whom.
+    /// - Returns: false when somebody else cordoned it meanwhile, which is left so.
+    @discardableResult
+    package func cordon(_ node: Node, _ mark: CordonMark) async throws -> Bool {
+        var node = node
+        var attempts = 0
+        while true {
+            let patch: JSON = [
+                "metadata": [
+                    "resourceVersion": .string(node.resourceVersion), "annotations": [CordonMark.annotation: .string(mark.json.description)],
+                ], "spec": ["unschedulable": true],
+            ]
+            do {
+                try await self.patch(.nodes, node.objectName, .merge(patch))
+                return true
+            } catch let error as APIStatus where error.code == 409 && attempts < 5 {
+                attempts += 1
+                node = try await get(Node.self, node.objectName)
+                if node.isUnschedulable { return CordonMark(node) == mark }
+            }
+        }
     }
 
-    /// Lets pods come again.
+    /// Lets pods come again, if the node is as it was read.
     /// - Returns: the node as it is now.
     @discardableResult
     package func uncordon(_ node: Node) async throws -> Node {
-        let patch: JSON = [
-            "metadata": ["annotations": .object(JSONObject([.init(name: CordonMark.annotation, value: .null)]))], "spec": ["unschedulable": .null],
-        ]
-        return Node(try await self.patch(.nodes, node.objectName, .merge(patch)))
+        // In a merge patch null takes a member away.
+        let mark = JSONObject([.init(name: CordonMark.annotation, value: .null)])
+        let open = JSONObject([.init(name: "unschedulable", value: .null)])
+        var node = node
+        var attempts = 0
+        while true {
+            let patch: JSON = ["metadata": ["resourceVersion": .string(node.resourceVersion), "annotations": .object(mark)], "spec": .object(open)]
+            do { return Node(try await self.patch(.nodes, node.objectName, .merge(patch))) } catch let error as APIStatus
+                where error.code == 409 && attempts < 5
+            {
+                attempts += 1
+                let before = CordonMark(node)
+                node = try await get(Node.self, node.objectName)
+                // Whoever cordoned it meanwhile meant it.
+                guard node.isUnschedulable, CordonMark(node) == before else { return node }
+            }
+        }
     }
 
     /// Writes an event on a node, where that is allowed: `kubectl describe node` shows it. Never fails.

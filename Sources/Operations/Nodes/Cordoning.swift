@@ -12,6 +12,7 @@ package struct NodeChange: Encodable, Sendable, Equatable {
     package var detail: String?
     /// Whether a safety rule forbids it.
     package var isRefused = false
+    package var isFailed = false
 }
 
 /// Closes nodes for new pods, and opens those that drydock closed.
@@ -25,6 +26,11 @@ package struct Cordoning: Sendable {
         self.isRehearsal = isRehearsal
     }
 
+    /// What fails on one node is told, and does not hide what was done to the others.
+    private func attempt(_ node: String, _ body: () async throws -> NodeChange) async -> NodeChange {
+        do { return try await body() } catch { return NodeChange(node: node, change: "failed", detail: "\(error)", isFailed: true) }
+    }
+
     /// - Parameter reason: is written on the node.
     package func cordon(_ nodes: [Node], reason: String?) async throws -> [NodeChange] {
         let mark = CordonMark(mark: UUID().uuidString, by: CordonMark.currentUser, at: client.time.now(), reason: reason)
@@ -34,8 +40,11 @@ package struct Cordoning: Sendable {
                 changes.append(NodeChange(node: node.name, change: "already cordoned", detail: CordonMark(node)?.text))
                 continue
             }
-            if !isRehearsal { try await client.cordon(node, mark) }
-            changes.append(NodeChange(node: node.name, change: isRehearsal ? "would be cordoned" : "cordoned"))
+            changes.append(
+                await attempt(node.name) {
+                    if !isRehearsal, try await !client.cordon(node, mark) { return NodeChange(node: node.name, change: "already cordoned") }
+                    return NodeChange(node: node.name, change: isRehearsal ? "would be cordoned" : "cordoned")
+                })
         }
         return changes
     }
@@ -52,8 +61,11 @@ package struct Cordoning: Sendable {
                     NodeChange(
                         node: node.name, change: "refused", detail: "drydock did not cordon it; --force opens it all the same", isRefused: true))
             } else {
-                if !isRehearsal { try await client.uncordon(node) }
-                changes.append(NodeChange(node: node.name, change: isRehearsal ? "would be uncordoned" : "uncordoned", detail: mark?.text))
+                changes.append(
+                    await attempt(node.name) {
+                        if !isRehearsal { try await client.uncordon(node) }
+                        return NodeChange(node: node.name, change: isRehearsal ? "would be uncordoned" : "uncordoned", detail: mark?.text)
+                    })
             }
         }
         return changes

@@ -16,6 +16,8 @@ package final class DrainDesk: Sendable {
         var nodes = NodesAway()
         /// Nodes on which steps were let begin, until they are given back.
         var claimed: Set<String> = []
+        /// Pods that were seen to go while a node's pods are listed, by node: the list may be older than that.
+        var gone: [String: Set<String>] = [:]
     }
 
     private let client: KubernetesClient
@@ -48,7 +50,8 @@ package final class DrainDesk: Sendable {
         return try await withThrowingTaskGroup(of: Result?.self) { group in
             for informer in [nodes, budgets, pods] {
                 group.addTask {
-                    do { try await informer.run() } catch  where !(error is CancellationError) { desk.fail(error) }
+                    // How a cancellation ends is for the body to say.
+                    do { try await informer.run() } catch  where !(error is CancellationError) { desk.fail(error) } catch {}
                     return nil
                 }
             }
@@ -57,11 +60,12 @@ package final class DrainDesk: Sendable {
                 return nil
             }
             group.addTask {
-                while true {
-                    try await client.time.sleep(tick)
+                while !Task.isCancelled {
+                    do { try await client.time.sleep(tick) } catch { return nil }
                     desk.state.withLock { $0.machine.tick() }
                     desk.signal.yield()
                 }
+                return nil
             }
             group.addTask {
                 try await nodes.synced()
@@ -84,7 +88,10 @@ package final class DrainDesk: Sendable {
             switch event {
             // Where a pod may run is of no concern here.
             case .applied(let object): state.machine.apply(Pod(object).facts(placement: .anywhere))
-            case .deleted(let object): state.machine.remove(Pod(object).uid)
+            case .deleted(let object):
+                let uid = Pod(object).uid
+                state.machine.remove(uid)
+                for node in state.gone.keys { state.gone[node]?.insert(uid) }
             }
         }
         signal.yield()
@@ -188,13 +195,15 @@ package final class DrainDesk: Sendable {
     /// - Returns: what came of it, for people.
     /// - Throws: `OperationError` when the filters refuse, or pods cannot go.
     func drain(_ node: String, notify: @Sendable (String) -> Void) async throws -> String {
+        state.withLock { $0.gone[node] = [] }
+        defer { state.withLock { $0.gone[node] = nil } }
         let present = try await pods(on: node)
         let now = client.time.now()
         let result = try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<DrainMachine.Result, any Error>) in
                 let outcome = state.withLock { state -> Result<DrainFilters.Outcome, any Error> in
                     if let failure = state.failure { return .failure(failure) }
-                    let outcome = state.machine.begin(node, present: present, at: now)
+                    let outcome = state.machine.begin(node, present: present.filter { state.gone[node]?.contains($0.uid) != true }, at: now)
                     if outcome.refusals.isEmpty { state.waiting[node] = continuation }
                     return .success(outcome)
                 }
@@ -231,11 +240,16 @@ package final class DrainDesk: Sendable {
         let options = ListOptions(fields: .equal("spec.nodeName", node))
         var pods = try await client.list(Pod.self, options).map { $0.facts(placement: .anywhere) }
         if let selector = settings.podSelector { pods = pods.filter { selector.matches($0.labels) } }
+        var exists: [ObjectName: Bool] = [:]
         for index in pods.indices where pods[index].controller?.kind == "DaemonSet" && !pods[index].isFinished {
             let set = ObjectName(pods[index].name.namespace, pods[index].controller?.name ?? "")
-            do { _ = try await client.get(.daemonSets, set) } catch let error as APIStatus where error.isNotFound {
-                pods[index].controllerExists = false
+            if exists[set] == nil {
+                do {
+                    _ = try await client.get(.daemonSets, set)
+                    exists[set] = true
+                } catch let error as APIStatus where error.isNotFound { exists[set] = false }
             }
+            pods[index].controllerExists = exists[set] ?? true
         }
         return pods
     }

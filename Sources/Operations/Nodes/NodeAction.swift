@@ -57,8 +57,6 @@ package struct NodeRunSettings: RunSettings, Equatable {
     package var respectsQuorum: Bool
     package var window: Window?
     package var maxSeconds: Double?
-    /// Whether each node takes pods again when it has been drained.
-    package var returns: Bool
     /// How long the gate may hold a step up, seconds.
     package var patienceSeconds: Double
     /// Stands in the annotation of what this run cordoned.
@@ -69,7 +67,7 @@ package struct NodeRunSettings: RunSettings, Equatable {
     package init(
         kubeconfigs: [String] = [], context: String? = nil, options: DrainMachine.Options = .init(), podSelector: LabelSelector? = nil,
         gracePeriodSeconds: Int? = nil, maxUnavailable: IntOrPercent? = nil, respectsQuorum: Bool = false, window: Window? = nil,
-        maxSeconds: Double? = nil, returns: Bool = false, patienceSeconds: Double = 600, mark: String = UUID().uuidString, reason: String? = nil
+        maxSeconds: Double? = nil, patienceSeconds: Double = 600, mark: String = UUID().uuidString, reason: String? = nil
     ) {
         self.kubeconfigs = kubeconfigs
         self.context = context
@@ -80,7 +78,6 @@ package struct NodeRunSettings: RunSettings, Equatable {
         self.respectsQuorum = respectsQuorum
         self.window = window
         self.maxSeconds = maxSeconds
-        self.returns = returns
         self.patienceSeconds = patienceSeconds
         self.mark = mark
         self.reason = reason

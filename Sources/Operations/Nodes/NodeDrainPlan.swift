@@ -11,9 +11,14 @@ package struct NodeDrainPlan: Sendable {
     /// How many nodes at once.
     package var maxUnavailable: IntOrPercent?
     /// Whether each node takes pods again when it has been drained, as in a rolling maintenance.
-    package var returns = false
+    package var returns: Bool {
+        get { options.returns }
+        set { options.returns = newValue }
+    }
     package var respectsQuorum = false
     package var surge: Surge?
+    /// Seconds; nil for each pod's own.
+    package var gracePeriodSeconds: Int?
 
     package init(nodes: [String]) { self.nodes = nodes }
 
@@ -30,17 +35,28 @@ package struct NodeDrainPlan: Sendable {
             throw OperationError(.invalid, "there is no node \(name). `drydock node status` shows the nodes.")
         }
         let selected = order(nodes.compactMap { known[$0] })
-        let parallel = max(1, maxUnavailable?.nodes(of: facts.nodes.count) ?? 1)
+        let parallel = max(1, min(selected.count, maxUnavailable?.nodes(of: facts.nodes.count) ?? 1))
         var plan = NodeAction.Plan(operation: "node drain", subject: facts.subject, steps: [], parallel: parallel)
         if maxUnavailable?.nodes(of: facts.nodes.count) == 0 {
             plan.refusals.append("--max-unavailable \(maxUnavailable?.description ?? "") lets no node go")
+        }
+        if !returns, let allowed = maxUnavailable?.nodes(of: facts.nodes.count), allowed > 0, selected.count > allowed {
+            plan.refusals.append(
+                "\(selected.count) nodes would stay cordoned, and --max-unavailable \(maxUnavailable?.description ?? "") allows \(allowed): name fewer, or add --uncordon"
+            )
+        }
+        if !returns, respectsQuorum, selected.count(where: \.isControlPlane) > 1 {
+            plan.refusals.append("several control-plane nodes would stay cordoned together: name one, or add --uncordon")
         }
         if facts.evictionVersion == nil, !options.disablesEviction {
             plan.refusals.append(
                 "the server offers no evictions, so disruption budgets would not count. --disable-eviction deletes pods without a look at them")
         }
         let names = Set(nodes)
-        let pods = facts.pods.filter { pod in !names.contains(pod.node ?? "") || podSelector?.matches(pod.labels) ?? true }
+        var pods = facts.pods.filter { pod in !names.contains(pod.node ?? "") || podSelector?.matches(pod.labels) ?? true }
+        if let gracePeriodSeconds {
+            for index in pods.indices where pods[index].deletion == nil { pods[index].gracePeriodSeconds = gracePeriodSeconds }
+        }
         let request = DrainForecast.Request(nodes: selected.map(\.name), parallel: parallel, returns: returns, options: options)
         func foresee(_ pods: [PodFacts], _ budgets: [DisruptionBudget]) -> DrainForecast {
             DrainForecast.make(request, nodes: facts.nodes.map(\.facts), pods: pods, budgets: budgets, at: now)
@@ -55,8 +71,10 @@ package struct NodeDrainPlan: Sendable {
         }
         // A budget that lets nothing go lets nothing go beside a second pod either.
         let stillBlocked = Set(forecast.blocked.map(\.pod))
-        var surges: [Workload] = []
-        for (pod, workload) in held where !surges.contains(workload) && !stillBlocked.contains(pod.name) { surges.append(workload) }
+        var surges: [(workload: Workload, node: String)] = []
+        for (pod, workload) in held where !surges.contains(where: { $0.workload == workload }) && !stillBlocked.contains(pod.name) {
+            surges.append((workload, pod.node ?? ""))
+        }
         plan.steps = steps(selected, forecast, surges)
         plan.remarks = remarks(selected, forecast)
         return Made(plan: plan, forecast: forecast)
@@ -78,26 +96,29 @@ package struct NodeDrainPlan: Sendable {
 
     // MARK: Steps
 
-    private func steps(_ nodes: [Node], _ forecast: DrainForecast, _ surges: [Workload]) -> [NodeAction.Step] {
+    private func steps(_ nodes: [Node], _ forecast: DrainForecast, _ surges: [(workload: Workload, node: String)]) -> [NodeAction.Step] {
         var steps: [NodeAction.Step] = []
         if !returns { steps += nodes.map { cordon($0, lane: nil) } }
-        for workload in surges {
-            steps.append(
-                NodeAction.Step(
-                    id: "surge-\(workload.kind)-\(workload.name)",
-                    title: surge == .restart ? "restart \(workload)" : "run one more replica of \(workload)", target: workload.name.description,
-                    reason: "its budget would never let its one pod go",
-                    effect: surge == .restart ? "a new pod comes up elsewhere before the old one ends" : "one replica more until the end of the run",
-                    undo: surge == .restart
-                        ? .nothing(because: "the pods are of the same template")
-                        : .by(.scaleBack(workload), title: "back to as many replicas of \(workload) as before"), expectedSeconds: 30,
-                    isDisruptive: true,
-                    action: surge == .restart ? .restart(workload) : .scaleUp(workload)))
+        func surgeStep(_ workload: Workload, lane: String?) -> NodeAction.Step {
+            NodeAction.Step(
+                id: "surge-\(workload.kind)-\(workload.name)",
+                title: surge == .restart ? "restart \(workload)" : "run one more replica of \(workload)", target: workload.name.description,
+                reason: "its budget would never let its one pod go",
+                effect: surge == .restart ? "a new pod comes up elsewhere before the old one ends" : "one replica more until the end of the run",
+                undo: surge == .restart
+                    ? .nothing(because: "the pods are of the same template")
+                    : .by(.scaleBack(workload), title: "back to as many replicas of \(workload) as before"), expectedSeconds: 30,
+                isDisruptive: true,
+                action: surge == .restart ? .restart(workload) : .scaleUp(workload), lane: lane)
         }
+        // What is restarted must find its own node closed.
+        let restartsInLane = returns && surge == .restart
+        if !restartsInLane { steps += surges.map { surgeStep($0.workload, lane: nil) } }
         let outcomes = Dictionary(forecast.nodes.map { ($0.node, $0) }, uniquingKeysWith: { $1 })
         for node in nodes {
             let lane = respectsQuorum && node.isControlPlane ? "control plane" : node.name
             if returns { steps.append(cordon(node, lane: lane)) }
+            if restartsInLane { steps += surges.filter { $0.node == node.name }.map { surgeStep($0.workload, lane: lane) } }
             let outcome = outcomes[node.name]
             let pods = outcome?.pods ?? 0
             steps.append(
@@ -116,7 +137,7 @@ package struct NodeDrainPlan: Sendable {
             }
         }
         if surge == .scale {
-            for workload in surges {
+            for (workload, _) in surges {
                 steps.append(
                     NodeAction.Step(
                         id: "scale-back-\(workload.kind)-\(workload.name)", title: "back to as many replicas of \(workload) as before",
@@ -131,7 +152,7 @@ package struct NodeDrainPlan: Sendable {
         NodeAction.Step(
             id: "cordon-\(node.name)", title: "cordon \(node.name)", target: node.name, reason: "no new pods are to come",
             effect: "the scheduler passes it over; its pods stay", undo: .by(.uncordon(node: node.name), title: "uncordon \(node.name)"),
-            isDisruptive: returns, action: .cordon(node: node.name), lane: lane)
+            isDisruptive: returns || maxUnavailable != nil || respectsQuorum, action: .cordon(node: node.name), lane: lane)
     }
 
     private func remarks(_ nodes: [Node], _ forecast: DrainForecast) -> [String] {
@@ -185,7 +206,7 @@ package struct WorkloadOwners: Sendable {
 
     package init(deployments: [JSON], replicaSets: [JSON], statefulSets: [JSON]) {
         let replicas = Dictionary(
-            deployments.map { ($0["metadata"]["uid"].string ?? "", Int($0["spec"]["replicas"].integer ?? 1)) }, uniquingKeysWith: { $1 })
+            deployments.map { ($0["metadata"]["uid"].string ?? "", $0["spec"]["replicas"].count ?? 1) }, uniquingKeysWith: { $1 })
         for set in replicaSets {
             guard let deployment = set.controller, deployment.kind == "Deployment" else { continue }
             owners[set["metadata"]["uid"].string ?? ""] = Owner(
@@ -194,7 +215,7 @@ package struct WorkloadOwners: Sendable {
         }
         for set in statefulSets {
             owners[set["metadata"]["uid"].string ?? ""] = Owner(
-                workload: Workload(kind: "StatefulSet", name: set.objectName), replicas: Int(set["spec"]["replicas"].integer ?? 1))
+                workload: Workload(kind: "StatefulSet", name: set.objectName), replicas: set["spec"]["replicas"].count ?? 1)
         }
     }
 

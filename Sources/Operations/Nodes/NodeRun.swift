@@ -44,8 +44,7 @@ package struct NodeRun: RunOperation {
             "\(names.sorted().prefix(5).joined(separator: ", "))\(names.count > 5 ? ", …" : "") \(names.count == 1 ? "is" : "are") away"
         }
         if let allowed = settings.maxUnavailable?.nodes(of: nodes.total) {
-            // Nodes that this run was told to leave cordoned count only while it works on them.
-            let others = claimed.union(nodes.away.filter { $0.value.mark != settings.mark || settings.returns }.keys).subtracting([name])
+            let others = claimed.union(nodes.away.keys).subtracting([name])
             checks.append(
                 GateCheck("unavailable nodes", others.count < allowed ? .holds : .notYet, "\(list(Array(others))), and \(allowed) may be"))
         }
@@ -92,10 +91,9 @@ package struct NodeRun: RunOperation {
         switch step.action {
         case .cordon(let name):
             guard let node = try await node(name) else { throw OperationError(.stopped, "the node \(name) is gone") }
-            try await client.cordon(node, CordonMark(mark: settings.mark, by: CordonMark.currentUser, at: client.time.now(), reason: settings.reason))
-            return nil
+            let mark = CordonMark(mark: settings.mark, by: CordonMark.currentUser, at: client.time.now(), reason: settings.reason)
+            return try await client.cordon(node, mark) ? nil : "it was cordoned by somebody else at this moment"
         case .drain(let name):
-            defer { if !settings.returns { desk.release(name) } }
             await client.note("DrydockDrain", "drydock drains the node for \(CordonMark.currentUser)", on: name)
             do {
                 let result = try await desk.drain(name, notify: notify)
@@ -111,9 +109,7 @@ package struct NodeRun: RunOperation {
             return nil
         case .scaleUp(let workload): return try await scaleUp(workload)
         case .scaleBack(let workload):
-            guard let from = try await surgedFrom(workload) else { return nil }
-            try await scale(workload, to: from, surgedFrom: nil)
-            return "\(from) replica\(from == 1 ? "" : "s")"
+            return try await scaleBack(workload)
         case .restart(let workload): return try await restart(workload)
         }
     }
@@ -137,7 +133,7 @@ package struct NodeRun: RunOperation {
 
     private func replicas(_ workload: Workload) async throws -> (wanted: Int, ready: Int) {
         let object = try await client.get(resource(workload), workload.name)
-        return (Int(object["spec"]["replicas"].integer ?? 1), Int(object["status"]["readyReplicas"].integer ?? 0))
+        return (object["spec"]["replicas"].count ?? 1, object["status"]["readyReplicas"].count ?? 0)
     }
 
     private func surgedFrom(_ workload: Workload) async throws -> Int? {
@@ -145,23 +141,46 @@ package struct NodeRun: RunOperation {
         return object["metadata"]["annotations"][Self.surgedFrom].string.flatMap { Int($0) }
     }
 
-    private func scale(_ workload: Workload, to replicas: Int, surgedFrom: Int?) async throws {
-        let patch: JSON = [
-            "metadata": [
-                "annotations": .object(JSONObject([.init(name: Self.surgedFrom, value: surgedFrom.map { .string("\($0)") } ?? .null)]))
-            ], "spec": ["replicas": JSON(replicas)],
-        ]
+    /// Writes how many replicas a workload has and what they were before, if it is as it was read.
+    /// - Parameter replicas: nil to leave them.
+    private func scale(_ workload: Workload, read object: JSON, to replicas: Int?, surgedFrom: Int?) async throws {
+        let mark = JSONObject([.init(name: Self.surgedFrom, value: surgedFrom.map { .string("\($0)") } ?? .null)])
+        var patch: JSON = ["metadata": ["resourceVersion": object["metadata"]["resourceVersion"], "annotations": .object(mark)]]
+        if let replicas { patch["spec"]["replicas"] = JSON(replicas) }
         try await client.patch(resource(workload), workload.name, .merge(patch))
     }
 
+    /// Tries again when somebody else, such as its controller, writes the workload meanwhile.
+    private func changing<Result>(_ workload: Workload, _ body: (JSON) async throws -> Result) async throws -> Result {
+        var attempts = 0
+        while true {
+            let object = try await client.get(resource(workload), workload.name)
+            do { return try await body(object) } catch let error as APIStatus where error.code == 409 && attempts < 5 { attempts += 1 }
+        }
+    }
+
     private func scaleUp(_ workload: Workload) async throws -> String {
-        // After a kill the annotation says where it began.
-        let from: Int
-        if let known = try await surgedFrom(workload) { from = known } else { from = try await replicas(workload).wanted }
-        try await scale(workload, to: from + 1, surgedFrom: from)
+        let from = try await changing(workload) { object in
+            let wanted = object["spec"]["replicas"].count ?? 1
+            // After a kill the annotation says where it began.
+            if let known = object["metadata"]["annotations"][Self.surgedFrom].string.flatMap({ Int($0) }) { return known }
+            try await scale(workload, read: object, to: wanted + 1, surgedFrom: wanted)
+            return wanted
+        }
         return try await wait("one replica more of \(workload)") {
             let now = try await replicas(workload)
             return now.ready > from ? "\(from + 1) replicas" : nil
+        }
+    }
+
+    /// Only what the run added is taken away: whoever scaled the workload meanwhile meant it.
+    private func scaleBack(_ workload: Workload) async throws -> String? {
+        try await changing(workload) { object in
+            guard let from = object["metadata"]["annotations"][Self.surgedFrom].string.flatMap({ Int($0) }) else { return nil }
+            let now = object["spec"]["replicas"].count ?? 1
+            let isOurs = now == from + 1
+            try await scale(workload, read: object, to: isOurs ? from : nil, surgedFrom: nil)
+            return isOurs ? "\(from) replica\(from == 1 ? "" : "s")" : "it was scaled to \(now) meanwhile, and stays so"
         }
     }
 
@@ -187,7 +206,7 @@ package struct NodeRun: RunOperation {
             if let result = try await look() { return result }
             guard client.time.now() < limit else {
                 throw OperationError(
-                    .stopped, "\(what) did not come within \(Int(settings.options.replacementSeconds)) s; `kubectl describe` tells why")
+                    .stopped, "\(what) did not come within \(settings.options.replacementSeconds.wholeSeconds) s; `kubectl describe` tells why")
             }
             try await client.time.sleep(.milliseconds(500))
         }

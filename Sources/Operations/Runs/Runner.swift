@@ -80,7 +80,9 @@ package struct Runner<Operation: RunOperation>: Sendable {
 
     private static func check(_ run: RunRecord, isAbout subject: String) throws {
         guard run.subject == subject else {
-            throw OperationError(.refused, "the run \(run.id) is about \(run.subject), and what was reached is \(subject). Check --endpoints.")
+            throw OperationError(
+                .refused,
+                "the run \(run.id) is about \(run.subject), and what was reached is \(subject). Check --endpoints, or --kubeconfig and --context.")
         }
     }
 
@@ -135,7 +137,7 @@ package struct Runner<Operation: RunOperation>: Sendable {
                     } catch { return LaneEnd(error: error) }
                 }
             }
-            for _ in 0..<max(1, plan.parallel ?? 1) { beginNext() }
+            for _ in 0..<max(1, min(plan.parallel ?? 1, lanes.count)) { beginNext() }
             while let end = await group.next() {
                 if let error = end.error { failures.append(error) }
                 beginNext()
@@ -246,5 +248,5 @@ package struct Runner<Operation: RunOperation>: Sendable {
 }
 
 extension Duration {
-    var text: String { seconds < 10 ? "\((seconds * 100).rounded() / 100) s" : "\(Int(seconds.rounded())) s" }
+    var text: String { seconds < 10 ? "\((seconds * 100).rounded() / 100) s" : "\(seconds.wholeSeconds) s" }
 }

@@ -1,6 +1,6 @@
-/// Lets command lines that were written for etcdctl and etcdutl pass: global flags may stand before the command there, and a switch may be
-/// written `--switch=true`.
-enum EtcdctlArguments {
+/// Lets command lines that were written for etcdctl, etcdutl and kubectl pass: global flags may stand before the command there, a switch may be
+/// written `--switch=true`, and `--dry-run` may say who is to pretend.
+enum ToolArguments {
     /// Flags that may stand anywhere and take a value.
     private static let global: Set<String> = [
         "--endpoints", "--cacert", "--cert", "--key", "--user", "--password", "--dial-timeout", "--command-timeout", "--write-out", "--output",
@@ -8,6 +8,7 @@ enum EtcdctlArguments {
     ]
     private static let switches: Set<String> = [
         "--skip-hash-check", "--mark-compacted", "--quiet", "--compact", "--force", "--all-members", "--dry-run", "--cluster", "--learner",
+        "--ignore-daemonsets", "--delete-emptydir-data", "--delete-local-data", "--disable-eviction", "--all",
     ]
 
     /// The same arguments with the flags that stand before the first command moved behind all others, and switches without their values.
@@ -29,6 +30,10 @@ enum EtcdctlArguments {
         let parts = argument.split(separator: "=", maxSplits: 1).map(String.init)
         guard parts.count == 2, switches.contains(parts[0]) else { return [argument] }
         switch parts[1] {
+        case "client",
+            "server" where parts[0] == "--dry-run":
+            return [parts[0]]
+        case "none" where parts[0] == "--dry-run": return []
         case "true", "1", "t": return [parts[0]]
         case "false", "0", "f": return []
         default: return [argument]
