@@ -215,11 +215,11 @@ struct ClientTests {
     /// Answers until it is told to be silent, and then keeps every request for an hour.
     private struct Silent: KubernetesTransport {
         let inner: TwinTransport
-        let time: RunTime
         let isSilent: @Sendable () -> Bool
+        let wait: @Sendable () async throws -> Void
 
         func send(_ request: APIRequest) async throws -> APIResponse {
-            if isSilent() { try await time.sleep(.seconds(3600)) }
+            if isSilent() { try await wait() }
             return try await inner.send(request)
         }
 
@@ -234,7 +234,8 @@ struct ClientTests {
         let silence = Moment()
         let log = Log()
         let outcome = rehearsal.run { () async throws -> Double in
-            let transport = Silent(inner: TwinTransport(twin, time: time), time: time, isSilent: { silence.date != nil })
+            let transport = Silent(
+                inner: TwinTransport(twin, time: time), isSilent: { silence.date != nil }, wait: { try await rehearsal.letPass(seconds: 3600) })
             let cut = KubernetesClient(transport: transport, rate: nil, time: time)
             let lease = ObjectName("kube-system", "leader")
             return try await withThrowingTaskGroup(of: Double?.self) { group in
