@@ -6,7 +6,7 @@ SWIFT_BUILD ?= swift build
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
-setup: ## Install what is missing: Debian packages, etcd 3.5.1 into .tools/
+setup: ## Install what is missing: Debian packages, and servers and clients into .tools/
 	@Scripts/setup
 
 build: ## Build everything, debug

@@ -99,6 +99,15 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(name: "EtcdStorage", dependencies: ["CPlatform", "ProtobufWire", crypto, system], swiftSettings: strict),
+        .target(
+            name: "ObjectStore",
+            dependencies: [
+                "CPlatform", "CZstd", crypto, nioCore, system,
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
         .target(name: "ClusterPKI", dependencies: [asn1, crypto, x509], swiftSettings: strict),
         .target(name: "KubernetesAPI", dependencies: ["Maintenance"], swiftSettings: strict),
         .target(
@@ -118,15 +127,15 @@ let package = Package(
         // Floor 1: the domain. No I/O, no clock of its own.
         .target(name: "Maintenance", swiftSettings: strict),
         .target(name: "CPlatform"),
+        .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
         .target(name: "ProtobufWire", swiftSettings: strict),
 
         // The proofs: what shows, against real servers, that the rooms above hold. Never shipped.
         .target(
             name: "Proving",
             dependencies: [
-                "ClusterPKI", "ClusterTwin", "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient", "Maintenance", "Operations",
-                crypto,
-                system,
+                "ClusterPKI", "ClusterTwin", "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient", "Maintenance",
+                "ObjectStore", "Operations", crypto, system,
             ],
             path: "Proofs/Proving", swiftSettings: strict),
         .executableTarget(
@@ -144,6 +153,7 @@ let package = Package(
         .testTarget(
             name: "EtcdStorageTests",
             dependencies: ["CPlatform", "EtcdStorage", "Maintenance", "ProtobufWire", "Proving", "drydock", crypto, system], swiftSettings: strict),
+        .testTarget(name: "ObjectStoreTests", dependencies: ["Maintenance", "ObjectStore", "Proving", crypto], swiftSettings: strict),
         .testTarget(name: "MaintenanceTests", dependencies: ["Maintenance"], swiftSettings: strict),
         .testTarget(name: "KubernetesAPITests", dependencies: ["KubernetesAPI", "Maintenance"], swiftSettings: strict),
         .testTarget(
