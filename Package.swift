@@ -55,7 +55,8 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "ClusterTwin", "Operations", "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient", "Maintenance", logging, system,
+                "ClusterTwin", "Operations", "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient", "Maintenance",
+                "ObjectStore", logging, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
@@ -67,7 +68,8 @@ let package = Package(
         .target(
             name: "Operations",
             dependencies: [
-                "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient", "KubernetesRuntime", "Maintenance", crypto, system,
+                "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient", "KubernetesRuntime", "Maintenance", "ObjectStore",
+                crypto, system,
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: strict),
@@ -177,7 +179,8 @@ let package = Package(
         .testTarget(
             name: "CommandsTests",
             dependencies: [
-                "Commands", "Etcd", "EtcdStorage", "Journal", "Maintenance", "Operations", "Proving", "drydock", "drydock-proof", system,
+                "Commands", "Etcd", "EtcdStorage", "Journal", "Maintenance", "ObjectStore", "Operations", "Proving", "drydock", "drydock-proof",
+                system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),

@@ -11,7 +11,7 @@ struct Drydock: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            SnapshotCommand.self, EtcdCommand.self, NodeCommand.self, TwinCommand.self, RunsCommand.self, MonitoringCommand.self,
+            SnapshotCommand.self, BackupCommand.self, EtcdCommand.self, NodeCommand.self, TwinCommand.self, RunsCommand.self, MonitoringCommand.self,
             CompletionsCommand.self,
             ManCommand.self,
         ]

@@ -6,6 +6,7 @@ internal import Journal
 internal import KubernetesAPI
 internal import KubernetesClient
 internal import Maintenance
+internal import ObjectStore
 internal import Operations
 internal import UnixSignals
 
@@ -41,8 +42,18 @@ enum ExitStatus: Int32 {
                 .unhealthyCluster:
                 self = .failed
             }
+        case let error as StoreError:
+            switch error.code {
+            case .unavailable: self = .tryAgain
+            case .configuration, .missing: self = .usage
+            case .locked, .exists: self = .refused
+            case .damaged: self = .findings
+            case .forbidden, .system: self = .failed
+            }
+        case is AgeError: self = .usage
         case let error as OperationError:
             switch error.code {
+            case .damaged: self = .findings
             case .refused: self = .refused
             case .stopped: self = .failed
             case .invalid: self = .usage

@@ -1,4 +1,4 @@
-internal import Foundation
+package import Foundation
 internal import GRPCCore
 internal import GRPCProtobuf
 internal import SwiftProtobuf
@@ -90,14 +90,14 @@ extension EtcdClient {
     /// Streams the database of the member at `endpoint`, 32 KiB or so at a time. The last bytes are the SHA-256 of the others.
     /// - Parameter receive: takes each piece and how many bytes the server says will follow.
     package func snapshot(
-        from endpoint: Endpoint, receive: @escaping @Sendable (_ blob: UnsafeRawBufferPointer, _ remaining: UInt64) throws -> Void
+        from endpoint: Endpoint, receive: @escaping @Sendable (_ blob: Data, _ remaining: UInt64) async throws -> Void
     ) async throws {
         try await member(at: endpoint).call { member in
             try await member.maintenance.snapshot(
                 Etcdserverpb_SnapshotRequest(), metadata: member.metadata, options: member.unbounded
             ) { response in
                 for try await message in response.messages {
-                    try message.blob.withUnsafeBytes { try receive($0, message.remainingBytes) }
+                    try await receive(message.blob, message.remainingBytes)
                 }
             }
         }

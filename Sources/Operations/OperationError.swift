@@ -8,6 +8,8 @@ package struct OperationError: Error, CustomStringConvertible, Sendable {
         case stopped
         /// The request makes no sense as it is.
         case invalid
+        /// What was read is not what was written.
+        case damaged
     }
 
     package let code: Code

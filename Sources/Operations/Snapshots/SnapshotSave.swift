@@ -53,7 +53,9 @@ package struct SnapshotSave: Sendable {
         do {
             let receiver = SnapshotReceiver(file: file, watch: watch)
             try await withTimeout {
-                try await client.snapshot(from: choice.status.endpoint) { try receiver.receive($0, remaining: $1) }
+                try await client.snapshot(from: choice.status.endpoint) { blob, remaining in
+                    try blob.withUnsafeBytes { try receiver.receive($0, remaining: remaining) }
+                }
             }
             let (size, digest) = try receiver.finish(endpoint: choice.status.endpoint)
             var report: SnapshotReport?
@@ -98,19 +100,12 @@ package struct SnapshotSave: Sendable {
 
 /// Takes the pieces of a snapshot stream in order: the database into the file and the hash, then the digest.
 private final class SnapshotReceiver: Sendable {
-    private struct State {
-        var hasher = SHA256()
-        var expected: UInt64?
-        var received: UInt64 = 0
-        var trailer: [UInt8] = []
-    }
-
     /// Writeback starts every so many bytes.
     private static let writebackSize: UInt64 = 8 << 20
 
     private let file: PartialFile
     private let watch: @Sendable (SnapshotSave.Event) -> Void
-    private let state = Mutex(State())
+    private let state = Mutex(SnapshotFraming())
 
     init(file: PartialFile, watch: @escaping @Sendable (SnapshotSave.Event) -> Void) {
         self.file = file
@@ -118,46 +113,18 @@ private final class SnapshotReceiver: Sendable {
     }
 
     func receive(_ blob: UnsafeRawBufferPointer, remaining: UInt64) throws {
-        try state.withLock { state in
-            let (total, overflow) = remaining.addingReportingOverflow(UInt64(blob.count))
-            guard !overflow, total <= UInt64(Int64.max) else { throw Self.broken("the server announced an impossible size") }
-            // The first message says how long the database is: what it holds and what is to follow.
-            let expected = state.expected ?? total
-            state.expected = expected
-            let database = UnsafeRawBufferPointer(rebasing: blob.prefix(Int(min(UInt64(blob.count), expected - state.received))))
-            let rest = blob.dropFirst(database.count)
-            guard state.trailer.count + rest.count <= SHA256.byteCount else { throw Self.broken("more bytes came than were announced") }
+        try state.withLock { framing in
+            let before = framing.received
+            try framing.take(blob, remaining: remaining)
             try file.write(blob)
-            state.hasher.update(bufferPointer: database)
-            let before = state.received
-            state.received += UInt64(database.count)
-            state.trailer += rest
-            if before / Self.writebackSize != state.received / Self.writebackSize {
+            if before / Self.writebackSize != framing.received / Self.writebackSize {
                 let start = before / Self.writebackSize * Self.writebackSize
                 file.startWriteback(offset: start, count: Int(Self.writebackSize))
             }
-            watch(.received(Int(state.received), total: Int(expected)))
+            watch(.received(Int(framing.received), total: Int(framing.expected ?? 0)))
         }
     }
 
     /// - Returns: the size of the database and its digest.
-    func finish(endpoint: Endpoint) throws -> (UInt64, String) {
-        try state.withLock { state in
-            guard let expected = state.expected, expected > 0, state.received == expected else {
-                throw Self.broken("\(endpoint) sent \(state.received) of \(state.expected ?? 0) bytes")
-            }
-            guard state.trailer.count == SHA256.byteCount else {
-                throw Self.broken("\(endpoint) sent no SHA-256 after the database, so nothing says that it is whole")
-            }
-            let computed = Array(state.hasher.finalize())
-            guard computed == state.trailer else {
-                throw Self.broken("the SHA-256 of what \(endpoint) sent is not the one it sent with it")
-            }
-            return (expected, computed.map { String(format: "%02x", $0) }.joined())
-        }
-    }
-
-    private static func broken(_ what: String) -> EtcdError {
-        EtcdError(.server, "the snapshot is not whole: \(what). Nothing was kept; run again, or name another endpoint.")
-    }
+    func finish(endpoint: Endpoint) throws -> (UInt64, String) { try state.withLock { try $0.finish(endpoint: endpoint) } }
 }

@@ -1,0 +1,156 @@
+package import Foundation
+package import Maintenance
+package import ObjectStore
+
+/// A backup as a store has it.
+package struct StoredBackup: Sendable {
+    /// `cluster/2026-11-25T02:00:00Z-1042`.
+    package var id: String
+    package var manifest: BackupManifest
+    /// Its objects, with sizes; the manifest too.
+    package var objects: [ObjectInfo]
+    /// Whether a mark beside it says that it was read back whole.
+    package var verifiedAt: Date?
+
+    /// Objects that the manifest names and the store has not, or with another size.
+    package var faults: [String] {
+        manifest.parts.compactMap { part in
+            guard let object = objects.first(where: { $0.key == "\(id)/\(part.name)" }) else { return "\(part.name) is missing" }
+            return object.size == part.storedBytes ? nil : "\(part.name) has \(object.size) bytes, and \(part.storedBytes) were stored"
+        }
+    }
+}
+
+/// The backups of a store.
+package struct BackupCatalog: Sendable {
+    package let store: any ObjectStore
+
+    /// Beside the manifest, when the backup was read back whole; the only object of a backup that is written again.
+    private static let verifiedName = "verified.json"
+
+    private struct Verification: Codable {
+        var verifiedAt: Date
+        var drydock: String
+    }
+
+    package init(_ store: any ObjectStore) { self.store = store }
+
+    /// Every backup, oldest first, and what is no backup: folders without a manifest.
+    /// - Parameter cluster: nil for all.
+    package func list(cluster: String? = nil) async throws -> (backups: [StoredBackup], strays: [ObjectInfo]) {
+        var folders: [String: [ObjectInfo]] = [:]
+        var strays: [ObjectInfo] = []
+        try await store.list(cluster.map { "\($0)/" } ?? "") { page in
+            for object in page {
+                let parts = object.key.split(separator: "/")
+                if parts.count == 3 { folders["\(parts[0])/\(parts[1])", default: []].append(object) }
+            }
+        }
+        var backups: [StoredBackup] = []
+        for (id, objects) in folders.sorted(by: { $0.key < $1.key }) {
+            guard objects.contains(where: { $0.key == "\(id)/\(BackupManifest.name)" }) else {
+                // Only what has a name that we give: the store may hold other people's things too.
+                strays += objects.filter { Self.isOurs($0.key) }
+                continue
+            }
+            backups.append(try await read(id, objects))
+        }
+        return (backups.sorted { ($0.manifest.createdAt, $0.id) < ($1.manifest.createdAt, $1.id) }, strays.sorted { $0.key < $1.key })
+    }
+
+    private static func isOurs(_ key: String) -> Bool {
+        let name = key.split(separator: "/").last ?? ""
+        return name == verifiedName || name.hasPrefix("\(BackupManifest.snapshot)") || name.hasPrefix("control-plane.tar")
+    }
+
+    /// The backup with this id, or the only one whose id begins so; `latest` is the newest.
+    package func find(_ id: String, cluster: String? = nil) async throws -> StoredBackup {
+        let backups = try await list(cluster: cluster).backups
+        let found =
+            id == "latest"
+            ? Array(backups.suffix(1))
+            : backups.filter { $0.id == id || $0.id.hasPrefix(id) || $0.id.split(separator: "/").last?.hasPrefix(id) == true }
+        guard found.count <= 1 else { throw OperationError(.invalid, "\(found.count) backups begin with \(id): write more of it.") }
+        guard let backup = found.first else {
+            throw OperationError(.invalid, "there is no backup \(id) in \(store.location). `drydock backup list` shows what there is.")
+        }
+        return backup
+    }
+
+    private func read(_ id: String, _ objects: [ObjectInfo]) async throws -> StoredBackup {
+        func small(_ name: String) async throws -> [UInt8] {
+            var bytes: [UInt8] = []
+            try await store.read("\(id)/\(name)", 0..<(1 << 20)) { bytes += $0 }
+            return bytes
+        }
+        let manifest = try BackupManifest(parsing: try await small(BackupManifest.name), from: "\(store.location)/\(id)/\(BackupManifest.name)")
+        var backup = StoredBackup(id: id, manifest: manifest, objects: objects)
+        if objects.contains(where: { $0.key == "\(id)/\(Self.verifiedName)" }) {
+            let decoder = JSONDecoder()
+            decoder.dateDecodingStrategy = .iso8601
+            backup.verifiedAt = (try? decoder.decode(Verification.self, from: Data(try await small(Self.verifiedName))))?.verifiedAt
+        }
+        return backup
+    }
+
+    // MARK: Reading back
+
+    /// Reads every byte of a backup, and checks it against the manifest. Where no identity is given, what is encrypted is checked as it is stored.
+    /// - Parameter sink: takes the content of each part, as far as it can be read.
+    package func readBack(
+        _ backup: StoredBackup, identities: [AgeIdentity], sink: (_ part: BackupManifest.Part, _ bytes: [UInt8]) async throws -> Void = { _, _ in }
+    ) async throws {
+        guard backup.faults.isEmpty else { throw OperationError(.damaged, "\(backup.id): \(backup.faults.joined(separator: "; ")).") }
+        for part in backup.manifest.parts {
+            do {
+                if part.encryption != nil, identities.isEmpty {
+                    try await checkStored(part, of: backup)
+                    continue
+                }
+                var download = try PartDownload(part, identities: identities)
+                try await store.read("\(backup.id)/\(part.name)", nil) { bytes in try await sink(part, try download.take(bytes)) }
+                try await sink(part, try download.finish())
+            } catch let error as AgeError { throw OperationError(.damaged, "\(backup.id)/\(part.name): \(error)") } catch let error as ZstdError {
+                throw OperationError(.damaged, "\(backup.id)/\(part.name): \(error)")
+            }
+        }
+    }
+
+    private func checkStored(_ part: BackupManifest.Part, of backup: StoredBackup) async throws {
+        var check = PartCheck()
+        try await store.read("\(backup.id)/\(part.name)", nil) { check.take($0) }
+        guard check.isAs(part) else {
+            throw OperationError(.damaged, "\(backup.id)/\(part.name) is not what was stored: its SHA-256 is another.")
+        }
+    }
+
+    /// Notes that a backup was read back whole.
+    package func markVerified(_ backup: StoredBackup, drydock: String, at now: Date) async throws {
+        let encoder = JSONEncoder()
+        encoder.dateEncodingStrategy = .iso8601
+        let writer = try await store.begin("\(backup.id)/\(Self.verifiedName)", PutOptions(ifAbsent: false))
+        try await writer.write(Array(try encoder.encode(Verification(verifiedAt: now, drydock: drydock))))
+        _ = try await writer.finish()
+    }
+
+    // MARK: Pruning
+
+    /// What the rules say of every backup of a cluster, locks included.
+    package func judge(_ retention: Retention, cluster: String, at now: Date) async throws -> [(backup: StoredBackup, verdict: Retention.Verdict)] {
+        let backups = try await list(cluster: cluster).backups
+        var candidates: [Retention.Candidate] = []
+        for backup in backups {
+            let head = try await store.head("\(backup.id)/\(BackupManifest.name)")
+            candidates.append(
+                .init(id: backup.id, createdAt: backup.manifest.createdAt, isVerified: backup.verifiedAt != nil, lockedUntil: head?.retainUntil))
+        }
+        let byID = Dictionary(backups.map { ($0.id, $0) }, uniquingKeysWith: { $1 })
+        return retention.judge(candidates, at: now).compactMap { verdict in byID[verdict.candidate.id].map { ($0, verdict) } }
+    }
+
+    /// Deletes a backup: the manifest first, so that what is left of it, should this be interrupted, does not count.
+    package func delete(_ backup: StoredBackup) async throws {
+        try await store.delete("\(backup.id)/\(BackupManifest.name)")
+        for object in backup.objects where object.key != "\(backup.id)/\(BackupManifest.name)" { try await store.delete(object.key) }
+    }
+}

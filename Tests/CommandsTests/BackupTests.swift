@@ -1,0 +1,126 @@
+import Etcd
+import Foundation
+import ObjectStore
+import Operations
+import Proving
+import Testing
+
+/// `drydock backup` between a real etcd and real S3 servers.
+@Suite(.timeLimit(.minutes(10)))
+struct BackupTests {
+    private struct Desk: Sendable {
+        let cluster: LocalEtcdCluster
+        let folder: URL
+        let environment: [String: String]
+
+        func callAsFunction(_ words: [String], _ more: [String: String] = [:]) async throws -> CommandRun {
+            try await BuiltProgram.run(["backup"] + words, environment: environment.merging(more) { $1 })
+        }
+    }
+
+    private func withDesk(_ body: @escaping @Sendable (Desk) async throws -> Void) async throws {
+        try await LocalEtcdCluster.running(.init(usesTLS: true)) { cluster in
+            var data = SampleData(seed: 7)
+            let pairs = data.next(3000)
+            try await EtcdClient.connected(try cluster.configuration) { try await $0.putAll(pairs) }
+            try await BuiltProgram.withFolder { folder in
+                try await body(Desk(cluster: cluster, folder: folder, environment: ["HOME": folder.path, "XDG_STATE_HOME": folder.path]))
+            }
+        }
+    }
+
+    @Test func `A backup goes encrypted into two stores at once, is listed, verified, fetched and restored from either`() async throws {
+        try await withDesk { desk in
+            try await SeaweedFS.running { server in
+                try await server.store("backups") { try await $0.makeBucket(withObjectLock: false) }
+                let identity = AgeIdentity.generate()
+                let key = desk.folder.appendingPathComponent("key")
+                try Data("\(identity.secret ?? "")\n".utf8).write(to: key)
+                let disk = desk.folder.appendingPathComponent("disk").path
+                let create = try await desk(
+                    ["create", "--location", "s3://backups/etcd", "--location", disk, "--cluster", "prod", "--recipient", identity.recipient ?? ""]
+                        + desk.cluster.flags, server.environment)
+                #expect(create.status == 0, "\(create.output)\(create.errors)")
+                for (location, environment) in [("s3://backups/etcd", server.environment), ("file://\(disk)", [:])] {
+                    let list = try await desk(["list", "--location", location, "-o", "json"], environment)
+                    let rows = try #require(try JSONSerialization.jsonObject(with: Data(list.output.utf8)) as? [[String: Any]])
+                    #expect(rows.count == 1 && (rows[0]["id"] as? String)?.hasPrefix("prod/") == true, "\(list.output)\(list.errors)")
+                    let deep = try await desk(["verify", "--deep", "--identity", key.path, "--location", location], environment)
+                    #expect(deep.status == 0, "\(deep.output)\(deep.errors)")
+                    let file = desk.folder.appendingPathComponent("snapshot-\(rows[0]["plainBytes"] ?? "")-\(environment.count)").path
+                    let refused = try await desk(["fetch", "latest", file, "--location", location], environment)
+                    #expect(refused.status == 2 && refused.errors.contains("--identity"), "\(refused.errors)")
+                    let fetch = try await desk(["fetch", "latest", file, "--identity", key.path, "--location", location], environment)
+                    #expect(fetch.status == 0, "\(fetch.output)\(fetch.errors)")
+                    let verify = try await BuiltProgram.run(["snapshot", "verify", file], environment: desk.environment)
+                    #expect(
+                        verify.status == 0 && verify.output.contains("3000") || verify.output.contains("3,000"), "\(verify.output)\(verify.errors)")
+                    for run in [create, list, deep, fetch] {
+                        let said = run.output + run.errors
+                        #expect(!said.contains(SeaweedFS.secret) && !said.contains(identity.secret ?? "-"), "no secret is told")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func `A byte that was changed, an object that is gone and a store that is away are each found and named`() async throws {
+        try await withDesk { desk in
+            let disk = desk.folder.appendingPathComponent("disk").path
+            let away = "s3://backups?endpoint=http://127.0.0.1:\(try FreePorts.take(1)[0])"
+            let keys = ["AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"]
+            let half = try await desk(["create", "--location", disk, "--location", away] + desk.cluster.flags, keys)
+            #expect(half.status == 1 && half.output.contains("NOT in"), "\(half.output)\(half.errors)")
+            let show = try await desk(["show", "latest", "--location", disk])
+            #expect(show.status == 0 && show.output.contains("snapshot.db.zst"))
+            let object = try #require(
+                FileManager.default.enumerator(atPath: disk)?.compactMap { $0 as? String }.first { $0.hasSuffix("snapshot.db.zst") })
+            let path = URL(fileURLWithPath: "\(disk)/\(object)")
+            let whole = try Data(contentsOf: path)
+            #expect(try await desk(["verify", "--deep", "--location", disk]).status == 0)
+            for position in [0, whole.count / 2, whole.count - 1] {
+                var changed = whole
+                changed[position] ^= 1
+                try changed.write(to: path)
+                let found = try await desk(["verify", "--deep", "--location", disk])
+                #expect(found.status == 3 && found.errors.contains("snapshot.db.zst"), "\(found.output)\(found.errors)")
+                #expect(try await desk(["fetch", "latest", "\(disk)-out", "--location", disk]).status == 3)
+                #expect(!FileManager.default.fileExists(atPath: "\(disk)-out"))
+            }
+            try FileManager.default.removeItem(at: path)
+            let gone = try await desk(["verify", "--location", disk])
+            #expect(gone.status == 3 && gone.output.contains("missing"), "\(gone.output)\(gone.errors)")
+            #expect(try await desk(["list", "--location", disk]).status == 3)
+        }
+    }
+
+    @Test func `Pruning keeps what a rule keeps, and never the newest verified one's place empty`() async throws {
+        try await withDesk { desk in
+            let disk = desk.folder.appendingPathComponent("disk").path
+            var seen: Set<String> = []
+            while seen.count < 3 {
+                // Two of one second would have one name: the second is refused.
+                let made = try await desk(["create", "--location", disk] + desk.cluster.flags, ["BACKUP_LOCATION": "ignored"])
+                #expect(made.status == 0 || made.status == 4 && made.errors.contains("already"), "\(made.output)\(made.errors)")
+                let list = try await desk(["list", "--location", disk, "-o", "json"])
+                let rows = try #require(try JSONSerialization.jsonObject(with: Data(list.output.utf8)) as? [[String: Any]])
+                seen.formUnion(rows.compactMap { $0["id"] as? String })
+            }
+            let oldest = try #require(seen.min())
+            #expect(try await desk(["verify", oldest, "--deep", "--location", disk]).status == 0)
+            let explained = try await desk(["prune", "--keep-last", "1", "--explain", "--location", disk])
+            #expect(
+                explained.status == 0 && explained.output.contains("newest verified") && explained.output.contains("keep-last 1/1"),
+                "\(explained.output)")
+            func count() async throws -> Int {
+                let list = try await desk(["list"], ["BACKUP_LOCATION": disk])
+                return list.output.split(separator: "\n").count - 1
+            }
+            #expect(try await count() == 3, "explaining deletes nothing")
+            #expect(try await desk(["prune", "--location", disk]).status == 0)
+            #expect(try await count() == 3, "nor does a prune without a rule")
+            #expect(try await desk(["prune", "--keep-last", "1"], ["BACKUP_LOCATION": disk]).status == 0)
+            #expect(try await count() == 2, "the newest, and the newest verified")
+        }
+    }
+}
