@@ -16,8 +16,15 @@ package final class DrainDesk: Sendable {
         var nodes = NodesAway()
         /// Nodes on which steps were let begin, until they are given back.
         var claimed: Set<String> = []
-        /// Pods that were seen to go while a node's pods are listed, by node: the list may be older than that.
-        var gone: [String: Set<String>] = [:]
+        /// How many lists of nodes' pods are on their way, and the pods that were seen to go since the first of them began: a list may be older than
+        /// what the watch has told.
+        var listings = 0
+        var gone: Set<String> = []
+
+        mutating func endListing() {
+            listings -= 1
+            if listings == 0 { gone = [] }
+        }
     }
 
     private let client: KubernetesClient
@@ -91,7 +98,7 @@ package final class DrainDesk: Sendable {
             case .deleted(let object):
                 let uid = Pod(object).uid
                 state.machine.remove(uid)
-                for node in state.gone.keys { state.gone[node]?.insert(uid) }
+                if state.listings > 0 { state.gone.insert(uid) }
             }
         }
         signal.yield()
@@ -195,15 +202,20 @@ package final class DrainDesk: Sendable {
     /// - Returns: what came of it, for people.
     /// - Throws: `OperationError` when the filters refuse, or pods cannot go.
     func drain(_ node: String, notify: @Sendable (String) -> Void) async throws -> String {
-        state.withLock { $0.gone[node] = [] }
-        defer { state.withLock { $0.gone[node] = nil } }
-        let present = try await pods(on: node)
+        state.withLock { $0.listings += 1 }
+        let present: [PodFacts]
+        do { present = try await pods(on: node) } catch {
+            state.withLock { $0.endListing() }
+            throw error
+        }
         let now = client.time.now()
         let result = try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<DrainMachine.Result, any Error>) in
                 let outcome = state.withLock { state -> Result<DrainFilters.Outcome, any Error> in
+                    let left = present.filter { !state.gone.contains($0.uid) }
+                    state.endListing()
                     if let failure = state.failure { return .failure(failure) }
-                    let outcome = state.machine.begin(node, present: present.filter { state.gone[node]?.contains($0.uid) != true }, at: now)
+                    let outcome = state.machine.begin(node, present: left, at: now)
                     if outcome.refusals.isEmpty { state.waiting[node] = continuation }
                     return .success(outcome)
                 }
