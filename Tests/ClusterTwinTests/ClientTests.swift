@@ -144,7 +144,7 @@ enum ClientSuite {
     }
 }
 
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(20)))
 struct ClientTests {
     @Test(arguments: [20, 25, 30])
     func `The client does on the twin what it does on a real server`(_ minor: Int) async throws {
