@@ -1,7 +1,7 @@
 # Everything that is done to this project has its command here.
 SWIFT_BUILD ?= swift build
 
-.PHONY: help setup build demo test faults rehearse torture bench bench-defrag bench-drain bench-twin release generate format lint docs clean
+.PHONY: help setup build demo test faults rehearse torture bench bench-defrag bench-backup bench-drain bench-twin release generate format lint docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,10 @@ rehearse: setup ## Drain 2,000 random clusters with faults and kills; report in 
 bench-drain: setup release ## Measure drains against kubectl on a real cluster (KUBEBUILDER_ASSETS); report in docs/benchmarks.md
 	$(SWIFT_BUILD) -c release --static-swift-stdlib --product drydock-proof
 	@"$$($(SWIFT_BUILD) -c release --show-bin-path)/drydock-proof" bench-drain --drydock .build/drydock --report docs/benchmarks.md
+
+bench-backup: setup release ## Measure backups to S3 against etcdctl, zstd, age and rclone; report in docs/benchmarks.md
+	$(SWIFT_BUILD) -c release --static-swift-stdlib --product drydock-proof
+	@"$$($(SWIFT_BUILD) -c release --show-bin-path)/drydock-proof" bench-backup --drydock .build/drydock --report docs/benchmarks.md
 
 bench-twin: setup ## Measure plans, informers and a rolling maintenance on 5,000 nodes; report in docs/benchmarks.md
 	$(SWIFT_BUILD) -c release --static-swift-stdlib --product drydock-proof

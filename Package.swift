@@ -70,6 +70,7 @@ let package = Package(
             dependencies: [
                 "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient", "KubernetesRuntime", "Maintenance", "ObjectStore",
                 crypto, system,
+                .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: strict),
@@ -144,7 +145,7 @@ let package = Package(
             name: "drydock-proof",
             dependencies: [
                 "ClusterTwin", "Commands", "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient", "KubernetesRuntime", "Maintenance",
-                "Operations", "Proving", system,
+                "ObjectStore", "Operations", "Proving", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Proofs/drydock-proof",

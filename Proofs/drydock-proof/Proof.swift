@@ -6,7 +6,8 @@ struct Proof: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "drydock-proof", abstract: "Show that drydock keeps its promises.",
         subcommands: [
-            DemoCommand.self, TortureCommand.self, BenchCommand.self, BenchDefragCommand.self, BenchDrainCommand.self, BenchTwinCommand.self,
+            DemoCommand.self, TortureCommand.self, BenchCommand.self, BenchDefragCommand.self, BenchBackupCommand.self, BenchDrainCommand.self,
+            BenchTwinCommand.self,
             RehearseCommand.self,
             InterruptCommand.self,
         ])

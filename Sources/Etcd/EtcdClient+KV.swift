@@ -53,6 +53,15 @@ extension EtcdClient {
         }
     }
 
+    /// How many keys there are.
+    package func countKeys() async throws -> Int64 {
+        var request = Etcdserverpb_RangeRequest()
+        request.key = Data([0])
+        request.rangeEnd = Data([0])
+        request.countOnly = true
+        return try await read { [request] in try await $0.kv.range(request, metadata: $0.metadata, options: $0.unbounded) }.count
+    }
+
     /// Deletes the keys that begin with `prefix`; returns how many there were.
     package func delete(prefix: String) async throws -> Int64 {
         var request = Etcdserverpb_DeleteRangeRequest()

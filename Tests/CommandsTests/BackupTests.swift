@@ -6,7 +6,7 @@ import Proving
 import Testing
 
 /// `drydock backup` between a real etcd and real S3 servers.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(20)))
 struct BackupTests {
     private struct Desk: Sendable {
         let cluster: LocalEtcdCluster
@@ -59,6 +59,41 @@ struct BackupTests {
                         let said = run.output + run.errors
                         #expect(!said.contains(SeaweedFS.secret) && !said.contains(identity.secret ?? "-"), "no secret is told")
                     }
+                }
+            }
+        }
+    }
+
+    @Test func `A second region gets what the first has, byte for byte, and one region alone is enough`() async throws {
+        try await withDesk { desk in
+            try await SeaweedFS.running { first in
+                try await SeaweedFS.running { second in
+                    try await first.store("primary") { try await $0.makeBucket(withObjectLock: false) }
+                    try await second.store("secondary") { try await $0.makeBucket(withObjectLock: true) }
+                    let keys = first.environment.filter { $0.key != "AWS_ENDPOINT_URL_S3" }
+                    let near = "s3://primary/etcd?endpoint=\(first.endpoint.absoluteString)"
+                    let far = "s3://secondary?endpoint=\(second.endpoint.absoluteString)"
+                    #expect(try await desk(["create", "--location", near] + desk.cluster.flags, keys).status == 0)
+                    let copy = try await desk(["copy", "latest", "--from", near, "--location", far, "--retain", "1h"], keys)
+                    #expect(copy.status == 0 && copy.output.contains("copied"), "\(copy.output)\(copy.errors)")
+                    let again = try await desk(["copy", "all", "--from", near, "--location", far], keys)
+                    #expect(again.status == 0 && again.output.contains("was there"), "\(again.output)\(again.errors)")
+                    let deep = try await desk(["verify", "--deep", "--location", far], keys)
+                    #expect(deep.status == 0, "\(deep.output)\(deep.errors)")
+                    // Under a lock it stays, whatever the rules say.
+                    let prune = try await desk(["prune", "--keep-within", "1ms", "--cluster", "kubernetes", "--location", far], keys)
+                    #expect(prune.status == 0 && prune.output.contains("locked until"), "\(prune.output)\(prune.errors)")
+                    let status = try await desk(["status", "--location", far, "--max-age", "1h"], keys)
+                    #expect(status.status == 0 && status.output.contains("in time"), "\(status.output)\(status.errors)")
+                    #expect(try await desk(["status", "--location", near, "--max-age", "1h"], keys).status == 3, "nobody has read that one back")
+                    #expect(try await desk(["fetch", "latest", desk.folder.appendingPathComponent("far").path, "--location", far], keys).status == 0)
+                    let drill = try await desk(["drill", "--location", near, "--etcd", desk.cluster.options.release.server], keys)
+                    #expect(
+                        drill.status == 0 && drill.output.contains("RTO") && drill.output.contains("3000 live keys"), "\(drill.output)\(drill.errors)"
+                    )
+                    #expect(try await desk(["status", "--location", near, "--max-age", "1h"], keys).status == 0, "a drill is proof enough")
+                    let unstarted = try await desk(["drill", "--location", near], keys.merging(["PATH": "/nowhere"]) { $1 })
+                    #expect(unstarted.status == 3 && unstarted.output.contains("no etcd was at hand"), "\(unstarted.output)\(unstarted.errors)")
                 }
             }
         }

@@ -4,11 +4,12 @@ internal import Foundation
 internal import Maintenance
 internal import ObjectStore
 internal import Operations
+internal import SystemPackage
 
 struct BackupCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "backup", abstract: "Keep backups of etcd in stores, and know that they can be read.",
-        subcommands: [Create.self, List.self, Show.self, Verify.self, Fetch.self, Prune.self])
+        subcommands: [Create.self, List.self, Show.self, Status.self, Verify.self, Drill.self, Copy.self, Fetch.self, Prune.self])
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -155,6 +156,160 @@ struct BackupCommand: ParsableCommand {
             if deep, identities.isEmpty, found.manifest.parts.contains(where: { $0.encryption != nil }) {
                 output.remark("note: it was hashed as it is stored, not decrypted; --identity proves that it can be")
             }
+        }
+    }
+
+    struct Status: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Say how much would be lost now: the newest backup of each cluster, and the newest that is known to be readable.",
+            discussion: "Exit code 3 when a cluster's newest backup, or newest verified one, is older than --max-age.")
+
+        @OptionGroup var place: BackupPlace
+        @Option(help: "Only of this cluster.") var cluster: String?
+        @Option(help: ArgumentHelp("How old the newest may be.", valueName: "duration")) var maxAge: DurationArgument?
+        @OptionGroup(title: "Output") var output: OutputOptions
+
+        private struct Row: Encodable {
+            var cluster: String
+            var backups: Int
+            var storedBytes: UInt64
+            var newest: Date
+            var newestVerified: Date?
+            var isLate: Bool
+        }
+
+        func run() async throws {
+            let backups = try await place.store { try await BackupCatalog($0).list(cluster: cluster).backups }
+            let now = Date()
+            let rows = Dictionary(grouping: backups, by: \.manifest.cluster).sorted { $0.key < $1.key }.map { name, own in
+                let newest = own.map(\.manifest.createdAt).max() ?? .distantPast
+                let verified = own.filter { $0.verifiedAt != nil }.map(\.manifest.createdAt).max()
+                let limit = maxAge?.duration.seconds ?? .infinity
+                let age = now.timeIntervalSince(min(newest, maxAge == nil ? newest : verified ?? .distantPast))
+                return Row(
+                    cluster: name, backups: own.count, storedBytes: own.flatMap(\.manifest.parts).map(\.storedBytes).reduce(0, +), newest: newest,
+                    newestVerified: verified, isLate: age > limit)
+            }
+            try output.emit(rows) {
+                var table = TextTable(["CLUSTER", "BACKUPS", "STORED", "NEWEST", "AGE", "NEWEST VERIFIED", "STATE"], alignedRight: [1, 2, 4])
+                for row in rows {
+                    table.add([
+                        row.cluster, "\(row.backups)", Bytes.text(row.storedBytes), row.newest.formatted(.iso8601),
+                        Duration.seconds(now.timeIntervalSince(row.newest)).text, row.newestVerified?.formatted(.iso8601) ?? "none",
+                        row.isLate ? "late" : "in time",
+                    ])
+                }
+                return rows.isEmpty ? "no backups" : table.text
+            }
+            if rows.isEmpty || rows.contains(where: \.isLate) { throw Outcome(status: .findings) }
+        }
+    }
+
+    struct Drill: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Rehearse a restore, with a real etcd, and measure it.",
+            discussion: """
+                Fetches the backup, decrypts and checks it, restores it into a scratch folder, starts an etcd on that, on loopback, and compares keys \
+                and HashKV with what they were. Everything is removed afterwards; the result is kept beside the manifest. Exit code 3: something is \
+                not as it should be, and what.
+                """)
+
+        @Argument(help: "The backup, or how it begins; latest for the newest.") var backup = "latest"
+        @OptionGroup var place: BackupPlace
+        @OptionGroup var identity: IdentityOptions
+        @Option(help: ArgumentHelp("The etcd to start. (default: the one in PATH)", valueName: "program")) var etcd: String?
+        @Option(help: ArgumentHelp("Where the scratch folder is made. (default: the system's)", valueName: "folder")) var scratch: String?
+        @OptionGroup(title: "Output") var output: OutputOptions
+
+        private func program(_ environment: [String: String] = ProcessInfo.processInfo.environment) throws -> FilePath? {
+            let candidates = etcd.map { [$0] } ?? (environment["PATH"] ?? "").split(separator: ":").map { "\($0)/etcd" }
+            let found = candidates.first { FileManager.default.isExecutableFile(atPath: $0) }
+            if let etcd, found == nil { throw OperationError(.invalid, "\(etcd) is no program. Check --etcd.") }
+            return found.map { FilePath($0) }
+        }
+
+        func run() async throws {
+            let drill = BackupDrill(
+                identities: try identity.identities(), etcd: try program(), scratch: FilePath(scratch ?? FileManager.default.temporaryDirectory.path),
+                drydock: Version.current)
+            let output = output
+            let progress = ProgressBar("fetch", options: output)
+            let (report, age) = try await place.store { store in
+                let catalog = BackupCatalog(store)
+                let found = try await catalog.find(backup)
+                progress.set(done: 0, total: Int(clamping: found.manifest.parts.map(\.plainBytes).reduce(0, +)))
+                let report = try await drill.run(found, in: catalog, at: Date()) { event in
+                    switch event {
+                    case .began(let name): if name != "fetch" { output.remark("\(name) …") }
+                    case .advanced(let count): progress.advance(by: count)
+                    case .ended(let phase): if phase.name == "fetch" { progress.finish() }
+                    }
+                }
+                return (report, Date().timeIntervalSince(found.manifest.createdAt))
+            }
+            try output.emit(report) {
+                var table = TextTable(["PHASE", "TOOK", "FOUND"], alignedRight: [1])
+                for phase in report.phases { table.add([phase.name, Duration.seconds(phase.seconds).text, phase.found]) }
+                var facts = FactList()
+                facts.add("backup", report.backup)
+                facts.add("RTO", "\(Duration.seconds(report.recoverySeconds).text), measured, without what a person needs")
+                facts.add("RPO", "\(Duration.seconds(age).text): the age of this backup")
+                facts.add("found", report.findings.isEmpty ? "everything as it was" : report.findings.joined(separator: "; "))
+                return table.text + "\n\n" + facts.text
+            }
+            if !report.findings.isEmpty { throw Outcome(status: .findings) }
+        }
+    }
+
+    struct Copy: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Copy backups to a second region, as they are stored, and check every byte.",
+            discussion: "No key is needed. What is there already is left. Exit code 1 when one could not be copied.")
+
+        @Argument(help: "The backup, or how it begins; latest for the newest; all for every one.") var backup = "latest"
+        @Option(help: ArgumentHelp("Where it is.", valueName: "location")) var from: String
+        @OptionGroup var place: BackupPlace
+        @Option(help: ArgumentHelp("Nobody may delete the copy for so long (object lock of S3).", valueName: "duration")) var retain:
+            DurationArgument?
+        @OptionGroup(title: "Output") var output: OutputOptions
+
+        private struct Row: Encodable {
+            var backup: String
+            var location: String
+            var outcome: String
+            var isFailed = false
+        }
+
+        func run() async throws {
+            let until = retain.map { Date().addingTimeInterval($0.duration.seconds) }
+            let rows = try await BackupPlace.open([from], []) { source -> [Row] in
+                let catalog = BackupCatalog(source[0])
+                let wanted = backup == "all" ? try await catalog.list().backups : [try await catalog.find(backup)]
+                return try await place.stores { targets in
+                    var rows: [Row] = []
+                    for target in targets {
+                        for one in wanted {
+                            let progress = ProgressBar("copy", options: output)
+                            progress.set(done: 0, total: Int(clamping: one.manifest.parts.map(\.storedBytes).reduce(0, +)))
+                            do {
+                                let copy = BackupCopy(from: catalog, to: target, retainUntil: until)
+                                let outcome = try await copy.run(one) { progress.advance(by: $0) }
+                                rows.append(Row(backup: one.id, location: target.location, outcome: outcome == .copied ? "copied" : "was there"))
+                            } catch let error where !(error is CancellationError) {
+                                rows.append(Row(backup: one.id, location: target.location, outcome: "\(error)", isFailed: true))
+                            }
+                            progress.finish()
+                        }
+                    }
+                    return rows
+                }
+            }
+            try output.emit(rows) {
+                var table = TextTable(["BACKUP", "LOCATION", "RESULT"])
+                for row in rows { table.add([row.backup, row.location, row.outcome]) }
+                return table.text
+            }
+            if rows.contains(where: \.isFailed) { throw Outcome(status: .failed) }
         }
     }
 

@@ -60,7 +60,7 @@ package struct BackupCatalog: Sendable {
 
     private static func isOurs(_ key: String) -> Bool {
         let name = key.split(separator: "/").last ?? ""
-        return name == verifiedName || name.hasPrefix("\(BackupManifest.snapshot)") || name.hasPrefix("control-plane.tar")
+        return name == verifiedName || name == "drill.json" || name.hasPrefix("\(BackupManifest.snapshot)") || name.hasPrefix("control-plane.tar")
     }
 
     /// The backup with this id, or the only one whose id begins so; `latest` is the newest.
@@ -126,10 +126,16 @@ package struct BackupCatalog: Sendable {
 
     /// Notes that a backup was read back whole.
     package func markVerified(_ backup: StoredBackup, drydock: String, at now: Date) async throws {
+        try await writeMark(Self.verifiedName, Verification(verifiedAt: now, drydock: drydock), of: backup)
+    }
+
+    /// Writes what was found out about a backup beside it; a mark may be written again.
+    func writeMark(_ name: String, _ mark: some Encodable & Sendable, of backup: StoredBackup) async throws {
         let encoder = JSONEncoder()
         encoder.dateEncodingStrategy = .iso8601
-        let writer = try await store.begin("\(backup.id)/\(Self.verifiedName)", PutOptions(ifAbsent: false))
-        try await writer.write(Array(try encoder.encode(Verification(verifiedAt: now, drydock: drydock))))
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        let writer = try await store.begin("\(backup.id)/\(name)", PutOptions(ifAbsent: false))
+        try await writer.write(Array(try encoder.encode(mark)))
         _ = try await writer.finish()
     }
 

@@ -1,0 +1,85 @@
+package import Foundation
+package import ObjectStore
+
+/// Copies a backup to another store, as it is stored: no key is needed. The service copies by itself where it can, and what it made is then read back;
+/// otherwise the bytes pass here and are hashed on the way. The manifest goes last.
+package struct BackupCopy: Sendable {
+    package let source: BackupCatalog
+    package let target: any ObjectStore
+    package let retainUntil: Date?
+
+    package init(from source: BackupCatalog, to target: any ObjectStore, retainUntil: Date? = nil) {
+        self.source = source
+        self.target = target
+        self.retainUntil = retainUntil
+    }
+
+    package enum Outcome: String, Sendable, Codable {
+        case copied
+        /// The target has it already, with the same manifest.
+        case there
+    }
+
+    /// - Parameter watch: told how many bytes more are done.
+    package func run(_ backup: StoredBackup, watch: @escaping @Sendable (Int) -> Void = { _ in }) async throws -> Outcome {
+        guard backup.faults.isEmpty else { throw OperationError(.damaged, "\(backup.id): \(backup.faults.joined(separator: "; ")).") }
+        let manifestKey = "\(backup.id)/\(BackupManifest.name)"
+        let manifest = try await bytes(manifestKey, of: source.store)
+        if try await target.head(manifestKey) != nil {
+            guard try await bytes(manifestKey, of: target) == manifest else {
+                throw OperationError(.refused, "\(target.location) has another backup by the name \(backup.id). Nothing was written.")
+            }
+            return .there
+        }
+        for part in backup.manifest.parts { try await copy(part, of: backup, watch) }
+        try await write(manifest, manifestKey)
+        return .copied
+    }
+
+    private func copy(_ part: BackupManifest.Part, of backup: StoredBackup, _ watch: @Sendable (Int) -> Void) async throws {
+        let key = "\(backup.id)/\(part.name)"
+        // Left by a copy that was broken off: without a manifest it counts for nothing.
+        let options = PutOptions(ifAbsent: false, retainUntil: retainUntil)
+        var check = PartCheck()
+        if try await target.copy(key, from: source.store, options) {
+            try await target.read(key, nil) { bytes in
+                check.take(bytes)
+                watch(bytes.count)
+            }
+            guard check.isAs(part) else {
+                throw OperationError(.damaged, "\(key) in \(target.location) is not what was stored in \(source.store.location).")
+            }
+            return
+        }
+        let writer = try await target.begin(key, options)
+        do {
+            try await source.store.read(key, nil) { bytes in
+                check.take(bytes)
+                try await writer.write(Array(bytes))
+                watch(bytes.count)
+            }
+            guard check.isAs(part) else { throw OperationError(.damaged, "\(key) in \(source.store.location) is not what its manifest says.") }
+            _ = try await writer.finish()
+        } catch {
+            await writer.abandon()
+            throw error
+        }
+    }
+
+    private func bytes(_ key: String, of store: any ObjectStore) async throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        try await store.read(key, 0..<(1 << 20)) { bytes += $0 }
+        return bytes
+    }
+
+    private func write(_ bytes: [UInt8], _ key: String) async throws {
+        let writer = try await target.begin(key, PutOptions(retainUntil: retainUntil))
+        do {
+            try await writer.write(bytes)
+            _ = try await writer.finish()
+        } catch {
+            await writer.abandon()
+            throw error
+        }
+    }
+}
