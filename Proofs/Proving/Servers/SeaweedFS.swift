@@ -44,7 +44,7 @@ package struct SeaweedFS: Sendable {
             EtcdRelease.checkout.appendingPathComponent(program).path,
             [
                 "server", "-s3", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-dir=\(folder.path)", "-s3.config=\(config.path)", "-s3.port.iceberg=0",
-                "-s3.port.lance=0", "-volume.max=50", "-master.volumeSizeLimitMB=128",
+                "-s3.port.lance=0", "-volume.max=400", "-master.volumeSizeLimitMB=128",
             ] + flags)
         let server = SeaweedFS(endpoint: URL(string: "http://127.0.0.1:\(ports[6])") ?? folder, folder: folder)
         do {

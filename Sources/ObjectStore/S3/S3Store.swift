@@ -165,8 +165,8 @@ private actor S3Writer: ObjectWriter {
     private var count = 0
     private var sending: [Int: Task<String, any Error>] = [:]
 
-    /// Bytes. 10,000 parts are the most, so objects may have 160 GB.
-    private static let partSize = 16 << 20
+    /// Bytes. 10,000 parts are the most, so objects may have 80 GB; etcd's database has 8 or so.
+    private static let partSize = 8 << 20
     private static let parallel = 3
 
     init(client: S3Client, key: String, path: String, headers: [String: String], ifAbsent: Bool) {
