@@ -6,14 +6,7 @@ import Testing
 /// age's own program is the other side, in both directions.
 struct AgeTests {
     private func transform(_ transform: some StreamTransform, _ bytes: [UInt8], pieces: Int) throws -> [UInt8] {
-        var transform = transform
-        var result: [UInt8] = []
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            result += try transform.update(rest.prefix(pieces))
-            rest = rest.dropFirst(pieces)
-        }
-        return result + (try transform.finish())
+        try transform.output(of: bytes, pieces: pieces)
     }
 
     private func bytes(_ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 131 ^ $0 >> 8) } }

@@ -5,14 +5,7 @@ import Testing
 
 struct ZstdTests {
     private func run(_ transform: some StreamTransform, _ bytes: [UInt8], pieces: Int) throws -> [UInt8] {
-        var transform = transform
-        var result: [UInt8] = []
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            result += try transform.update(rest.prefix(pieces))
-            rest = rest.dropFirst(pieces)
-        }
-        return result + (try transform.finish())
+        try transform.output(of: bytes, pieces: pieces)
     }
 
     @Test(arguments: [0, 1, 1000, 3_000_000])

@@ -116,6 +116,34 @@ package struct BackupCatalog: Sendable {
         }
     }
 
+    /// Writes a backup's snapshot to a store, decrypted and checked; it is there when it is whole.
+    /// - Parameter watch: told how many bytes more are done.
+    /// - Returns: the part that it is.
+    @discardableResult
+    package func fetchSnapshot(
+        of backup: StoredBackup, to target: any ObjectStore, as key: String, identities: [AgeIdentity], watch: (Int) -> Void = { _ in }
+    ) async throws -> BackupManifest.Part {
+        guard let part = backup.manifest.parts.first(where: { $0.content == BackupManifest.snapshot }) else {
+            throw OperationError(.invalid, "\(backup.id) holds no snapshot of etcd.")
+        }
+        guard part.encryption == nil || !identities.isEmpty else {
+            throw OperationError(.invalid, "\(backup.id) is encrypted to \(backup.manifest.recipients.joined(separator: ", ")). Give an --identity.")
+        }
+        let writer = try await target.begin(key, PutOptions())
+        do {
+            try await readBack(backup, identities: identities) { piece, bytes in
+                guard piece.name == part.name else { return }
+                try await writer.write(bytes)
+                watch(bytes.count)
+            }
+            _ = try await writer.finish()
+        } catch {
+            await writer.abandon()
+            throw error
+        }
+        return part
+    }
+
     private func checkStored(_ part: BackupManifest.Part, of backup: StoredBackup) async throws {
         var check = PartCheck()
         try await store.read("\(backup.id)/\(part.name)", nil) { check.take($0) }

@@ -1,6 +1,7 @@
 package import Etcd
 package import Foundation
 package import ObjectStore
+internal import Synchronization
 
 /// Makes a backup of etcd: one stream from the member into every store, hashed, compressed and encrypted on the way, with nothing on this host's disk;
 /// and then the manifest, without which it does not count.
@@ -49,17 +50,19 @@ package struct BackupCreate: Sendable {
         let folder = "\(cluster)/\(BackupManifest.folder(at: now, revision: status.revision))"
         let options = PutOptions(retainUntil: retainUntil)
         let upload = try PartUpload(BackupManifest.snapshot, level: compressionLevel, recipients: keys)
-        let framing = Framing()
+        let framing = Mutex(SnapshotFraming())
         do {
             await upload.begin(folder, in: stores, options)
             try await client.snapshot(from: status.endpoint) { blob, remaining in
-                try await framing.take(blob, remaining: remaining)
+                let (received, total) = try framing.withLock { framing in
+                    try blob.withUnsafeBytes { try framing.take($0, remaining: remaining) }
+                    return (Int(framing.received), Int(framing.expected ?? 0))
+                }
                 try await upload.write(Array(blob)[...])
-                let (received, total) = await framing.progress
                 watch(.received(received, total: total))
             }
             // Before the objects are there: what did not arrive whole is not kept.
-            _ = try await framing.finish(endpoint: status.endpoint)
+            _ = try framing.withLock { try $0.finish(endpoint: status.endpoint) }
             let part = try await upload.finish()
             let hash = try? await client.hashKV(at: status.endpoint, revision: status.revision)
             let manifest = BackupManifest(
@@ -108,13 +111,4 @@ package struct BackupCreate: Sendable {
             throw OperationError(.invalid, "\"\(cluster.prefix(100))\" is no name for a cluster: letters, digits, -, _ and dots. Use --cluster.")
         }
     }
-}
-
-/// The framing of a stream whose pieces come one after the other.
-private actor Framing {
-    private var framing = SnapshotFraming()
-
-    func take(_ blob: Data, remaining: UInt64) throws { try blob.withUnsafeBytes { try framing.take($0, remaining: remaining) } }
-    func finish(endpoint: Endpoint) throws -> (UInt64, String) { try framing.finish(endpoint: endpoint) }
-    var progress: (Int, Int) { (Int(framing.received), Int(framing.expected ?? 0)) }
 }

@@ -54,12 +54,6 @@ package struct BackupDrill: Sendable {
     package func run(_ backup: StoredBackup, in catalog: BackupCatalog, at now: Date, watch: @escaping @Sendable (Event) -> Void = { _ in })
         async throws -> Report
     {
-        guard let part = backup.manifest.parts.first(where: { $0.content == BackupManifest.snapshot }) else {
-            throw OperationError(.invalid, "\(backup.id) holds no snapshot of etcd.")
-        }
-        guard part.encryption == nil || !identities.isEmpty else {
-            throw OperationError(.invalid, "\(backup.id) is encrypted to \(backup.manifest.recipients.joined(separator: ", ")). Give an --identity.")
-        }
         let folder = scratch.appending("drydock-drill-\(UUID().uuidString)")
         try FileManager.default.createDirectory(
             atPath: folder.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
@@ -80,17 +74,8 @@ package struct BackupDrill: Sendable {
         }
         try await phase("fetch") {
             let store = try FolderStore(path: folder.string)
-            let writer = try await store.begin(BackupManifest.snapshot, PutOptions())
-            do {
-                try await catalog.readBack(backup, identities: identities) { piece, bytes in
-                    guard piece.name == part.name else { return }
-                    try await writer.write(bytes)
-                    watch(.advanced(bytes.count))
-                }
-                _ = try await writer.finish()
-            } catch {
-                await writer.abandon()
-                throw error
+            let part = try await catalog.fetchSnapshot(of: backup, to: store, as: BackupManifest.snapshot, identities: identities) {
+                watch(.advanced($0))
             }
             return "\(part.plainBytes) bytes, as they were backed up"
         }

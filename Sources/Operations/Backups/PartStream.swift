@@ -77,16 +77,14 @@ actor PartUpload {
             destinations[index].writer = nil
         }
         return BackupManifest.Part(
-            name: name, content: content, plainBytes: plainBytes, plainSHA256: Self.hex(plain.finalize()), storedBytes: storedBytes,
-            storedSHA256: Self.hex(stored.finalize()), compression: compressor == nil ? nil : "zstd", encryption: encryptor == nil ? nil : "age")
+            name: name, content: content, plainBytes: plainBytes, plainSHA256: plain.finalize().hexadecimal, storedBytes: storedBytes,
+            storedSHA256: stored.finalize().hexadecimal, compression: compressor == nil ? nil : "zstd", encryption: encryptor == nil ? nil : "age")
     }
 
     func abandon() async {
         for destination in destinations { await destination.writer?.abandon() }
         for index in destinations.indices { destinations[index].writer = nil }
     }
-
-    static func hex(_ digest: SHA256Digest) -> String { digest.map { String(format: "%02x", $0) }.joined() }
 }
 
 /// Reads a part back: checks the object's bytes, decrypts, decompresses, checks the content.
@@ -130,10 +128,10 @@ struct PartDownload {
     mutating func finish() throws -> [UInt8] {
         let rest = try open(try decryptor?.finish() ?? [])
         _ = try decompressor?.finish()
-        guard storedBytes == part.storedBytes, PartUpload.hex(stored.finalize()) == part.storedSHA256 else {
+        guard storedBytes == part.storedBytes, stored.finalize().hexadecimal == part.storedSHA256 else {
             throw OperationError(.damaged, "\(part.name) has \(storedBytes) bytes that are not the \(part.storedBytes) that were stored.")
         }
-        guard plainBytes == part.plainBytes, PartUpload.hex(plain.finalize()) == part.plainSHA256 else {
+        guard plainBytes == part.plainBytes, plain.finalize().hexadecimal == part.plainSHA256 else {
             throw OperationError(.damaged, "the content of \(part.name) is not what was backed up.")
         }
         return rest
@@ -150,5 +148,5 @@ struct PartCheck {
         count += UInt64(bytes.count)
     }
 
-    func isAs(_ part: BackupManifest.Part) -> Bool { count == part.storedBytes && PartUpload.hex(stored.finalize()) == part.storedSHA256 }
+    func isAs(_ part: BackupManifest.Part) -> Bool { count == part.storedBytes && stored.finalize().hexadecimal == part.storedSHA256 }
 }

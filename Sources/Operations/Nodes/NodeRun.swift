@@ -44,12 +44,12 @@ package struct NodeRun: RunOperation {
             "\(names.sorted().prefix(5).joined(separator: ", "))\(names.count > 5 ? ", …" : "") \(names.count == 1 ? "is" : "are") away"
         }
         if let allowed = settings.maxUnavailable?.nodes(of: nodes.total) {
-            let others = claimed.union(nodes.away.keys).subtracting([name])
+            let others = claimed.union(nodes.away).subtracting([name])
             checks.append(
                 GateCheck("unavailable nodes", others.count < allowed ? .holds : .notYet, "\(list(Array(others))), and \(allowed) may be"))
         }
         if settings.respectsQuorum, nodes.controlPlane.contains(name) {
-            let away = claimed.union(nodes.away.keys).intersection(nodes.controlPlane).subtracting([name])
+            let away = claimed.union(nodes.away).intersection(nodes.controlPlane).subtracting([name])
             checks.append(GateCheck("control plane", away.isEmpty ? .holds : .notYet, list(Array(away))))
         }
         return checks

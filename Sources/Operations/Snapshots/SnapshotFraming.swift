@@ -33,12 +33,16 @@ struct SnapshotFraming {
         guard trailer.count == SHA256.byteCount else {
             throw Self.broken("\(endpoint) sent no SHA-256 after the database, so nothing says that it is whole")
         }
-        let computed = Array(hasher.finalize())
+        let computed = hasher.finalize()
         guard computed == trailer else { throw Self.broken("the SHA-256 of what \(endpoint) sent is not the one it sent with it") }
-        return (expected, computed.map { String(format: "%02x", $0) }.joined())
+        return (expected, computed.hexadecimal)
     }
 
     private static func broken(_ what: String) -> EtcdError {
         EtcdError(.server, "the snapshot is not whole: \(what). Nothing was kept; run again, or name another endpoint.")
     }
+}
+
+extension SHA256Digest {
+    var hexadecimal: String { map { String(format: "%02x", $0) }.joined() }
 }
