@@ -52,7 +52,7 @@ struct RehearseCommand: AsyncParsableCommand {
                 |---|---:|
                 | ended done | \(ends[.done] ?? 0) |
                 | stopped, resumable, with the reason | \(ends[.stopped] ?? 0) |
-                | of those, once nothing failed any more, resumed to the end | \(resumed[.done] ?? 0) |
+                | of all that left a run to go on with, once nothing failed any more: resumed to the end | \(resumed[.done] ?? 0) |
                 | stopped again, with what still stands in the way | \((resumed[.stopped] ?? 0) + (resumed[.refused] ?? 0)) |
                 | refused by a rule, with the reason | \(ends[.refused] ?? 0) |
                 | evictions | \(evictions) |
