@@ -56,7 +56,7 @@ let package = Package(
             name: "Commands",
             dependencies: [
                 "ClusterTwin", "Operations", "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient", "Maintenance",
-                "ObjectStore", logging, system,
+                "NodeAccess", "ObjectStore", logging, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
@@ -68,8 +68,8 @@ let package = Package(
         .target(
             name: "Operations",
             dependencies: [
-                "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient", "KubernetesRuntime", "Maintenance", "ObjectStore",
-                crypto, system,
+                "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient", "KubernetesRuntime", "Maintenance", "NodeAccess",
+                "ObjectStore", crypto, system,
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "Yams", package: "Yams"),
             ],
@@ -105,13 +105,15 @@ let package = Package(
         .target(
             name: "ObjectStore",
             dependencies: [
-                "CPlatform", "CZstd", crypto, nioCore, system,
+                "CPlatform", "CZlib", "CZstd", crypto, nioCore, system,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ],
             swiftSettings: strict),
         .target(name: "ClusterPKI", dependencies: [asn1, crypto, x509], swiftSettings: strict),
+        .target(
+            name: "NodeAccess", dependencies: [system, .product(name: "Subprocess", package: "swift-subprocess")], swiftSettings: strict),
         .target(name: "KubernetesAPI", dependencies: ["Maintenance"], swiftSettings: strict),
         .target(
             name: "KubernetesClient",
@@ -130,6 +132,7 @@ let package = Package(
         // Floor 1: the domain. No I/O, no clock of its own.
         .target(name: "Maintenance", swiftSettings: strict),
         .target(name: "CPlatform"),
+        .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
         .target(name: "ProtobufWire", swiftSettings: strict),
 

@@ -6,6 +6,7 @@ internal import Journal
 internal import KubernetesAPI
 internal import KubernetesClient
 internal import Maintenance
+internal import NodeAccess
 internal import ObjectStore
 internal import Operations
 internal import UnixSignals
@@ -49,6 +50,11 @@ enum ExitStatus: Int32 {
             case .locked, .exists: self = .refused
             case .damaged: self = .findings
             case .forbidden, .system: self = .failed
+            }
+        case let error as NodeError:
+            switch error.code {
+            case .unreachable: self = .tryAgain
+            case .failed: self = .failed
             }
         case is AgeError: self = .usage
         case let error as OperationError:

@@ -107,11 +107,15 @@ package final class Journal: Sendable {
     }
 
     /// Takes an unfinished run over, to resume it or roll it back: allowed when it stopped or its owner is gone.
-    /// - Parameter takingLock: also when its owner is on another host, so that nobody here can tell whether it lives.
-    package func takeOver(_ id: String, by owner: RunOwner, takingLock: Bool, at now: Date) throws -> RunRecord {
+    /// - Parameters:
+    ///   - takingLock: also when its owner is on another host, so that nobody here can tell whether it lives.
+    ///   - reopening: also when it is done, and nothing else works on its subject.
+    package func takeOver(_ id: String, by owner: RunOwner, takingLock: Bool, reopening: Bool = false, at now: Date) throws -> RunRecord {
         try write("take over \(id)") { database in
             guard var run = try Self.runs(database, where: "id = ?", [id]).first else { throw Self.missing(id) }
-            guard !run.state.isOver else {
+            if reopening, run.state == .done {
+                try Self.checkFree(run.subject, database)
+            } else if run.state.isOver {
                 throw JournalError(.invalid, "the run \(id) is over: \(run.state.rawValue). There is nothing to go on with.")
             }
             try Self.checkMayTake(run, takingLock: takingLock)

@@ -34,6 +34,27 @@ package protocol ObjectStore: Sendable {
     func discard(_ unfinished: UnfinishedObject) async throws(StoreError)
 }
 
+extension ObjectStore {
+    /// Writes a small object whole.
+    package func write(_ bytes: [UInt8], to key: String, _ options: PutOptions) async throws(StoreError) {
+        let writer = try await begin(key, options)
+        do throws(StoreError) {
+            try await writer.write(bytes)
+            _ = try await writer.finish()
+        } catch {
+            await writer.abandon()
+            throw error
+        }
+    }
+
+    /// Reads a small object whole, or its first MiB.
+    package func bytes(_ key: String) async throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        try await read(key, 0..<(1 << 20)) { bytes += $0 }
+        return bytes
+    }
+}
+
 /// Takes the bytes of one object. Call `finish` or `abandon`.
 package protocol ObjectWriter: Sendable {
     func write(_ bytes: [UInt8]) async throws(StoreError)

@@ -126,7 +126,7 @@ extension BackupCommand {
                 let found = try await catalog.find(backup)
                 let progress = ProgressBar("fetch", options: output)
                 progress.set(done: 0, total: Int(clamping: found.manifest.parts.map(\.plainBytes).reduce(0, +)))
-                try await catalog.fetchSnapshot(of: found, to: folder, as: target.lastPathComponent, identities: identities) {
+                try await catalog.fetch(BackupManifest.snapshot, of: found, to: folder, as: target.lastPathComponent, identities: identities) {
                     progress.advance(by: $0)
                 }
                 progress.finish()

@@ -8,7 +8,10 @@ internal import Operations
 struct BackupCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "backup", abstract: "Keep backups of etcd in stores, and know that they can be read.",
-        subcommands: [Create.self, List.self, Show.self, Status.self, Verify.self, Drill.self, Copy.self, Fetch.self, Prune.self])
+        subcommands: [
+            Create.self, List.self, Show.self, Status.self, Verify.self, Drill.self, Copy.self, Fetch.self, Export.self, Restore.self,
+            Prune.self,
+        ])
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -25,11 +28,18 @@ struct BackupCommand: ParsableCommand {
         @Option(help: ArgumentHelp("A file of recipients, one a line.", valueName: "file")) var recipientsFile: String?
         @Option(help: "How hard zstd tries, 1 to 19; 0 for no compression.") var compression = 3
         @Option(help: ArgumentHelp("Nobody may delete it for so long (object lock of S3).", valueName: "duration")) var retain: DurationArgument?
+        @OptionGroup(title: "Control-plane files") var hosts: HostOptions
+        @Option(
+            name: .customLong("files"),
+            help: ArgumentHelp("What of the hosts is kept; may be repeated. (default: what kubeadm and its packages write)", valueName: "path"))
+        var paths: [String] = []
+        @Flag(help: "Keep the hosts' keys although nothing is encrypted.") var acceptPlainKeys = false
         @OptionGroup(title: "etcd") var etcd: EtcdOptions
         @OptionGroup(title: "Output") var output: OutputOptions
 
         func validate() throws {
             guard (0...19).contains(compression) else { throw ValidationError("--compression is 0 to 19.") }
+            guard paths.allSatisfy({ $0.hasPrefix("/") && $0.count > 1 }) else { throw ValidationError("--files takes absolute paths on the hosts.") }
         }
 
         func run() async throws {
@@ -42,10 +52,19 @@ struct BackupCommand: ParsableCommand {
                     !$0.isEmpty && !$0.hasPrefix("#")
                 }
             }
+            let nodes = try hosts.nodes()
+            if !nodes.isEmpty, recipients.isEmpty, !acceptPlainKeys {
+                throw OperationError(
+                    .refused,
+                    "the files of a control plane have the keys of its authorities, and nothing is encrypted. Give a --recipient, or add --accept-plain-keys."
+                )
+            }
             let now = Date(timeIntervalSince1970: Date().timeIntervalSince1970.rounded(.down))
             let create = BackupCreate(
                 cluster: cluster.name, recipients: recipients, compressionLevel: compression == 0 ? nil : compression,
-                retainUntil: retain.map { now.addingTimeInterval($0.duration.seconds) }, drydock: Version.current)
+                retainUntil: retain.map { now.addingTimeInterval($0.duration.seconds) },
+                files: nodes.isEmpty ? nil : ControlPlaneFiles(nodes: nodes, paths: paths.isEmpty ? ControlPlaneFiles.kubeadmPaths : paths),
+                drydock: Version.current)
             if recipients.isEmpty {
                 output.remark("warning: the backup is not encrypted: whoever reads the store reads every secret of the cluster. Use --recipient.")
             }

@@ -64,9 +64,16 @@ struct IdentityOptions: ParsableArguments {
         name: .customLong("identity"), help: ArgumentHelp("A file with identities of age that can decrypt. (DRYDOCK_IDENTITY)", valueName: "file"))
     var files: [String] = []
 
-    func identities(_ environment: [String: String] = ProcessInfo.processInfo.environment) throws -> [AgeIdentity] {
+    /// The files, by flag or by variable, absolute.
+    func paths(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> [String] {
+        (files.isEmpty ? environment["DRYDOCK_IDENTITY"].map { [$0] } ?? [] : files).map { URL(fileURLWithPath: $0).path }
+    }
+
+    func identities() throws -> [AgeIdentity] { try Self.read(paths()) }
+
+    static func read(_ files: [String]) throws -> [AgeIdentity] {
         var identities: [AgeIdentity] = []
-        for file in files.isEmpty ? environment["DRYDOCK_IDENTITY"].map({ [$0] }) ?? [] : files {
+        for file in files {
             guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
                 throw StoreError(.configuration, "cannot read the identity \(file).")
             }

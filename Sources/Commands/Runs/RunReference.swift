@@ -27,6 +27,8 @@ struct RunReference: ParsableArguments {
         let record = try Journal.ofThisUser().run(id)
         if record.operation.hasPrefix("node ") {
             try await NodeRunSession(output: output).goOn(record, continuation, kubernetes, takingLock: takeLock)
+        } else if record.operation == "backup restore" {
+            try await RestoreSession(output: output).goOn(record, continuation, takingLock: takeLock)
         } else {
             try await EtcdRunSession(output: output).goOn(record, continuation, etcd, takingLock: takeLock)
         }

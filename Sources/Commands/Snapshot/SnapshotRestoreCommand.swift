@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import EtcdStorage
 internal import Foundation
+internal import NodeAccess
 internal import Operations
 internal import SystemPackage
 
@@ -125,17 +126,9 @@ struct SnapshotRestoreCommand: AsyncParsableCommand {
         }
         facts.add("cluster", String(plan.identity.clusterID, radix: 16))
         for target in plan.targets { facts.add("member", "\(target.member.name) (\(target.member.hexID)) in \(target.dataDirectory)") }
-        let commands = plan.targets.map { "etcd " + plan.flags(for: $0).map(Self.quoted).joined(separator: " \\\n     ") }
+        let commands = plan.targets.map { "etcd " + plan.flags(for: $0).map(NodeAccess.quoted).joined(separator: " \\\n     ") }
         return facts.text + "\n\nStart each member, on its host, with these flags and its own listen-client, advertise-client and TLS flags:\n\n"
             + commands.joined(separator: "\n\n")
-    }
-}
-
-extension SnapshotRestoreCommand {
-    /// `word` as a shell reads it back.
-    fileprivate static func quoted(_ word: String) -> String {
-        let isPlain = word.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_=./:,@%+[]".contains($0)) }
-        return isPlain ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
     }
 }
 

@@ -1,18 +1,13 @@
 internal import CZstd
 
-/// Why something cannot be compressed or decompressed.
-package struct ZstdError: Error, CustomStringConvertible, Sendable, Equatable {
-    package let description: String
-}
-
 /// Compresses a stream to one zstd frame (RFC 8878) with a checksum of its content, as `zstd` writes it.
 package struct ZstdCompressor: StreamTransform {
     /// Owns the library's context.
     private final class Context {
         let pointer: OpaquePointer
 
-        init() throws(ZstdError) {
-            guard let pointer = ZSTD_createCCtx() else { throw ZstdError(description: "there is no memory for zstd.") }
+        init() throws(CompressionError) {
+            guard let pointer = ZSTD_createCCtx() else { throw CompressionError(description: "there is no memory for zstd.") }
             self.pointer = pointer
         }
 
@@ -23,7 +18,7 @@ package struct ZstdCompressor: StreamTransform {
     private var buffer: [UInt8]
 
     /// - Parameter level: 1, the fastest, to 19.
-    package init(level: Int = 3) throws(ZstdError) {
+    package init(level: Int = 3) throws(CompressionError) {
         context = try Context()
         buffer = [UInt8](repeating: 0, count: ZSTD_CStreamOutSize())
         try check(ZSTD_CCtx_setParameter(context.pointer, ZSTD_c_compressionLevel, Int32(min(19, max(1, level)))))
@@ -57,8 +52,8 @@ package struct ZstdDecompressor: StreamTransform {
     private final class Context {
         let pointer: OpaquePointer
 
-        init() throws(ZstdError) {
-            guard let pointer = ZSTD_createDCtx() else { throw ZstdError(description: "there is no memory for zstd.") }
+        init() throws(CompressionError) {
+            guard let pointer = ZSTD_createDCtx() else { throw CompressionError(description: "there is no memory for zstd.") }
             self.pointer = pointer
         }
 
@@ -74,7 +69,7 @@ package struct ZstdDecompressor: StreamTransform {
     /// A frame from elsewhere may ask for a window of 2 GiB; more than this much is not given, bytes as a power of two.
     private static let largestWindow: Int32 = 27
 
-    package init() throws(ZstdError) {
+    package init() throws(CompressionError) {
         context = try Context()
         buffer = [UInt8](repeating: 0, count: ZSTD_DStreamOutSize())
         try check(ZSTD_DCtx_setParameter(context.pointer, ZSTD_d_windowLogMax, Self.largestWindow))
@@ -102,12 +97,12 @@ package struct ZstdDecompressor: StreamTransform {
     }
 
     package mutating func finish() throws -> [UInt8] {
-        guard !isEmpty, missing == 0 else { throw ZstdError(description: "the compressed stream ends in the middle of a frame.") }
+        guard !isEmpty, missing == 0 else { throw CompressionError(description: "the compressed stream ends in the middle of a frame.") }
         return []
     }
 }
 
-private func check(_ code: Int) throws(ZstdError) {
+private func check(_ code: Int) throws(CompressionError) {
     guard ZSTD_isError(code) != 0 else { return }
-    throw ZstdError(description: "zstd: \(String(cString: ZSTD_getErrorName(code))).")
+    throw CompressionError(description: "zstd: \(String(cString: ZSTD_getErrorName(code))).")
 }

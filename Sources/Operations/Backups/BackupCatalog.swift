@@ -78,17 +78,13 @@ package struct BackupCatalog: Sendable {
     }
 
     private func read(_ id: String, _ objects: [ObjectInfo]) async throws -> StoredBackup {
-        func small(_ name: String) async throws -> [UInt8] {
-            var bytes: [UInt8] = []
-            try await store.read("\(id)/\(name)", 0..<(1 << 20)) { bytes += $0 }
-            return bytes
-        }
-        let manifest = try BackupManifest(parsing: try await small(BackupManifest.name), from: "\(store.location)/\(id)/\(BackupManifest.name)")
+        let manifest = try BackupManifest(
+            parsing: try await store.bytes("\(id)/\(BackupManifest.name)"), from: "\(store.location)/\(id)/\(BackupManifest.name)")
         var backup = StoredBackup(id: id, manifest: manifest, objects: objects)
         if objects.contains(where: { $0.key == "\(id)/\(Self.verifiedName)" }) {
             let decoder = JSONDecoder()
             decoder.dateDecodingStrategy = .iso8601
-            backup.verifiedAt = (try? decoder.decode(Verification.self, from: Data(try await small(Self.verifiedName))))?.verifiedAt
+            backup.verifiedAt = (try? decoder.decode(Verification.self, from: Data(try await store.bytes("\(id)/\(Self.verifiedName)"))))?.verifiedAt
         }
         return backup
     }
@@ -101,7 +97,14 @@ package struct BackupCatalog: Sendable {
         _ backup: StoredBackup, identities: [AgeIdentity], sink: (_ part: BackupManifest.Part, _ bytes: [UInt8]) async throws -> Void = { _, _ in }
     ) async throws {
         guard backup.faults.isEmpty else { throw OperationError(.damaged, "\(backup.id): \(backup.faults.joined(separator: "; ")).") }
-        for part in backup.manifest.parts {
+        try await readBack(backup.manifest.parts, of: backup, identities: identities, sink: sink)
+    }
+
+    private func readBack(
+        _ parts: [BackupManifest.Part], of backup: StoredBackup, identities: [AgeIdentity],
+        sink: (_ part: BackupManifest.Part, _ bytes: [UInt8]) async throws -> Void
+    ) async throws {
+        for part in parts {
             do {
                 if part.encryption != nil, identities.isEmpty {
                     try await checkStored(part, of: backup)
@@ -110,29 +113,29 @@ package struct BackupCatalog: Sendable {
                 var download = try PartDownload(part, identities: identities)
                 try await store.read("\(backup.id)/\(part.name)", nil) { bytes in try await sink(part, try download.take(bytes)) }
                 try await sink(part, try download.finish())
-            } catch let error as AgeError { throw OperationError(.damaged, "\(backup.id)/\(part.name): \(error)") } catch let error as ZstdError {
+            } catch let error where error is AgeError || error is CompressionError {
                 throw OperationError(.damaged, "\(backup.id)/\(part.name): \(error)")
             }
         }
     }
 
-    /// Writes a backup's snapshot to a store, decrypted and checked; it is there when it is whole.
+    /// Writes one content of a backup to a store under its own name or `key`, decrypted and checked; it is there when it is whole.
     /// - Parameter watch: told how many bytes more are done.
     /// - Returns: the part that it is.
     @discardableResult
-    package func fetchSnapshot(
-        of backup: StoredBackup, to target: any ObjectStore, as key: String, identities: [AgeIdentity], watch: (Int) -> Void = { _ in }
+    package func fetch(
+        _ content: String, of backup: StoredBackup, to target: any ObjectStore, as key: String? = nil, identities: [AgeIdentity],
+        watch: (Int) -> Void = { _ in }
     ) async throws -> BackupManifest.Part {
-        guard let part = backup.manifest.parts.first(where: { $0.content == BackupManifest.snapshot }) else {
-            throw OperationError(.invalid, "\(backup.id) holds no snapshot of etcd.")
+        guard let part = backup.manifest.parts.first(where: { $0.content == content }) else {
+            throw OperationError(.invalid, "\(backup.id) holds no \(content).")
         }
         guard part.encryption == nil || !identities.isEmpty else {
             throw OperationError(.invalid, "\(backup.id) is encrypted to \(backup.manifest.recipients.joined(separator: ", ")). Give an --identity.")
         }
-        let writer = try await target.begin(key, PutOptions())
+        let writer = try await target.begin(key ?? content, PutOptions())
         do {
-            try await readBack(backup, identities: identities) { piece, bytes in
-                guard piece.name == part.name else { return }
+            try await readBack([part], of: backup, identities: identities) { _, bytes in
                 try await writer.write(bytes)
                 watch(bytes.count)
             }
@@ -142,6 +145,20 @@ package struct BackupCatalog: Sendable {
             throw error
         }
         return part
+    }
+
+    /// The files of the control-plane nodes that a backup holds, by node; empty where it holds none.
+    func controlPlaneFiles(of backup: StoredBackup, identities: [AgeIdentity]) async throws -> [String: NodeFiles] {
+        guard let part = backup.manifest.parts.first(where: { $0.content == ControlPlaneFiles.content }) else { return [:] }
+        var parser = NodeFiles.Parser()
+        do {
+            var download = try PartDownload(part, identities: identities)
+            try await store.read("\(backup.id)/\(part.name)", nil) { bytes in try parser.take(try download.take(bytes)[...]) }
+            try parser.take(try download.finish()[...])
+            return try parser.finish()
+        } catch let error where error is AgeError || error is CompressionError || error is TarError {
+            throw OperationError(.damaged, "\(backup.id)/\(part.name): \(error)")
+        }
     }
 
     private func checkStored(_ part: BackupManifest.Part, of backup: StoredBackup) async throws {
@@ -162,9 +179,7 @@ package struct BackupCatalog: Sendable {
         let encoder = JSONEncoder()
         encoder.dateEncodingStrategy = .iso8601
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        let writer = try await store.begin("\(backup.id)/\(name)", PutOptions(ifAbsent: false))
-        try await writer.write(Array(try encoder.encode(mark)))
-        _ = try await writer.finish()
+        try await store.write(Array(try encoder.encode(mark)), to: "\(backup.id)/\(name)", PutOptions(ifAbsent: false))
     }
 
     // MARK: Pruning

@@ -24,15 +24,15 @@ package struct BackupCopy: Sendable {
     package func run(_ backup: StoredBackup, watch: @escaping @Sendable (Int) -> Void = { _ in }) async throws -> Outcome {
         guard backup.faults.isEmpty else { throw OperationError(.damaged, "\(backup.id): \(backup.faults.joined(separator: "; ")).") }
         let manifestKey = "\(backup.id)/\(BackupManifest.name)"
-        let manifest = try await bytes(manifestKey, of: source.store)
+        let manifest = try await source.store.bytes(manifestKey)
         if try await target.head(manifestKey) != nil {
-            guard try await bytes(manifestKey, of: target) == manifest else {
+            guard try await target.bytes(manifestKey) == manifest else {
                 throw OperationError(.refused, "\(target.location) has another backup by the name \(backup.id). Nothing was written.")
             }
             return .there
         }
         for part in backup.manifest.parts { try await copy(part, of: backup, watch) }
-        try await write(manifest, manifestKey)
+        try await target.write(manifest, to: manifestKey, PutOptions(retainUntil: retainUntil))
         return .copied
     }
 
@@ -59,23 +59,6 @@ package struct BackupCopy: Sendable {
                 watch(bytes.count)
             }
             guard check.isAs(part) else { throw OperationError(.damaged, "\(key) in \(source.store.location) is not what its manifest says.") }
-            _ = try await writer.finish()
-        } catch {
-            await writer.abandon()
-            throw error
-        }
-    }
-
-    private func bytes(_ key: String, of store: any ObjectStore) async throws -> [UInt8] {
-        var bytes: [UInt8] = []
-        try await store.read(key, 0..<(1 << 20)) { bytes += $0 }
-        return bytes
-    }
-
-    private func write(_ bytes: [UInt8], _ key: String) async throws {
-        let writer = try await target.begin(key, PutOptions(retainUntil: retainUntil))
-        do {
-            try await writer.write(bytes)
             _ = try await writer.finish()
         } catch {
             await writer.abandon()

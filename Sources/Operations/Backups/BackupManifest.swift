@@ -26,6 +26,11 @@ package struct BackupManifest: Codable, Sendable, Equatable {
         package var hash: UInt32
     }
 
+    package struct Member: Codable, Sendable, Equatable {
+        package var name: String
+        package var peerURLs: [String]
+    }
+
     package static let name = "manifest.json"
     /// Of this form of manifest.
     package static let currentFormat = 1
@@ -42,6 +47,10 @@ package struct BackupManifest: Codable, Sendable, Equatable {
     package var keyValueHash: KeyValueHash?
     package var etcdVersion: String
     package var endpoint: String
+    /// etcd's, when the snapshot was made.
+    package var members: [Member]?
+    /// Those whose files the backup holds.
+    package var controlPlaneNodes: [String]?
     package var drydock: String
     /// `age1…`, of those who can read it; their keys are not secret.
     package var recipients: [String]
@@ -77,7 +86,7 @@ package struct BackupManifest: Codable, Sendable, Equatable {
 
     package init(
         cluster: String, clusterID: String, createdAt: Date, revision: Int64, keyValueHash: KeyValueHash?, etcdVersion: String, endpoint: String,
-        drydock: String, recipients: [String], parts: [Part]
+        members: [Member]? = nil, controlPlaneNodes: [String]? = nil, drydock: String, recipients: [String], parts: [Part]
     ) {
         self.cluster = cluster
         self.clusterID = clusterID
@@ -86,6 +95,8 @@ package struct BackupManifest: Codable, Sendable, Equatable {
         self.keyValueHash = keyValueHash
         self.etcdVersion = etcdVersion
         self.endpoint = endpoint
+        self.members = members
+        self.controlPlaneNodes = controlPlaneNodes
         self.drydock = drydock
         self.recipients = recipients
         self.parts = parts

@@ -4,6 +4,9 @@ package import Maintenance
 package protocol RunOperation: Sendable {
     associatedtype Action: Codable & Sendable & Equatable
 
+    /// Whether a run can be taken back also when it is done.
+    var canUndoWhenDone: Bool { get }
+
     /// The conditions of the gate that only this operation can see, as they are now.
     func checks(before step: Step<Action>) async throws -> [GateCheck]
 
@@ -22,6 +25,10 @@ package protocol RunOperation: Sendable {
 
     /// Makes sure that what the step is for is so.
     func verify(_ step: Step<Action>) async throws
+}
+
+extension RunOperation {
+    package var canUndoWhenDone: Bool { false }
 }
 
 /// What happens in a run, for those who watch.

@@ -67,7 +67,8 @@ package struct Runner<Operation: RunOperation>: Sendable {
                 throw OperationError(.refused, "the run \(id) cannot be taken back: \"\(step.title)\" was done, and \(reason)")
             }
         }
-        let run = try journal.takeOver(id, by: journal.owner, takingLock: takingLock, at: time.now())
+        let run = try journal.takeOver(
+            id, by: journal.owner, takingLock: takingLock, reopening: operation.canUndoWhenDone, at: time.now())
         notify(.began(run: run.id))
         try await stopping(run.id, command: "rollback") {
             for position in plan.steps.indices.reversed() where run.steps[position].state == .done || run.steps[position].state == .started {

@@ -1,0 +1,35 @@
+internal import ArgumentParser
+internal import Foundation
+internal import NodeAccess
+
+/// Control-plane hosts, and how they are reached.
+struct HostOptions: ParsableArguments {
+    @Option(
+        name: .customLong("host"),
+        help: ArgumentHelp(
+            "A control-plane node, by name; may be repeated. It is reached by ssh under that name, or as NAME=DESTINATION says; `local` is this machine.",
+            valueName: "node"))
+    var hosts: [String] = []
+    @Option(help: ArgumentHelp("Of ssh. (default: the user's)", valueName: "file")) var sshConfig: String?
+    @Flag(help: "Become root on the hosts with sudo -n.") var sudo = false
+
+    func nodes() throws -> [NodeAccess] {
+        try hosts.map { word in
+            let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
+            guard let name = parts.first, !name.isEmpty, let destination = parts.last, !destination.isEmpty else {
+                throw ValidationError("--host \"\(word)\" is neither a node's name nor NAME=DESTINATION.")
+            }
+            guard !destination.hasPrefix("-"), !name.contains("/"), ![".", ".."].contains(name) else {
+                throw ValidationError("--host \"\(word)\" cannot be a node.")
+            }
+            if destination == "local" {
+                return NodeAccess(
+                    name: parts.count == 1 ? ProcessInfo.processInfo.hostName.split(separator: ".").first.map(String.init) ?? "local" : name,
+                    way: .local, usesSudo: sudo)
+            }
+            // The run may be resumed from another folder.
+            let configuration = sshConfig.map { URL(fileURLWithPath: $0).path }
+            return NodeAccess(name: name, way: .ssh(destination: destination, configuration: configuration), usesSudo: sudo)
+        }
+    }
+}

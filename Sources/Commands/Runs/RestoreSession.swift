@@ -1,0 +1,55 @@
+internal import Foundation
+internal import Journal
+internal import Maintenance
+internal import ObjectStore
+internal import Operations
+internal import SystemPackage
+
+/// How commands begin, resume and roll back restores of a control plane.
+struct RestoreSession {
+    let output: OutputOptions
+
+    /// Where the members are made, unless somebody says otherwise: beside the journal, for nobody else to read.
+    static func workFolder(_ tag: String) throws -> String {
+        let journal = try Journal.defaultPath(environment: ProcessInfo.processInfo.environment)
+        return journal.removingLastComponent().appending("restore-\(tag)").string
+    }
+
+    func begin(_ made: RestorePlan.Made, _ backup: StoredBackup, in catalog: BackupCatalog, _ identities: [AgeIdentity]) async throws {
+        let progress = ProgressBar("transfer", options: output)
+        let operation = RestoreRun(
+            settings: made.settings, identities: identities, source: { (catalog, backup) }, progress: { progress.advance(by: $0) })
+        try await carryOut(operation, gate: made.settings.gate()) { try await $0.begin(made.plan, settings: made.settings.json()) }
+    }
+
+    /// Goes on with a run of the journal, or takes it back. The backup is looked for only while the run has not fetched it.
+    func goOn(_ record: RunRecord, _ continuation: RunReference.Continuation, takingLock: Bool) async throws {
+        let settings = try RestoreSettings(of: record)
+        func carryOut(_ identities: [AgeIdentity], _ source: @escaping @Sendable () async throws -> (BackupCatalog, StoredBackup)) async throws {
+            try await self.carryOut(RestoreRun(settings: settings, identities: identities, source: source), gate: continuation.gate(settings)) {
+                try await continuation.carryOut($0, record.id, on: record.subject, takingLock: takingLock)
+            }
+        }
+        if settings.isPrepared || continuation == .rollBack {
+            return try await carryOut([]) {
+                throw OperationError(.stopped, "the data of the run \(record.id) is gone. Roll it back, and begin again.")
+            }
+        }
+        let identities = try IdentityOptions.read(settings.identityFiles)
+        try await BackupSource.open(settings.location) { catalog in
+            try await carryOut(identities) { (catalog, try await catalog.find(settings.backup)) }
+        }
+    }
+
+    private func carryOut(_ operation: RestoreRun, gate: Gate, _ work: (Runner<RestoreRun>) async throws -> RunRecord) async throws {
+        let journal = try Journal.ofThisUser()
+        let runner = Runner(operation: operation, journal: journal, gate: gate, patience: .seconds(60), notify: output.tellRun)
+        let result: Result<RunRecord, any Error>
+        do { result = .success(try await work(runner)) } catch { result = .failure(error) }
+        try output.report(result, of: journal)
+        let run = try result.get()
+        if run.state == .done {
+            output.remark("the old data stays on the hosts, beside the new; `drydock runs rollback \(run.id)` puts it back")
+        }
+    }
+}

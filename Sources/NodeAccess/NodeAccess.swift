@@ -1,0 +1,194 @@
+internal import Foundation
+internal import Subprocess
+internal import SystemPackage
+
+/// A way to a node: this machine itself, or another over ssh as the user's own `ssh` knows it (its configuration, its known hosts, its agent).
+///
+/// Nothing of ours has to be on the node: a POSIX shell does. What is secret goes through standard input, never into a command.
+package struct NodeAccess: Sendable, Codable, Equatable {
+    package enum Way: Sendable, Codable, Equatable {
+        case local
+        /// - destination: as ssh takes it.
+        /// - configuration: of ssh; nil for the user's.
+        case ssh(destination: String, configuration: String?)
+    }
+
+    /// The node's name, as the cluster has it.
+    package let name: String
+    package let way: Way
+    /// Whether scripts run as root through `sudo -n`.
+    package let usesSudo: Bool
+
+    package init(name: String, way: Way, usesSudo: Bool = false) {
+        self.name = name
+        self.way = way
+        self.usesSudo = usesSudo
+    }
+
+    /// Takes what a script is to read from its standard input.
+    package struct Input: Sendable {
+        fileprivate let writer: StandardInputWriter
+
+        package func write(_ bytes: [UInt8]) async throws { _ = try await writer.write(bytes) }
+    }
+
+    /// How much of a script's complaints is kept, bytes.
+    private static let complaintLimit = 64 << 10
+
+    /// Runs a POSIX shell script on the node.
+    /// - Parameters:
+    ///   - script: stops at the first command that fails; without secrets.
+    ///   - send: writes what the script reads.
+    ///   - receive: takes what the script prints, as it comes.
+    /// - Throws: `NodeError` when the node cannot be reached, or the script fails.
+    package func run(
+        _ script: String, send: @escaping @Sendable (Input) async throws -> Void = { _ in }, receive: ([UInt8]) async throws -> Void
+    ) async throws {
+        let (executable, arguments) = command("set -eu\n\(script)")
+        let outcome: ExecutionResult<Result<Void, any Error>, SequenceOutput, StringOutput<UTF8>>
+        do {
+            outcome = try await Subprocess.run(
+                executable, arguments: Arguments(arguments), input: .inputWriter, output: .sequence, error: .string(limit: Self.complaintLimit)
+            ) { execution -> Result<Void, any Error> in
+                do {
+                    let input = Input(writer: execution.standardInputWriter)
+                    async let sent: Void = {
+                        try await send(input)
+                        try await input.writer.finish()
+                    }()
+                    for try await buffer in execution.standardOutput { try await receive(buffer.withUnsafeBytes { Array($0) }) }
+                    try await sent
+                    return .success(())
+                } catch { return .failure(error) }
+            }
+        } catch let error as CancellationError { throw error } catch {
+            throw NodeError(.unreachable, "\(name): \(executable) cannot be run: \(error)")
+        }
+        try Task.checkCancellation()
+        // A script that ends early has broken the pipe: what it says matters more.
+        try check(outcome.terminationStatus, outcome.standardError)
+        try outcome.closureResult.get()
+    }
+
+    /// Runs a script, and returns what it prints.
+    /// - Parameter limit: bytes; more is an error.
+    package func text(_ script: String, input: [UInt8] = [], limit: Int = 1 << 20) async throws -> String {
+        var bytes: [UInt8] = []
+        try await run(script, send: { if !input.isEmpty { try await $0.write(input) } }) { piece in
+            guard bytes.count + piece.count <= limit else { throw NodeError(.failed, "\(name) answers with more than \(limit) bytes.") }
+            bytes += piece
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private func command(_ script: String) -> (Executable, [String]) {
+        let shell = (usesSudo ? ["sudo", "-n"] : []) + ["sh", "-c", script]
+        switch way {
+        case .local: return (.name(shell[0]), Array(shell.dropFirst()))
+        case .ssh(let destination, let configuration):
+            return (.name("ssh"), Self.options(configuration) + ["--", destination, shell.map(Self.quoted).joined(separator: " ")])
+        }
+    }
+
+    /// Nobody is there to be asked, and a node that is gone is told of soon.
+    private static func options(_ configuration: String?) -> [String] {
+        (configuration.map { ["-F", $0] } ?? []) + [
+            "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3",
+        ]
+    }
+
+    private func check(_ status: TerminationStatus, _ complaint: String) throws {
+        guard !status.isSuccess else { return }
+        let said = complaint.split(whereSeparator: \.isNewline).suffix(5).joined(separator: "; ")
+        if case .ssh(let destination, _) = way, case .exited(255) = status {
+            throw NodeError(.unreachable, "\(name) cannot be reached by ssh as \(destination): \(said)")
+        }
+        throw NodeError(.failed, "\(name): \(said.isEmpty ? "\(status)" : said)")
+    }
+
+    // MARK: Ports
+
+    private static let patience = Duration.seconds(20)
+
+    /// Makes a port of the node reachable at a port of this machine's loopback interface, for as long as `body` works.
+    /// - Parameter host: as the node calls it: 127.0.0.1, or an address of its own.
+    package func reaching<Outcome: Sendable>(_ host: String, _ port: Int, body: (_ host: String, _ port: Int) async throws -> Outcome) async throws
+        -> Outcome
+    {
+        guard case .ssh(let destination, let configuration) = way else { return try await body(host, port) }
+        let near = try Self.freePort()
+        let target = host.contains(":") ? "[\(host)]" : host
+        let arguments =
+            Self.options(configuration) + ["-N", "-o", "ExitOnForwardFailure=yes", "-L", "127.0.0.1:\(near):\(target):\(port)", "--", destination]
+        let outcome = try await Subprocess.run(
+            .name("ssh"), arguments: Arguments(arguments), input: .none, output: .discarded, error: .string(limit: Self.complaintLimit)
+        ) { execution -> Result<Outcome, any Error> in
+            let result: Result<Outcome, any Error>
+            do {
+                let limit = ContinuousClock.now + Self.patience
+                while !Self.listens(near), ContinuousClock.now < limit, kill(execution.processIdentifier.value, 0) == 0 {
+                    try await Task.sleep(for: .milliseconds(20))
+                }
+                result = .success(try await body("127.0.0.1", near))
+            } catch { result = .failure(error) }
+            try? execution.send(signal: .terminate)
+            return result
+        }
+        if case .exited(255) = outcome.terminationStatus { try check(outcome.terminationStatus, outcome.standardError) }
+        return try outcome.closureResult.get()
+    }
+
+    private static func withLoopback<Result>(_ port: Int, _ body: (Int32, UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(truncatingIfNeeded: port).bigEndian
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+        }
+    }
+
+    private static func listens(_ port: Int) -> Bool { withLoopback(port) { connect($0, $1, $2) == 0 } }
+
+    /// A port of the loopback interface on which nobody listens.
+    private static func freePort() throws -> Int {
+        let port = withLoopback(0) { descriptor, address, length -> Int in
+            guard bind(descriptor, address, length) == 0 else { return 0 }
+            var found = sockaddr_in()
+            var size = length
+            let isKnown = withUnsafeMutablePointer(to: &found) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) == 0 }
+            }
+            return isKnown ? Int(UInt16(bigEndian: found.sin_port)) : 0
+        }
+        guard port > 0 else { throw NodeError(.failed, "there is no free port on 127.0.0.1.") }
+        return port
+    }
+
+    /// `word` as a shell reads it back.
+    package static func quoted(_ word: String) -> String {
+        let isPlain = !word.isEmpty && word.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_=./:,@%+[]".contains($0)) }
+        return isPlain ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
+    }
+}
+
+/// Why a node did not do what it was asked.
+package struct NodeError: Error, CustomStringConvertible, Sendable, Equatable {
+    package enum Code: Sendable {
+        /// Nobody answers there, or lets us in.
+        case unreachable
+        /// A command failed there.
+        case failed
+    }
+
+    package let code: Code
+    /// Names the node. No secrets.
+    package let description: String
+
+    package init(_ code: Code, _ description: String) {
+        self.code = code
+        self.description = description
+    }
+}

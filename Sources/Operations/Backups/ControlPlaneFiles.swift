@@ -1,0 +1,144 @@
+package import NodeAccess
+internal import ObjectStore
+
+/// The files that make a host a control-plane node: keys and certificates, static pod manifests, kubeadm's and the kubelet's configuration.
+///
+/// A backup holds them as one archive with a folder a node: `cp1/etc/kubernetes/pki/ca.key`.
+package struct ControlPlaneFiles: Sendable {
+    package static let content = "control-plane.tar"
+
+    /// Where kubeadm and its packages keep them; what a host lacks is left out.
+    package static let kubeadmPaths = [
+        "/etc/kubernetes/pki", "/etc/kubernetes/manifests", "/etc/kubernetes/admin.conf", "/etc/kubernetes/super-admin.conf",
+        "/etc/kubernetes/controller-manager.conf", "/etc/kubernetes/scheduler.conf", "/etc/kubernetes/kubelet.conf", "/var/lib/kubelet/config.yaml",
+        "/var/lib/kubelet/kubeadm-flags.env", "/var/lib/kubelet/pki", "/etc/systemd/system/kubelet.service.d", "/etc/default/kubelet",
+    ]
+
+    /// These are small; more is somebody's mistake, and not taken for a control plane.
+    static let bounds = TarReader.Bounds(entries: 2000, bytes: 64 << 20)
+
+    package var nodes: [NodeAccess]
+    package var paths: [String]
+
+    package init(nodes: [NodeAccess], paths: [String] = Self.kubeadmPaths) {
+        self.nodes = nodes
+        self.paths = paths
+    }
+
+    /// Writes the archive, node by node.
+    /// - Throws: when a node cannot be reached, or has none of the paths.
+    func write(to upload: PartUpload) async throws {
+        for node in nodes {
+            var reader = TarReader(Self.bounds)
+            var count = 0
+            var size: UInt64 = 0
+            do {
+                try await node.run(script) { bytes in
+                    for event in try reader.take(bytes[...]) {
+                        switch event {
+                        case .entry(var entry):
+                            count += 1
+                            size = entry.size
+                            entry.path = "\(node.name)/\(entry.path)"
+                            try await upload.write(try TarWriter.header(entry)[...])
+                        case .data(let bytes): try await upload.write(bytes[...])
+                        case .end: try await upload.write(TarWriter.padding(after: size)[...])
+                        }
+                    }
+                }
+                guard count > 0 else {
+                    throw OperationError(
+                        .invalid, "\(node.name) has none of \(paths.joined(separator: ", ")): it is no control-plane node. Check --host.")
+                }
+                try reader.finish()
+            } catch let error as TarError { throw OperationError(.stopped, "the files of \(node.name): \(error)") }
+        }
+        try await upload.write(TarWriter.end[...])
+    }
+
+    private var script: String {
+        """
+        cd /
+        set --
+        for path in \(paths.map { NodeAccess.quoted(String($0.drop { $0 == "/" })) }.joined(separator: " ")); do
+            if [ -e "$path" ]; then set -- "$@" "$path"; fi
+        done
+        if [ $# -gt 0 ]; then tar -cf - -- "$@"; fi
+        """
+    }
+}
+
+/// The files of one node, as a backup holds them, in memory: a control plane has less than a megabyte of them.
+struct NodeFiles: Sendable {
+    struct File: Sendable {
+        var entry: TarEntry
+        var bytes: [UInt8]
+    }
+
+    /// Paths are relative to the node's root.
+    private(set) var files: [File] = []
+
+    /// The text of a file.
+    func text(_ path: String) -> String? {
+        let path = path.drop { $0 == "/" }
+        return files.first { $0.entry.path == path && $0.entry.size > 0 }.map { String(decoding: $0.bytes, as: UTF8.self) }
+    }
+
+    /// - Throws: for links that lead to what is not among the files.
+    private mutating func finish(_ node: String) throws {
+        let paths = Set(files.map(\.entry.path))
+        for file in files {
+            guard case .link(let target) = file.entry.kind else { continue }
+            let folder = file.entry.path.split(separator: "/").dropLast().map(String.init)
+            var parts = target.hasPrefix("/") ? [] : folder
+            for part in target.split(separator: "/") where part != "." {
+                if part == ".." { _ = parts.popLast() } else { parts.append(String(part)) }
+            }
+            guard paths.contains(parts.joined(separator: "/")) else {
+                throw OperationError(.damaged, "\(node)/\(file.entry.path) in the backup is a link to \(target), which the backup does not hold.")
+            }
+        }
+    }
+
+    /// Reads `control-plane.tar`, by node.
+    struct Parser {
+        private var reader = TarReader(ControlPlaneFiles.bounds)
+        private var nodes: [String: NodeFiles] = [:]
+        private var current: (node: String, file: File)?
+
+        mutating func take(_ bytes: ArraySlice<UInt8>) throws {
+            for event in try reader.take(bytes) {
+                switch event {
+                case .entry(var entry):
+                    guard let slash = entry.path.firstIndex(of: "/") else { continue }
+                    let node = String(entry.path[..<slash])
+                    entry.path = String(entry.path[entry.path.index(after: slash)...])
+                    let file = File(entry: entry, bytes: [])
+                    // A file is over at its end; folders and links have none.
+                    if case .file = entry.kind { current = (node, file) } else { nodes[node, default: NodeFiles()].files.append(file) }
+                case .data(let bytes): current?.file.bytes += bytes
+                case .end:
+                    if let current { nodes[current.node, default: NodeFiles()].files.append(current.file) }
+                    current = nil
+                }
+            }
+        }
+
+        mutating func finish() throws -> [String: NodeFiles] {
+            try reader.finish()
+            for node in nodes.keys.sorted() { try nodes[node]?.finish(node) }
+            return nodes
+        }
+    }
+
+    /// These files as an archive that `tar` unpacks in the node's root.
+    func archive(where isWanted: (String) -> Bool) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        for file in files where isWanted(file.entry.path) {
+            bytes += try TarWriter.header(file.entry)
+            bytes += file.bytes
+            bytes += TarWriter.padding(after: file.entry.size)
+        }
+        return bytes + TarWriter.end
+    }
+}

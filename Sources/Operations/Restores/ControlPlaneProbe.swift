@@ -1,0 +1,108 @@
+internal import Etcd
+internal import Foundation
+internal import KubernetesAPI
+internal import KubernetesClient
+internal import NodeAccess
+
+/// Talks to the etcd members and API servers of the hosts of a restore, through the hosts themselves: their ports need not be reachable from here.
+struct ControlPlaneProbe: Sendable {
+    let settings: RestoreSettings
+
+    init(_ settings: RestoreSettings) { self.settings = settings }
+
+    /// Runs `body` with a client of every member. Endpoints are in the order of the hosts.
+    /// The client's certificate is the host's own; its files are here only meanwhile.
+    func withEtcd<Result: Sendable>(_ body: @Sendable (EtcdClient) async throws -> Result) async throws -> Result {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("drydock-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        defer { try? FileManager.default.removeItem(at: folder) }
+        var tls: EtcdConfiguration.TLS?
+        // All members trust the same authority, so one host's certificate is enough.
+        if let host = settings.hosts.first(where: { $0.tls != nil }), let files = host.tls {
+            func fetch(_ path: String, _ name: String) async throws -> String {
+                let file = folder.appendingPathComponent(name).path
+                let text = try await host.access.text("cat \(NodeAccess.quoted(path))")
+                guard FileManager.default.createFile(atPath: file, contents: Data(text.utf8), attributes: [.posixPermissions: 0o600]) else {
+                    throw OperationError(.stopped, "cannot write \(file).")
+                }
+                return file
+            }
+            tls = .init(
+                authority: try await fetch(files.authority, "ca.crt"), certificate: try await fetch(files.certificate, "client.crt"),
+                key: try await fetch(files.key, "client.key"))
+        }
+        return try await reaching(settings.hosts[...], []) { [tls] endpoints in
+            try await EtcdClient.connected(EtcdConfiguration(endpoints: endpoints, tls: tls)) { try await body($0) }
+        }
+    }
+
+    private func reaching<Result: Sendable>(
+        _ hosts: ArraySlice<RestoreHost>, _ endpoints: [Endpoint], _ body: @Sendable ([Endpoint]) async throws -> Result
+    ) async throws -> Result {
+        guard let host = hosts.first else { return try await body(endpoints) }
+        let endpoint = try Endpoint(host.clientURL)
+        guard case .host(let name, let port) = endpoint.address else {
+            throw OperationError(.invalid, "the etcd of \(host.name) listens at \(endpoint), which is no host and port.")
+        }
+        return try await host.access.reaching(name, port) { near, port in
+            try await reaching(
+                hosts.dropFirst(), endpoints + [try Endpoint("\(endpoint.requiresTLS == true ? "https" : "http")://\(near):\(port)")], body)
+        }
+    }
+
+    /// The revision of the cluster that the hosts form now; nil when it does not serve.
+    func revisionOfServingCluster() async -> Int64? {
+        guard settings.hosts.contains(where: { $0.running.contains(.etcd) }) else { return nil }
+        return try? await withEtcd { client in
+            let statuses = await client.statuses().compactMap { try? $0.status.get() }
+            // A linearizable read is what only a quorum answers.
+            guard statuses.contains(where: { $0.leaderID != 0 }), (try? await client.countKeys()) != nil else { return nil }
+            return statuses.map(\.revision).max()
+        }
+    }
+
+    /// Whether every member serves the restored data, all the same: what is missing, or nil.
+    func complaintOfEtcd(liveKeys: Int64) async throws -> String? {
+        try await withEtcd { client in
+            let answers = await client.statuses()
+            var revision: Int64 = .max
+            var clusters: Set<UInt64> = []
+            for (host, answer) in zip(settings.hosts, answers) {
+                switch answer.status {
+                case .failure(let error): return "\(host.name): \(error)"
+                case .success(let status):
+                    guard status.leaderID != 0 else { return "\(host.name) has no leader yet" }
+                    clusters.insert(status.clusterID)
+                    revision = min(revision, status.revision)
+                }
+            }
+            guard clusters.count == 1 else { return "the hosts belong to \(clusters.count) clusters" }
+            let count = try await client.countKeys()
+            guard count == liveKeys else { throw OperationError(.damaged, "etcd has \(count) keys, and the backup has \(liveKeys).") }
+            var hashes: Set<UInt32> = []
+            for endpoint in client.configuration.endpoints {
+                hashes.insert(try await client.hashKV(at: endpoint, revision: revision).hash)
+            }
+            guard hashes.count == 1 else {
+                throw OperationError(.damaged, "the members do not hold the same: HashKV differs at revision \(revision).")
+            }
+            return nil
+        }
+    }
+
+    /// Asks the API server of a host for its nodes.
+    /// - Returns: how many there are; nil where the host has no client certificate to ask with.
+    func nodes(of host: RestoreHost, _ server: RestoreHost.APIServer) async throws -> Int? {
+        guard let client = server.client else { return nil }
+        func fetch(_ path: String) async throws -> PEMSource { .bytes(Array(try await host.access.text("cat \(NodeAccess.quoted(path))").utf8)) }
+        let (authority, certificate, key) = (try await fetch(client.authority), try await fetch(client.certificate), try await fetch(client.key))
+        return try await host.access.reaching("127.0.0.1", server.port) { near, port in
+            guard let url = URL(string: "https://\(near):\(port)") else { throw OperationError(.invalid, "\(host.name) has the port \(port).") }
+            var access = ClusterAccess(server: url)
+            // kubeadm's certificates name the service, not loopback.
+            access.tlsServerName = "kubernetes"
+            (access.authority, access.certificate, access.key) = (authority, certificate, key)
+            return try await KubernetesClient.connected(access) { try await $0.list(Node.self).count }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+internal import EtcdStorage
+internal import Foundation
+package import NodeAccess
+internal import SystemPackage
+
+/// A control-plane host that a member is restored on: how it is reached, and what its etcd's static pod says.
+package struct RestoreHost: Codable, Sendable, Equatable {
+    package var access: NodeAccess
+    /// etcd's name of the member.
+    package var member: String
+    package var peerURLs: [String]
+    package var dataDirectory: String
+    /// Where etcd listens for clients on this host: loopback where it does.
+    var clientURL: String
+    /// Paths on the host; nil without TLS.
+    var tls: TLSFiles?
+    /// What is stopped there, in the order in which it starts.
+    var running: [Component]
+    /// What is started there: also what only the backup's files bring.
+    var starting: [Component]
+    /// Where its API server listens; nil where it has none.
+    var server: APIServer?
+
+    struct TLSFiles: Codable, Sendable, Equatable {
+        var authority: String
+        var certificate: String
+        var key: String
+    }
+
+    struct APIServer: Codable, Sendable, Equatable {
+        var port: Int
+        /// A client of the group system:masters, and the servers' authority, on the host.
+        var client: TLSFiles?
+    }
+
+    package var name: String { access.name }
+}
+
+/// Where a restore's files are on every host.
+package struct RestorePaths: Codable, Sendable, Equatable {
+    /// Of static pods.
+    package var manifests: String
+    /// Tells this restore's files from those of others.
+    package var tag: String
+
+    package init(manifests: String = "/etc/kubernetes/manifests", tag: String) {
+        self.manifests = manifests
+        self.tag = tag
+    }
+
+    /// Manifests that were taken away, and files that were replaced. Not among the manifests: the kubelet starts whatever is there.
+    var aside: String { "\((manifests as NSString).deletingLastPathComponent)/drydock-\(tag)" }
+
+    // Inside the data directory, so that a rename is enough also when it is a disk of its own.
+    func staged(_ host: RestoreHost) -> String { "\(host.dataDirectory)/member.restored-\(tag)" }
+    func before(_ host: RestoreHost) -> String { "\(host.dataDirectory)/member.before-\(tag)" }
+}
+
+/// What a host says of itself before a restore.
+struct RestoreFacts: Sendable {
+    var host: RestoreHost
+    /// Of etcd's image; nil where its tag is no version.
+    var etcdVersion: String?
+    /// Of what lies in its data directory; nil where nothing does.
+    var clusterID: UInt64?
+    /// Bytes.
+    var freeSpace: Int64
+    var hasKubelet: Bool
+    /// Whether its manifests come from the backup alone.
+    var isBare: Bool
+
+    /// How much of a log's beginning is fetched, bytes: its second record says whose it is.
+    private static let logHead = 64 << 10
+
+    /// - Parameter files: the host's, from the backup.
+    /// - Throws: `NodeError` when it cannot be reached, `OperationError` when it is no control-plane host.
+    static func read(_ access: NodeAccess, _ paths: RestorePaths, files: NodeFiles?) async throws -> RestoreFacts {
+        var pods: [Component: StaticPod] = [:]
+        var running: [Component] = []
+        for component in [Component.etcd] + Component.servers {
+            let path = "\(paths.manifests)/\(component.rawValue).yaml"
+            let text = try await access.text("if [ -f \(NodeAccess.quoted(path)) ]; then cat \(NodeAccess.quoted(path)); fi")
+            if !text.isEmpty {
+                pods[component] = try StaticPod(parsing: text, from: "\(path) on \(access.name)")
+                running.append(component)
+            } else if let kept = files?.text(path) {
+                pods[component] = try StaticPod(parsing: kept, from: "\(path) of \(access.name) in the backup")
+            }
+        }
+        guard let etcd = pods[.etcd] else {
+            throw OperationError(
+                .invalid,
+                "\(access.name) has no \(paths.manifests)/etcd.yaml, and the backup holds none of it. Leave it out, and let it join afterwards (kubeadm join --control-plane)."
+            )
+        }
+        let host = try host(access, etcd, pods[.apiServer], running: running, starting: ([.etcd] + Component.servers).filter { pods[$0] != nil })
+        let data = NodeAccess.quoted(host.dataDirectory)
+        let kubelet = try await access.text(
+            "for comm in /proc/[0-9]*/comm; do if read -r name <\"$comm\" && [ \"$name\" = kubelet ]; then echo yes; break; fi; done 2>/dev/null")
+        let space = try await access.text("folder=\(data); while [ ! -d \"$folder\" ]; do folder=$(dirname \"$folder\"); done; df -Pk \"$folder\"")
+        return RestoreFacts(
+            host: host, etcdVersion: etcd.version, clusterID: try await clusterID(access, host), freeSpace: freeSpace(space),
+            hasKubelet: !kubelet.isEmpty, isBare: !running.contains(.etcd))
+    }
+
+    private static func host(
+        _ access: NodeAccess, _ etcd: StaticPod, _ server: StaticPod?, running: [Component], starting: [Component]
+    ) throws -> RestoreHost {
+        func flag(_ name: String) throws -> String {
+            guard let value = etcd.flags[name], !value.isEmpty else {
+                throw OperationError(.invalid, "the etcd of \(access.name) has no --\(name) in its manifest, so nobody knows how to restore it.")
+            }
+            return value
+        }
+        guard etcd.flags["wal-dir"] == nil else {
+            throw OperationError(
+                .refused, "the etcd of \(access.name) has a --wal-dir. Use `drydock backup fetch` and `drydock snapshot restore --wal-dir` on it.")
+        }
+        let directory = try flag("data-dir")
+        guard directory.hasPrefix("/"), directory != "/", !directory.split(separator: "/").contains("..") else {
+            throw OperationError(.invalid, "the etcd of \(access.name) has the data directory \(directory), which is no absolute path.")
+        }
+        let clients = try flag("listen-client-urls").split(separator: ",").map(String.init)
+        var tls: RestoreHost.TLSFiles?
+        if let certificate = etcd.flags["cert-file"], let key = etcd.flags["key-file"], let authority = etcd.flags["trusted-ca-file"] {
+            tls = .init(authority: authority, certificate: certificate, key: key)
+        }
+        return RestoreHost(
+            access: access, member: try flag("name"), peerURLs: try flag("initial-advertise-peer-urls").split(separator: ",").map(String.init),
+            dataDirectory: directory, clientURL: clients.first { $0.contains("//127.0.0.1:") || $0.contains("//localhost:") } ?? clients[0], tls: tls,
+            running: running, starting: starting,
+            server: server.map { server in
+                var client: RestoreHost.TLSFiles?
+                if let certificate = server.flags["kubelet-client-certificate"], let key = server.flags["kubelet-client-key"],
+                    let authority = server.flags["client-ca-file"]
+                {
+                    client = .init(authority: authority, certificate: certificate, key: key)
+                }
+                return .init(port: server.flags["secure-port"].flatMap { Int($0) } ?? 6443, client: client)
+            })
+    }
+
+    /// The fourth column of `df -Pk`.
+    private static func freeSpace(_ text: String) -> Int64 {
+        let columns = text.split(separator: "\n").last?.split(separator: " ") ?? []
+        guard columns.count >= 6, let kilobytes = Int64(columns[columns.count - 3]) else { return .max }
+        return kilobytes.multipliedReportingOverflow(by: 1024).partialValue
+    }
+
+    /// The cluster whose log lies in the data directory: its metadata record names it.
+    private static func clusterID(_ access: NodeAccess, _ host: RestoreHost) async throws -> UInt64? {
+        var head: [UInt8] = []
+        let wal = NodeAccess.quoted("\(host.dataDirectory)/member/wal")
+        try await access.run(
+            "for log in \(wal)/*.wal; do if [ -f \"$log\" ]; then head -c \(logHead) \"$log\"; break; fi; done"
+        ) { head += $0.prefix(logHead) }
+        guard !head.isEmpty else { return nil }
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent("drydock-\(UUID().uuidString).wal")
+        guard FileManager.default.createFile(atPath: file.path, contents: Data(head), attributes: [.posixPermissions: 0o600]) else {
+            throw OperationError(.stopped, "cannot write \(file.path). Make room there.")
+        }
+        defer { try? FileManager.default.removeItem(at: file) }
+        var reader = try WALReader(path: FilePath(file.path))
+        return try reader.check().clusterID
+    }
+}

@@ -1,0 +1,56 @@
+internal import KubernetesAPI
+internal import KubernetesClient
+
+/// A static pod manifest of a control plane, as far as a restore needs it: the command of its only container.
+struct StaticPod: Sendable, Equatable {
+    /// `--name=value` and `--name value`, by name without dashes.
+    var flags: [String: String] = [:]
+    var image: String
+
+    /// - Throws: `OperationError` for what is no such manifest.
+    init(parsing text: String, from place: String) throws {
+        let documents: [JSON]
+        do { documents = try YAMLText.documents(text) } catch { throw OperationError(.invalid, "\(place) cannot be read: \(error)") }
+        guard documents.count == 1, documents[0]["kind"].string == "Pod", let container = documents[0]["spec"]["containers"].elements.first else {
+            throw OperationError(.invalid, "\(place) is no static pod.")
+        }
+        image = container["image"].string ?? ""
+        let words = (container["command"].elements + container["args"].elements).compactMap(\.string)
+        var index = 0
+        while index < words.count {
+            defer { index += 1 }
+            guard words[index].hasPrefix("-") else { continue }
+            let word = words[index].drop { $0 == "-" }
+            if let equals = word.firstIndex(of: "=") {
+                flags[String(word[..<equals])] = String(word[word.index(after: equals)...])
+            } else if index + 1 < words.count, !words[index + 1].hasPrefix("-") {
+                flags[String(word)] = words[index + 1]
+                index += 1
+            } else {
+                flags[String(word)] = "true"
+            }
+        }
+    }
+
+    /// Of the image's tag: `3.4.13` of `k8s.gcr.io/etcd:3.4.13-0`; nil where that is none.
+    var version: String? {
+        guard let colon = image.lastIndex(of: ":"), !image[colon...].contains("/") else { return nil }
+        let tag = image[image.index(after: colon)...].prefix { $0 != "@" }
+        let number = (tag.hasPrefix("v") ? tag.dropFirst() : tag).prefix { $0 == "." || $0.isNumber }
+        return number.isEmpty ? nil : String(number)
+    }
+}
+
+/// The parts of a control plane that kubeadm runs as static pods.
+package enum Component: String, Codable, Sendable, CaseIterable {
+    case etcd
+    case apiServer = "kube-apiserver"
+    case controllerManager = "kube-controller-manager"
+    case scheduler = "kube-scheduler"
+
+    /// What reads and writes etcd, in the order in which it starts.
+    static let servers: [Component] = [.apiServer, .controllerManager, .scheduler]
+
+    /// As /proc/PID/comm has it, which is cut.
+    var processName: String { String(rawValue.prefix(15)) }
+}
