@@ -54,11 +54,13 @@ extension EtcdClient {
     }
 
     /// How many keys there are.
-    package func countKeys() async throws -> Int64 {
+    /// - Parameter revision: as of which; 0 for now.
+    package func countKeys(revision: Int64 = 0) async throws -> Int64 {
         var request = Etcdserverpb_RangeRequest()
         request.key = Data([0])
         request.rangeEnd = Data([0])
         request.countOnly = true
+        request.revision = revision
         return try await read { [request] in try await $0.kv.range(request, metadata: $0.metadata, options: $0.unbounded) }.count
     }
 

@@ -59,6 +59,7 @@ extension BackupCommand {
             String?
         @Option(help: ArgumentHelp("The cluster whose data is on the hosts, where that is another.", valueName: "id")) var acceptClusterId: String?
         @Flag(help: "Also a backup that nobody has read back.") var acceptUnverified = false
+        @Flag(help: "Also on hosts whose image of etcd is tagged with an older version.") var acceptOlderEtcd = false
         @Flag(help: "Also when etcd serves, and what was written since will be lost.") var acceptLoss = false
         @Option(help: ArgumentHelp("How long a step may wait for a host. (default: 5m)", valueName: "duration")) var stepTimeout: DurationArgument?
         @Flag(help: "Print the plan, and do nothing.") var dryRun = false
@@ -84,7 +85,7 @@ extension BackupCommand {
             let request = RestoreRequest(
                 location: reference, identityFiles: identity.paths(), nodes: try hosts.nodes(),
                 paths: RestorePaths(manifests: manifestsDir, tag: tag), workFolder: try workDir ?? RestoreSession.workFolder(tag),
-                bump: bumpRevision == 0 ? nil : bumpRevision, withFiles: files, acceptedClusterID: accepted, acceptsUnverified: acceptUnverified,
+                bump: bumpRevision == 0 ? nil : bumpRevision, withFiles: files, acceptedClusterID: accepted, acceptsUnverified: acceptUnverified, acceptsOlderEtcd: acceptOlderEtcd,
                 acceptsLoss: acceptLoss, patienceSeconds: (stepTimeout?.duration ?? .seconds(300)).seconds, window: gate.window,
                 maxSeconds: gate.maxSeconds)
             try await BackupSource.open(reference) { catalog in

@@ -62,10 +62,11 @@ struct ControlPlaneProbe: Sendable {
     }
 
     /// Whether every member serves the restored data, all the same: what is missing, or nil.
-    func complaintOfEtcd(liveKeys: Int64) async throws -> String? {
+    /// - Parameter revision: at which the keys are counted: those with leases may have gone since.
+    func complaintOfEtcd(liveKeys: Int64, at revision: Int64) async throws -> String? {
         try await withEtcd { client in
             let answers = await client.statuses()
-            var revision: Int64 = .max
+            var common: Int64 = .max
             var clusters: Set<UInt64> = []
             for (host, answer) in zip(settings.hosts, answers) {
                 switch answer.status {
@@ -73,18 +74,18 @@ struct ControlPlaneProbe: Sendable {
                 case .success(let status):
                     guard status.leaderID != 0 else { return "\(host.name) has no leader yet" }
                     clusters.insert(status.clusterID)
-                    revision = min(revision, status.revision)
+                    common = min(common, status.revision)
                 }
             }
             guard clusters.count == 1 else { return "the hosts belong to \(clusters.count) clusters" }
-            let count = try await client.countKeys()
+            let count = try await client.countKeys(revision: revision)
             guard count == liveKeys else { throw OperationError(.damaged, "etcd has \(count) keys, and the backup has \(liveKeys).") }
             var hashes: Set<UInt32> = []
             for endpoint in client.configuration.endpoints {
-                hashes.insert(try await client.hashKV(at: endpoint, revision: revision).hash)
+                hashes.insert(try await client.hashKV(at: endpoint, revision: common).hash)
             }
             guard hashes.count == 1 else {
-                throw OperationError(.damaged, "the members do not hold the same: HashKV differs at revision \(revision).")
+                throw OperationError(.damaged, "the members do not hold the same: HashKV differs at revision \(common).")
             }
             return nil
         }

@@ -83,6 +83,7 @@ package struct RestoreRequest: Sendable {
     package var withFiles: Bool
     package var acceptedClusterID: UInt64?
     package var acceptsUnverified: Bool
+    package var acceptsOlderEtcd: Bool
     package var acceptsLoss: Bool
     package var patienceSeconds: Double
     package var window: Window?
@@ -90,7 +91,7 @@ package struct RestoreRequest: Sendable {
 
     package init(
         location: String, identityFiles: [String], nodes: [NodeAccess], paths: RestorePaths, workFolder: String, bump: Int64?, withFiles: Bool,
-        acceptedClusterID: UInt64?, acceptsUnverified: Bool, acceptsLoss: Bool, patienceSeconds: Double, window: Window?, maxSeconds: Double?
+        acceptedClusterID: UInt64?, acceptsUnverified: Bool, acceptsOlderEtcd: Bool, acceptsLoss: Bool, patienceSeconds: Double, window: Window?, maxSeconds: Double?
     ) {
         self.location = location
         self.identityFiles = identityFiles
@@ -101,6 +102,7 @@ package struct RestoreRequest: Sendable {
         self.withFiles = withFiles
         self.acceptedClusterID = acceptedClusterID
         self.acceptsUnverified = acceptsUnverified
+        self.acceptsOlderEtcd = acceptsOlderEtcd
         self.acceptsLoss = acceptsLoss
         self.patienceSeconds = patienceSeconds
         self.window = window
@@ -166,9 +168,9 @@ package enum RestorePlan {
         }
         let size = Int64(clamping: manifest.parts.first { $0.content == BackupManifest.snapshot }?.plainBytes ?? 0) + Int64(MemberFiles.logSize)
         for fact in facts {
-            if let version = fact.etcdVersion, Self.isOlder(version, than: manifest.etcdVersion) {
+            if let version = fact.etcdVersion, isOlder(version, than: manifest.etcdVersion), !request.acceptsOlderEtcd {
                 refusals.append(
-                    "\(fact.host.name) runs etcd \(version), and the backup is of \(manifest.etcdVersion): an older etcd may not read it. Upgrade its image first."
+                    "the image of etcd on \(fact.host.name) is \(version), and the backup is of \(manifest.etcdVersion): an older etcd may not read it. Upgrade the image first; if its tag does not tell the truth, add --accept-older-etcd."
                 )
             }
             if fact.freeSpace < size {

@@ -145,7 +145,7 @@ package struct RestoreRun: RunOperation {
             return nil
         case .awaitQuorum:
             let prepared = try work.requirePrepared()
-            try await wait { try await ControlPlaneProbe(settings).complaintOfEtcd(liveKeys: prepared.liveKeys) }
+            try await wait { try await ControlPlaneProbe(settings).complaintOfEtcd(liveKeys: prepared.liveKeys, at: prepared.revision) }
             return "\(settings.hosts.count) members serve \(prepared.liveKeys) keys, as the backup has them"
         case .awaitServers:
             var found: [String] = []

@@ -13,6 +13,7 @@ struct RestoreWork {
 
     struct Prepared: Codable {
         var liveKeys: Int64
+        /// With which the members start.
         var revision: Int64
     }
 
@@ -60,7 +61,7 @@ struct RestoreWork {
                 .damaged, "\(backup.id): the snapshot is damaged: \(refusal.report.findings.map { "\($0)" }.prefix(3).joined(separator: "; "))")
         }
         try FileManager.default.removeItem(atPath: snapshot.string)
-        let prepared = Prepared(liveKeys: outcome.report.liveKeys, revision: outcome.report.revision)
+        let prepared = Prepared(liveKeys: outcome.report.liveKeys, revision: outcome.report.revision + (settings.bump ?? 0))
         try JSONEncoder().encode(prepared).write(to: URL(fileURLWithPath: mark.string), options: .atomic)
         return "\(prepared.liveKeys) keys at revision \(prepared.revision), sound"
     }
