@@ -27,7 +27,8 @@ struct CronScheduleTests {
         #expect(try fires("0 2 * * SAT", from: "2026-11-25T00:00:00Z", 1) == ["2026-11-28T02:00:00Z"])
         #expect(try fires("@weekly", from: "2026-11-25T00:00:00Z", 1) == ["2026-11-29T00:00:00Z"])
         #expect(try fires("@every 1h30m", from: "2026-11-25T00:00:10Z", 2) == ["2026-11-25T01:30:10Z", "2026-11-25T03:00:10Z"])
-        #expect(try fires("5/20 8 29 feb ?", from: "2026-01-01T00:00:00Z", 3) == ["2028-02-29T08:05:00Z", "2028-02-29T08:25:00Z", "2028-02-29T08:45:00Z"])
+        #expect(
+            try fires("5/20 8 29 feb ?", from: "2026-01-01T00:00:00Z", 3) == ["2028-02-29T08:05:00Z", "2028-02-29T08:25:00Z", "2028-02-29T08:45:00Z"])
         #expect(try fires("0 0 30 2 *", from: "2026-01-01T00:00:00Z", 1) == [], "never")
     }
 
@@ -36,7 +37,8 @@ struct CronScheduleTests {
             try fires("0 0 1 * MON", from: "2026-11-25T00:00:00Z", 3) == ["2026-11-30T00:00:00Z", "2026-12-01T00:00:00Z", "2026-12-07T00:00:00Z"])
         #expect(try fires("0 0 * * MON", from: "2026-11-25T00:00:00Z", 1) == ["2026-11-30T00:00:00Z"])
         // A step is a restriction since Kubernetes 1.21: odd days, and Mondays.
-        #expect(try fires("0 0 */2 * MON", from: "2026-11-25T00:00:00Z", 3) == ["2026-11-27T00:00:00Z", "2026-11-29T00:00:00Z", "2026-11-30T00:00:00Z"])
+        #expect(
+            try fires("0 0 */2 * MON", from: "2026-11-25T00:00:00Z", 3) == ["2026-11-27T00:00:00Z", "2026-11-29T00:00:00Z", "2026-11-30T00:00:00Z"])
     }
 
     @Test func `What a spring night skips does not come, and what an autumn night repeats comes twice`() throws {
@@ -58,8 +60,10 @@ struct CronScheduleTests {
     }
 
     @Test(arguments: [
-        "", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 7", "* * * * SAT-SUN", "* * * * FRI-MON", "*/0 * * * *",
-        "1-2-3 * * * *", "a * * * *", "-1 * * * *", "1, * * * *", "@never", "@every", "@every 5", "@every 0s", "TZ=UTC 0 0 * * *", "CRON_TZ=UTC 0 0 * * *",
+        "", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 7", "* * * * SAT-SUN", "* * * * FRI-MON",
+        "*/0 * * * *",
+        "1-2-3 * * * *", "a * * * *", "-1 * * * *", "1, * * * *", "@never", "@every", "@every 5", "@every 0s", "TZ=UTC 0 0 * * *",
+        "CRON_TZ=UTC 0 0 * * *",
         "0 0 L * *", "0 0 * * 1#2", "*/99999999999999999999 * * * *", "1/2/3 * * * *",
     ]) func `What a CronJob refuses is refused`(_ text: String) {
         #expect(throws: MaintenanceError.self) { try CronSchedule(text) }
@@ -69,22 +73,29 @@ struct CronScheduleTests {
         let seed = UInt64.random(in: 0...UInt64.max)
         var generator = SplitMix(seed: seed)
         print("seed \(seed)")
-        let zones = try ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"].map { try #require(TimeZone(identifier: $0)) }
+        let zones = try ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"].map {
+            try #require(TimeZone(identifier: $0))
+        }
         for _ in 0..<60 {
             let minutes = (0..<2).map { _ in Int.random(in: 0...59, using: &generator) }.sorted()
             let hour = Int.random(in: 0...4, using: &generator)
             let schedule = try CronSchedule("\(minutes[0])-\(minutes[1])/7 \(hour),\(hour + 12) * * *")
             let zone = zones[Int.random(in: zones.indices, using: &generator)]
             // Around the changes of the clocks of a year.
-            let start = try date(["2026-03-08T00:00:00Z", "2026-03-28T12:00:00Z", "2026-10-24T12:00:00Z", "2026-04-04T08:00:00Z"].randomElement(using: &generator) ?? "")
-                .addingTimeInterval(Double(Int.random(in: 0...7200, using: &generator)))
+            let start = try date(
+                ["2026-03-08T00:00:00Z", "2026-03-28T12:00:00Z", "2026-10-24T12:00:00Z", "2026-04-04T08:00:00Z"].randomElement(using: &generator)
+                    ?? ""
+            )
+            .addingTimeInterval(Double(Int.random(in: 0...7200, using: &generator)))
             var expected: [Date] = []
             var calendar = Calendar(identifier: .gregorian)
             calendar.timeZone = zone
             var minute = Date(timeIntervalSince1970: (start.timeIntervalSince1970 / 60).rounded(.down) * 60 + 60)
             while expected.count < 6 {
                 let parts = calendar.dateComponents([.hour, .minute], from: minute)
-                if let found = parts.minute, [hour, hour + 12].contains(parts.hour), found >= minutes[0], found <= minutes[1], (found - minutes[0]) % 7 == 0 {
+                if let found = parts.minute, [hour, hour + 12].contains(parts.hour), found >= minutes[0], found <= minutes[1],
+                    (found - minutes[0]) % 7 == 0
+                {
                     expected.append(minute)
                 }
                 minute += 60

@@ -85,7 +85,8 @@ extension BackupCommand {
             let request = RestoreRequest(
                 location: reference, identityFiles: identity.paths(), nodes: try hosts.nodes(),
                 paths: RestorePaths(manifests: manifestsDir, tag: tag), workFolder: try workDir ?? RestoreSession.workFolder(tag),
-                bump: bumpRevision == 0 ? nil : bumpRevision, withFiles: files, acceptedClusterID: accepted, acceptsUnverified: acceptUnverified, acceptsOlderEtcd: acceptOlderEtcd,
+                bump: bumpRevision == 0 ? nil : bumpRevision, withFiles: files, acceptedClusterID: accepted, acceptsUnverified: acceptUnverified,
+                acceptsOlderEtcd: acceptOlderEtcd,
                 acceptsLoss: acceptLoss, patienceSeconds: (stepTimeout?.duration ?? .seconds(300)).seconds, window: gate.window,
                 maxSeconds: gate.maxSeconds)
             try await BackupSource.open(reference) { catalog in

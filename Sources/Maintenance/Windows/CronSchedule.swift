@@ -48,7 +48,9 @@ package struct CronSchedule: Sendable, Equatable, CustomStringConvertible {
         }
         if trimmed.hasPrefix("TZ=") || trimmed.hasPrefix("CRON_TZ=") { throw fail("the time zone has an option of its own, --time-zone") }
         if trimmed.hasPrefix("@every ") {
-            guard let seconds = Self.seconds(trimmed.dropFirst("@every ".count)), seconds >= 1 else { throw fail("@every takes a time like 6h or 1h30m") }
+            guard let seconds = Self.seconds(trimmed.dropFirst("@every ".count)), seconds >= 1 else {
+                throw fail("@every takes a time like 6h or 1h30m")
+            }
             rule = .every(seconds.rounded(.down))
             return
         }

@@ -91,7 +91,8 @@ package struct RestoreRequest: Sendable {
 
     package init(
         location: String, identityFiles: [String], nodes: [NodeAccess], paths: RestorePaths, workFolder: String, bump: Int64?, withFiles: Bool,
-        acceptedClusterID: UInt64?, acceptsUnverified: Bool, acceptsOlderEtcd: Bool, acceptsLoss: Bool, patienceSeconds: Double, window: Window?, maxSeconds: Double?
+        acceptedClusterID: UInt64?, acceptsUnverified: Bool, acceptsOlderEtcd: Bool, acceptsLoss: Bool, patienceSeconds: Double, window: Window?,
+        maxSeconds: Double?
     ) {
         self.location = location
         self.identityFiles = identityFiles
@@ -229,7 +230,8 @@ package enum RestorePlan {
                 effect: "none",
                 undo: looks, isDisruptive: false, action: .checkHosts))
         for host in settings.hosts {
-            let running = host.running.reversed().map { $0 }
+            let running = Array(host.running.reversed())
+            if running.isEmpty { continue }
             steps.append(
                 .init(
                     id: "stop \(host.name)", title: "stop \(names(running)) on \(host.name)", target: host.name,
