@@ -1,7 +1,7 @@
 # Everything that is done to this project has its command here.
 SWIFT_BUILD ?= swift build
 
-.PHONY: help setup build demo test faults rehearse torture bench bench-defrag bench-backup bench-drain bench-twin release generate format lint docs clean
+.PHONY: help setup build demo test test-nodes faults rehearse torture bench bench-defrag bench-backup bench-drain bench-twin release generate format lint docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -20,13 +20,16 @@ demo: setup ## Save, damage, lose and restore a real three-member cluster
 test: setup ## Run all tests, against real servers
 	swift test
 
+test-nodes: setup ## Run the suites on real nodes, which must be there (DRYDOCK_LAB)
+	swift test --filter LabTests
+
 release: ## Build .build/drydock: one stripped binary that needs no Swift runtime
 	$(SWIFT_BUILD) -c release --static-swift-stdlib --product drydock
 	strip -o .build/drydock "$$($(SWIFT_BUILD) -c release --show-bin-path)/drydock"
 	@ls -l .build/drydock
 
-faults: setup ## Stop, kill and restart members of a real etcd during every step of every run
-	DRYDOCK_FAULTS=all swift test --filter EtcdRunTests
+faults: setup ## Disturb every step of every run on a real etcd, and kill restores at every boundary
+	DRYDOCK_FAULTS=all swift test --filter 'EtcdRunTests|RestoreTests'
 
 rehearse: setup ## Drain 2,000 random clusters with faults and kills; report in docs/benchmarks.md
 	$(SWIFT_BUILD) -c release --static-swift-stdlib --product drydock-proof
