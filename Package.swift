@@ -56,8 +56,10 @@ let package = Package(
             name: "Commands",
             dependencies: [
                 "ClusterTwin", "Operations", "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient", "Maintenance",
-                "NodeAccess", "ObjectStore", logging, system,
+                "NodeAccess", "ObjectStore", logging, nioCore, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
             ],

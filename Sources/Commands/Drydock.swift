@@ -11,9 +11,8 @@ struct Drydock: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            SnapshotCommand.self, BackupCommand.self, EtcdCommand.self, NodeCommand.self, TwinCommand.self, RunsCommand.self, MonitoringCommand.self,
-            CompletionsCommand.self,
-            ManCommand.self,
+            SnapshotCommand.self, BackupCommand.self, EtcdCommand.self, NodeCommand.self, TwinCommand.self, RunsCommand.self,
+            RunbookCommand.self, ManifestsCommand.self, MonitoringCommand.self, CompletionsCommand.self, ManCommand.self,
         ]
     )
 }

@@ -77,6 +77,41 @@ private struct AlertCase {
             quiet: [gauge("etcd_mvcc_db_total_size_in_bytes", "90x60"), gauge("etcd_server_quota_backend_bytes", "100x60")]),
     ]
 
+    private static func backup(_ name: String, _ values: String, _ more: String = "") -> (String, String) {
+        ("drydock_backup_\(name){cluster=\"c\",location=\"a\"\(more)}", values)
+    }
+
+    private static func backupB(_ name: String, _ values: String) -> (String, String) {
+        ("drydock_backup_\(name){cluster=\"c\",location=\"b\"}", values)
+    }
+
+    // promtool's clock begins at 0.
+    static let backups: [AlertCase] = [
+        .init(
+            alert: "BackupTooOld", firing: [backup("last_success_timestamp_seconds", "0x700")],
+            quiet: [backup("last_success_timestamp_seconds", "0x700"), backupB("last_success_timestamp_seconds", "20000x700")], at: "9h"),
+        .init(
+            alert: "BackupLocationBehind",
+            firing: [backup("last_success_timestamp_seconds", "0x700"), backupB("last_success_timestamp_seconds", "30000x700")],
+            quiet: [backup("last_success_timestamp_seconds", "10000x700"), backupB("last_success_timestamp_seconds", "30000x700")], at: "9h"),
+        .init(
+            alert: "BackupLocationDown", firing: [("drydock_backup_location_up{location=\"a\"}", "0x60")],
+            quiet: [("drydock_backup_location_up{location=\"a\"}", "1x60")]),
+        .init(
+            alert: "BackupFailing", firing: [("drydock_backup_failures_total{operation=\"create\"}", "0+1x60")],
+            quiet: [("drydock_backup_failures_total{operation=\"create\"}", "2x60")]),
+        .init(
+            alert: "BackupNotDrilled", firing: [backup("last_success_timestamp_seconds", "0x300")],
+            quiet: [backup("last_success_timestamp_seconds", "0x300"), backup("last_drill_timestamp_seconds", "0x300")], at: "3h"),
+        .init(alert: "BackupDrillFailed", firing: [backup("last_drill_success", "0x60")], quiet: [backup("last_drill_success", "1x60")]),
+        .init(
+            alert: "BackupRecoveryPointTooOld", firing: [backup("recovery_point_timestamp_seconds", "0x20000")],
+            quiet: [backup("recovery_point_timestamp_seconds", "600000x20000")], at: "264h"),
+        .init(
+            alert: "BackupShrunk", firing: [backup("last_size_bytes", "1000x20 400x40")], quiet: [backup("last_size_bytes", "1000x20 600x40")]),
+        .init(alert: "BackupSlow", firing: [backup("last_duration_seconds", "1000x60")], quiet: [backup("last_duration_seconds", "100x60")]),
+    ]
+
     /// A group of promtool's unit tests. It asks for the alert's own series by name: labels and texts are the rule's.
     func test(_ series: [(String, String)], fires: Bool) -> [String: Any] {
         [
@@ -93,8 +128,8 @@ private struct AlertCase {
 
 @Suite(.enabled(if: Promtool.mayRun, "promtool or etcd is not installed: run `make setup`"), .timeLimit(.minutes(30)))
 struct MonitoringTests {
-    private func rendered(_ format: String, _ more: [String] = []) async throws -> String {
-        let run = try await BuiltProgram.run(["monitoring", "render", "--for", "etcd", "--format", format] + more)
+    private func rendered(_ format: String, _ more: [String] = [], for subject: String = "etcd") async throws -> String {
+        let run = try await BuiltProgram.run(["monitoring", "render", "--for", subject, "--format", format] + more)
         try #require(run.status == 0, "\(run.errors)")
         return run.output
     }
@@ -102,11 +137,12 @@ struct MonitoringTests {
     @Test func `promtool accepts the rules, and every alert fires when it should and only then`() async throws {
         try await BuiltProgram.withFolder { folder in
             let rules = folder.appendingPathComponent("etcd.rules.yml")
-            try Data(try await rendered("prometheus").utf8).write(to: rules)
+            try Data(try await rendered("prometheus", for: "all").utf8).write(to: rules)
             let check = try await CommandRun.run(Promtool.path, ["check", "rules", rules.path])
             #expect(check.status == 0, "\(check.output)\(check.errors)")
-            #expect(Set(AlertCase.all.map(\.alert)) == Set(AlertGroup.etcd.rules.map(\.name)), "every alert has its case")
-            let groups = AlertCase.all.flatMap { [$0.test($0.firing, fires: true), $0.test($0.quiet, fires: false)] }
+            let cases = AlertCase.all + AlertCase.backups
+            #expect(Set(cases.map(\.alert)) == Set((AlertGroup.etcd.rules + AlertGroup.backups.rules).map(\.name)), "every alert has its case")
+            let groups = cases.flatMap { [$0.test($0.firing, fires: true), $0.test($0.quiet, fires: false)] }
             let tests = folder.appendingPathComponent("tests.yml")
             // JSON is YAML, too.
             let file: [String: Any] = ["rule_files": ["etcd.rules.yml"], "evaluation_interval": "1m", "tests": groups]
@@ -118,7 +154,7 @@ struct MonitoringTests {
 
     @Test func `Every alert has a severity, texts and a page that names a drydock command`() async throws {
         let pages = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../docs/runbooks")
-        for rule in AlertGroup.etcd.rules {
+        for rule in AlertGroup.etcd.rules + AlertGroup.backups.rules {
             let page = try String(contentsOf: pages.appendingPathComponent("\(rule.name).md"), encoding: .utf8)
             #expect(page.contains("# \(rule.name)") && page.contains("    drydock "), "\(rule.name)")
             #expect(!rule.summary.isEmpty && rule.description.contains("{{"), "\(rule.name)")

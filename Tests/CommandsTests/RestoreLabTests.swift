@@ -6,7 +6,9 @@ import Testing
 /// `drydock backup restore` on a real kubeadm cluster of real hosts.
 @Suite(.enabled(if: RealNodes() != nil, Comment(rawValue: RealNodes.missing)), .serialized, .timeLimit(.minutes(30)))
 struct RestoreLabTests {
-    @Test func `A cluster that lost two control-plane disks is back, with every object of the backup, and its controllers and kubelets go on`() async throws {
+    @Test func `A cluster that lost two control-plane disks is back, with every object of the backup, and its controllers and kubelets go on`()
+        async throws
+    {
         let lab = try #require(RealNodes())
         let nodes = ["cp1", "cp2", "cp3"]
         try await BuiltProgram.withFolder { folder in
@@ -34,7 +36,10 @@ struct RestoreLabTests {
 
             let lost = "/etc/kubernetes /var/lib/etcd /var/lib/kubelet/pki /var/lib/kubelet/config.yaml /var/lib/kubelet/kubeadm-flags.env"
             for node in nodes.prefix(2) {
-                try await lab.on(node, "systemctl stop kubelet; pkill -9 etcd; pkill -9 kube-apiserver; pkill -9 kube-controller; pkill -9 kube-scheduler; rm -rf \(lost)")
+                try await lab.on(
+                    node,
+                    "systemctl stop kubelet; pkill -9 etcd; pkill -9 kube-apiserver; pkill -9 kube-controller; pkill -9 kube-scheduler; rm -rf \(lost)"
+                )
             }
             #expect(try await lab.run(["kubectl", "--request-timeout", "5s", "get", "nodes"]).status != 0, "there is no quorum")
 

@@ -38,7 +38,8 @@ package struct RealNodes: Sendable {
     /// Every object that the API lists, as `kind namespace/name uid`. Events come and go, and the mirrors of static pods are made anew with their host.
     package func objects() async throws -> Set<String> {
         let names = try await kubectl("api-resources", "--verbs=list", "-o", "name").split(separator: "\n").filter { !$0.hasPrefix("events") }
-        let columns = "custom-columns=K:.kind,NS:.metadata.namespace,N:.metadata.name,U:.metadata.uid,M:.metadata.annotations.kubernetes\\.io/config\\.mirror"
+        let columns =
+            "custom-columns=K:.kind,NS:.metadata.namespace,N:.metadata.name,U:.metadata.uid,M:.metadata.annotations.kubernetes\\.io/config\\.mirror"
         let listed = try await kubectl("get", names.joined(separator: ","), "-A", "--no-headers", "-o", columns)
         var found: Set<String> = []
         for line in listed.split(separator: "\n") {

@@ -68,76 +68,27 @@ extension BackupCommand {
 
         @OptionGroup var place: BackupPlace
         @OptionGroup var cluster: ClusterNameOption
-        @Option(help: ArgumentHelp("Keep what is no older. (RETENTION_DAYS, in days)", valueName: "duration")) var keepWithin: DurationArgument?
-        @Option(help: "Keep so many of the newest.") var keepLast: Int?
-        @Option(help: "Keep one of each of so many hours.") var keepHourly: Int?
-        @Option(help: "Keep one of each of so many days.") var keepDaily: Int?
-        @Option(help: "Keep one of each of so many weeks.") var keepWeekly: Int?
-        @Option(help: "Keep one of each of so many months.") var keepMonthly: Int?
-        @Option(help: "Keep one of each of so many years.") var keepYearly: Int?
+        @OptionGroup(title: "Rules") var rules: RetentionOptions
         @Flag(name: [.customLong("explain"), .customLong("dry-run")], help: "Say what would be deleted and why, and delete nothing.") var explain =
             false
         @Flag(help: "Also what belongs to no backup and is older than a day: uploads that were broken off, objects without a manifest.") var orphans =
             false
         @OptionGroup(title: "Output") var output: OutputOptions
 
-        /// A backup that is being made has no manifest yet.
-        private static let orphanAge = 86_400.0
-
-        private func retention(_ environment: [String: String] = ProcessInfo.processInfo.environment) throws -> Retention {
-            var retention = Retention()
-            retention.keepWithin = keepWithin?.duration.seconds
-            if keepWithin == nil, let days = environment["RETENTION_DAYS"], !days.isEmpty {
-                guard let number = Double(days), number > 0, number < 1e6 else {
-                    throw ValidationError("RETENTION_DAYS is \"\(days)\", not a number of days.")
-                }
-                retention.keepWithin = number * 86_400
-            }
-            (retention.keepLast, retention.hourly, retention.daily) = (keepLast, keepHourly, keepDaily)
-            (retention.weekly, retention.monthly, retention.yearly) = (keepWeekly, keepMonthly, keepYearly)
-            return retention
-        }
+        @Option(help: ArgumentHelp("How old orphans must be. (default: 24h)", valueName: "duration")) var orphanAge: DurationArgument?
 
         func run() async throws {
-            let rules = try retention()
-            let rows = try await place.store { store -> [PruneRow] in
-                let catalog = BackupCatalog(store)
-                var rows: [PruneRow] = []
-                for (backup, verdict) in try await catalog.judge(rules, cluster: cluster.name, at: Date()) {
-                    if !verdict.isKept, !explain { try await catalog.delete(backup) }
-                    rows.append(
-                        PruneRow(
-                            object: backup.id, isKept: verdict.isKept,
-                            reason: verdict.isKept ? verdict.keptBy.joined(separator: ", ") : "no rule keeps it"))
-                }
-                if orphans { rows += try await prune(catalog) }
-                return rows
+            let retention = try rules.retention()
+            let decisions = try await place.store { store -> [BackupPrune.Decision] in
+                let prune = BackupPrune(BackupCatalog(store), cluster: cluster.name, isRehearsal: explain)
+                return try await prune.backups(retention, at: Date())
+                    + (orphans ? try await prune.orphans(at: Date(), olderThan: orphanAge?.duration.seconds) : [])
             }
-            try output.emit(rows) {
+            try output.emit(decisions) {
                 var table = TextTable(["BACKUP", explain ? "WOULD BE" : "IS", "WHY"])
-                for row in rows { table.add([row.object, row.isKept ? "kept" : "deleted", row.reason]) }
-                return rows.isEmpty ? "no backups" : table.text
+                for row in decisions { table.add([row.object, row.isKept ? "kept" : "deleted", row.reason]) }
+                return decisions.isEmpty ? "no backups" : table.text
             }
-        }
-
-        private func prune(_ catalog: BackupCatalog) async throws -> [PruneRow] {
-            var rows: [PruneRow] = []
-            let limit = Date() - Self.orphanAge
-            for stray in try await catalog.list(cluster: cluster.name).strays where stray.modified < limit {
-                if !explain { try await catalog.store.delete(stray.key) }
-                rows.append(PruneRow(object: stray.key, isKept: false, reason: "it belongs to no backup"))
-            }
-            for upload in try await catalog.store.unfinished("\(cluster.name)/") where upload.begun < limit {
-                if !explain { try await catalog.store.discard(upload) }
-                rows.append(PruneRow(object: upload.key, isKept: false, reason: "it was never finished"))
-            }
-            return rows
         }
     }
-}
-
-private struct PruneRow: Encodable {
-    var object: String
-    var isKept: Bool
-    var reason: String
 }

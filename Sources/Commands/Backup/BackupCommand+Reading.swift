@@ -60,22 +60,11 @@ extension BackupCommand {
 
         @Argument(help: "The backup, or how it begins; latest for the newest.") var backup = "latest"
         @OptionGroup var place: BackupPlace
-        @OptionGroup var identity: IdentityOptions
-        @Option(help: ArgumentHelp("The etcd to start. (default: the one in PATH)", valueName: "program")) var etcd: String?
-        @Option(help: ArgumentHelp("Where the scratch folder is made. (default: the system's)", valueName: "folder")) var scratch: String?
+        @OptionGroup var options: DrillOptions
         @OptionGroup(title: "Output") var output: OutputOptions
 
-        private func program(_ environment: [String: String] = ProcessInfo.processInfo.environment) throws -> FilePath? {
-            let candidates = etcd.map { [$0] } ?? (environment["PATH"] ?? "").split(separator: ":").map { "\($0)/etcd" }
-            let found = candidates.first { FileManager.default.isExecutableFile(atPath: $0) }
-            if let etcd, found == nil { throw OperationError(.invalid, "\(etcd) is no program. Check --etcd.") }
-            return found.map { FilePath($0) }
-        }
-
         func run() async throws {
-            let drill = BackupDrill(
-                identities: try identity.identities(), etcd: try program(), scratch: FilePath(scratch ?? FileManager.default.temporaryDirectory.path),
-                drydock: Version.current)
+            let drill = try options.drill()
             let output = output
             let progress = ProgressBar("fetch", options: output)
             let (report, age) = try await place.store { store in

@@ -10,7 +10,7 @@ struct BackupCommand: ParsableCommand {
         commandName: "backup", abstract: "Keep backups of etcd in stores, and know that they can be read.",
         subcommands: [
             Create.self, List.self, Show.self, Status.self, Verify.self, Drill.self, Copy.self, Fetch.self, Export.self, Restore.self,
-            Prune.self,
+            Prune.self, Schedule.self, Metrics.self,
         ])
 
     struct Create: AsyncParsableCommand {
@@ -23,60 +23,25 @@ struct BackupCommand: ParsableCommand {
                 """)
 
         @OptionGroup var place: BackupPlace
-        @OptionGroup var cluster: ClusterNameOption
-        @Option(help: ArgumentHelp("Who can read it; may be repeated.", valueName: "age1…")) var recipient: [String] = []
-        @Option(help: ArgumentHelp("A file of recipients, one a line.", valueName: "file")) var recipientsFile: String?
-        @Option(help: "How hard zstd tries, 1 to 19; 0 for no compression.") var compression = 3
-        @Option(help: ArgumentHelp("Nobody may delete it for so long (object lock of S3).", valueName: "duration")) var retain: DurationArgument?
-        @OptionGroup(title: "Control-plane files") var hosts: HostOptions
-        @Option(
-            name: .customLong("files"),
-            help: ArgumentHelp("What of the hosts is kept; may be repeated. (default: what kubeadm and its packages write)", valueName: "path"))
-        var paths: [String] = []
-        @Flag(help: "Keep the hosts' keys although nothing is encrypted.") var acceptPlainKeys = false
-        @OptionGroup(title: "etcd") var etcd: EtcdOptions
+        @OptionGroup var options: CreateOptions
+        @Flag(help: "Afterwards delete what no rule keeps, in every location that has the new backup; RETENTION_DAYS alone is a rule.") var prune =
+            false
+        @OptionGroup(title: "Rules, with --prune") var rules: RetentionOptions
         @OptionGroup(title: "Output") var output: OutputOptions
 
-        func validate() throws {
-            guard (0...19).contains(compression) else { throw ValidationError("--compression is 0 to 19.") }
-            guard paths.allSatisfy({ $0.hasPrefix("/") && $0.count > 1 }) else { throw ValidationError("--files takes absolute paths on the hosts.") }
-        }
-
         func run() async throws {
-            var recipients = recipient
-            if let recipientsFile {
-                guard let text = try? String(contentsOfFile: recipientsFile, encoding: .utf8) else {
-                    throw StoreError(.configuration, "cannot read the recipients in \(recipientsFile).")
-                }
-                recipients += text.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }.filter {
-                    !$0.isEmpty && !$0.hasPrefix("#")
-                }
-            }
-            let nodes = try hosts.nodes()
-            if !nodes.isEmpty, recipients.isEmpty, !acceptPlainKeys {
-                throw OperationError(
-                    .refused,
-                    "the files of a control plane have the keys of its authorities, and nothing is encrypted. Give a --recipient, or add --accept-plain-keys."
-                )
-            }
-            let now = Date(timeIntervalSince1970: Date().timeIntervalSince1970.rounded(.down))
-            let create = BackupCreate(
-                cluster: cluster.name, recipients: recipients, compressionLevel: compression == 0 ? nil : compression,
-                retainUntil: retain.map { now.addingTimeInterval($0.duration.seconds) },
-                files: nodes.isEmpty ? nil : ControlPlaneFiles(nodes: nodes, paths: paths.isEmpty ? ControlPlaneFiles.kubeadmPaths : paths),
-                drydock: Version.current)
-            if recipients.isEmpty {
-                output.remark("warning: the backup is not encrypted: whoever reads the store reads every secret of the cluster. Use --recipient.")
-            }
-            let progress = ProgressBar("backup", options: output)
+            let retention = try rules.retention()
             let outcome = try await place.stores { stores in
-                try await EtcdClient.connected(try etcd.configuration()) { client in
-                    try await create.run(client, into: stores, at: now) { event in
-                        if case .received(let done, let total) = event { progress.set(done: done, total: total) }
+                let outcome = try await options.run(into: stores, output)
+                if prune {
+                    for store in stores where outcome.stored.contains(store.location) {
+                        let decisions = try await BackupPrune(BackupCatalog(store), cluster: options.cluster.name, isRehearsal: false)
+                            .backups(retention, at: Date())
+                        for gone in decisions where !gone.isKept { output.remark("deleted \(gone.object): \(gone.reason)") }
                     }
                 }
+                return outcome
             }
-            progress.finish()
             try output.emit(CreateReport(outcome)) { CreateReport(outcome).text }
             guard outcome.failed.isEmpty else { throw Outcome(status: .failed) }
         }
@@ -90,8 +55,9 @@ struct BackupCommand: ParsableCommand {
         @OptionGroup(title: "Output") var output: OutputOptions
 
         func run() async throws {
-            let (backups, strays) = try await place.store { try await BackupCatalog($0).list(cluster: cluster) }
-            let rows = backups.reversed().map { BackupRow($0) }
+            let listing = try await place.store { try await BackupCatalog($0).list(cluster: cluster) }
+            let (strays, unreadable) = (listing.strays, listing.unreadable)
+            let rows = listing.backups.reversed().map { BackupRow($0) }
             try output.emit(rows) {
                 var table = TextTable(["BACKUP", "MADE", "REVISION", "SIZE", "STORED", "VERIFIED", "STATE"], alignedRight: [2, 3, 4])
                 for row in rows {
@@ -103,7 +69,8 @@ struct BackupCommand: ParsableCommand {
                 return rows.isEmpty ? "no backups" : table.text
             }
             if !strays.isEmpty { output.remark("note: \(strays.count) objects belong to no backup; `drydock backup prune --orphans` shows them") }
-            if rows.contains(where: { !$0.faults.isEmpty }) { throw Outcome(status: .findings) }
+            for problem in unreadable { output.remark("warning: \(problem)") }
+            if !unreadable.isEmpty || rows.contains(where: { !$0.faults.isEmpty }) { throw Outcome(status: .findings) }
         }
     }
 

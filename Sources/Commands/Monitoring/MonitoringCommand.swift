@@ -15,7 +15,7 @@ struct MonitoringCommand: ParsableCommand {
                 scrapes --endpoints and loads the rule file. grafana: a dashboard.
                 """)
 
-        enum Subject: String, ExpressibleByArgument, CaseIterable { case etcd, all }
+        enum Subject: String, ExpressibleByArgument, CaseIterable { case etcd, backups, all }
 
         enum Format: String, ExpressibleByArgument, CaseIterable {
             case prometheusOperator = "prometheus-operator"
@@ -37,7 +37,13 @@ struct MonitoringCommand: ParsableCommand {
 
         func run() throws {
             // Every part of drydock that watches something adds its group here.
-            var files = MonitoringFiles(groups: [.etcd])
+            let groups: [AlertGroup] =
+                switch subject {
+                case .etcd: [.etcd]
+                case .backups: [.backups]
+                case .all: [.etcd, .backups]
+                }
+            var files = MonitoringFiles(groups: groups)
             files.selector = selector
             files.namespace = namespace
             files.runbooks = runbookUrl.hasSuffix("/") ? String(runbookUrl.dropLast()) : runbookUrl

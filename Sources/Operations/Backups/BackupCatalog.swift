@@ -1,5 +1,4 @@
 package import Foundation
-package import Maintenance
 package import ObjectStore
 
 /// A backup as a store has it.
@@ -28,6 +27,9 @@ package struct BackupCatalog: Sendable {
     /// Beside the manifest, when the backup was read back whole; the only object of a backup that is written again.
     private static let verifiedName = "verified.json"
 
+    /// How many manifests are read at once.
+    private static let mostReads = 16
+
     private struct Verification: Codable {
         var verifiedAt: Date
         var drydock: String
@@ -35,9 +37,19 @@ package struct BackupCatalog: Sendable {
 
     package init(_ store: any ObjectStore) { self.store = store }
 
-    /// Every backup, oldest first, and what is no backup: folders without a manifest.
+    /// What a store holds.
+    package struct Listing: Sendable {
+        /// Oldest first.
+        package var backups: [StoredBackup]
+        /// Objects of folders without a manifest.
+        package var strays: [ObjectInfo]
+        /// Manifests that cannot be read, and why.
+        package var unreadable: [String]
+    }
+
+    /// Lists the backups.
     /// - Parameter cluster: nil for all.
-    package func list(cluster: String? = nil) async throws -> (backups: [StoredBackup], strays: [ObjectInfo]) {
+    package func list(cluster: String? = nil) async throws -> Listing {
         var folders: [String: [ObjectInfo]] = [:]
         var strays: [ObjectInfo] = []
         try await store.list(cluster.map { "\($0)/" } ?? "") { page in
@@ -47,20 +59,43 @@ package struct BackupCatalog: Sendable {
             }
         }
         var backups: [StoredBackup] = []
-        for (id, objects) in folders.sorted(by: { $0.key < $1.key }) {
-            guard objects.contains(where: { $0.key == "\(id)/\(BackupManifest.name)" }) else {
+        var waiting: [(id: String, objects: [ObjectInfo])] = []
+        for (id, objects) in folders {
+            if objects.contains(where: { $0.key == "\(id)/\(BackupManifest.name)" }) {
+                waiting.append((id, objects))
+            } else {
                 // Only what has a name that we give: the store may hold other people's things too.
                 strays += objects.filter { Self.isOurs($0.key) }
-                continue
             }
-            backups.append(try await read(id, objects))
         }
-        return (backups.sorted { ($0.manifest.createdAt, $0.id) < ($1.manifest.createdAt, $1.id) }, strays.sorted { $0.key < $1.key })
+        var unreadable: [String] = []
+        func take(_ result: Result<StoredBackup?, OperationError>) {
+            switch result {
+            case .success(let backup): if let backup { backups.append(backup) }
+            case .failure(let error): unreadable.append("\(error)")
+            }
+        }
+        try await withThrowingTaskGroup(of: Result<StoredBackup?, OperationError>.self) { group in
+            for (index, folder) in waiting.enumerated() {
+                if index >= Self.mostReads, let result = try await group.next() { take(result) }
+                group.addTask {
+                    // Somebody may be pruning: then it is gone. What is no manifest of ours does not hide the others.
+                    do { return .success(try await read(folder.id, folder.objects)) } catch let error as StoreError where error.code == .missing {
+                        return .success(nil)
+                    } catch let error as OperationError { return .failure(error) }
+                }
+            }
+            for try await result in group { take(result) }
+        }
+        return Listing(
+            backups: backups.sorted { ($0.manifest.createdAt, $0.id) < ($1.manifest.createdAt, $1.id) }, strays: strays.sorted { $0.key < $1.key },
+            unreadable: unreadable.sorted())
     }
 
     private static func isOurs(_ key: String) -> Bool {
         let name = key.split(separator: "/").last ?? ""
-        return name == verifiedName || name == "drill.json" || name.hasPrefix("\(BackupManifest.snapshot)") || name.hasPrefix("control-plane.tar")
+        return name == verifiedName || name == BackupDrill.reportName || name.hasPrefix("\(BackupManifest.snapshot)")
+            || name.hasPrefix("control-plane.tar")
     }
 
     /// The backup with this id, or the only one whose id begins so; `latest` is the newest.
@@ -174,32 +209,24 @@ package struct BackupCatalog: Sendable {
         try await writeMark(Self.verifiedName, Verification(verifiedAt: now, drydock: drydock), of: backup)
     }
 
+    /// What rehearsed restores found, in the order of the backups.
+    package func drills(of backups: [StoredBackup]) async throws -> [(backup: StoredBackup, report: BackupDrill.Report)] {
+        let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = .iso8601
+        var drills: [(StoredBackup, BackupDrill.Report)] = []
+        for backup in backups {
+            let key = "\(backup.id)/\(BackupDrill.reportName)"
+            guard backup.objects.contains(where: { $0.key == key }) else { continue }
+            if let report = try? decoder.decode(BackupDrill.Report.self, from: Data(try await store.bytes(key))) { drills.append((backup, report)) }
+        }
+        return drills
+    }
+
     /// Writes what was found out about a backup beside it; a mark may be written again.
     func writeMark(_ name: String, _ mark: some Encodable & Sendable, of backup: StoredBackup) async throws {
         let encoder = JSONEncoder()
         encoder.dateEncodingStrategy = .iso8601
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         try await store.write(Array(try encoder.encode(mark)), to: "\(backup.id)/\(name)", PutOptions(ifAbsent: false))
-    }
-
-    // MARK: Pruning
-
-    /// What the rules say of every backup of a cluster, locks included.
-    package func judge(_ retention: Retention, cluster: String, at now: Date) async throws -> [(backup: StoredBackup, verdict: Retention.Verdict)] {
-        let backups = try await list(cluster: cluster).backups
-        var candidates: [Retention.Candidate] = []
-        for backup in backups {
-            let head = try await store.head("\(backup.id)/\(BackupManifest.name)")
-            candidates.append(
-                .init(id: backup.id, createdAt: backup.manifest.createdAt, isVerified: backup.verifiedAt != nil, lockedUntil: head?.retainUntil))
-        }
-        let byID = Dictionary(backups.map { ($0.id, $0) }, uniquingKeysWith: { $1 })
-        return retention.judge(candidates, at: now).compactMap { verdict in byID[verdict.candidate.id].map { ($0, verdict) } }
-    }
-
-    /// Deletes a backup: the manifest first, so that what is left of it, should this be interrupted, does not count.
-    package func delete(_ backup: StoredBackup) async throws {
-        try await store.delete("\(backup.id)/\(BackupManifest.name)")
-        for object in backup.objects where object.key != "\(backup.id)/\(BackupManifest.name)" { try await store.delete(object.key) }
     }
 }

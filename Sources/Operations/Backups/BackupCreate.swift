@@ -1,5 +1,6 @@
 package import Etcd
 package import Foundation
+internal import Maintenance
 package import ObjectStore
 internal import NodeAccess
 internal import Synchronization
@@ -49,6 +50,7 @@ package struct BackupCreate: Sendable {
         _ client: EtcdClient, into stores: [any ObjectStore], at now: Date, watch: @escaping @Sendable (Event) -> Void = { _ in }
     ) async throws -> Outcome {
         try Self.check(cluster)
+        let began = ContinuousClock.now
         var keys: [AgeRecipient] = []
         for recipient in recipients { keys.append(try AgeRecipient(parsing: recipient)) }
         let choice = try MemberChoice.choose(among: await client.statuses())
@@ -79,7 +81,8 @@ package struct BackupCreate: Sendable {
             cluster: cluster, clusterID: String(status.clusterID, radix: 16), createdAt: now, revision: status.revision,
             keyValueHash: hash.map { .init(revision: status.revision, compactRevision: $0.compactRevision, hash: $0.hash) },
             etcdVersion: status.version, endpoint: "\(status.endpoint)", members: members.map { .init(name: $0.name, peerURLs: $0.peerURLs) },
-            controlPlaneNodes: files?.nodes.map(\.name), drydock: drydock, recipients: recipients, parts: parts)
+            controlPlaneNodes: files?.nodes.map(\.name), seconds: (ContinuousClock.now - began).seconds, drydock: drydock, recipients: recipients,
+            parts: parts)
         return try await conclude(manifest, uploads)
     }
 

@@ -42,7 +42,12 @@ package struct BackupDrill: Sendable {
         package var findings: [String]
         /// Whether an etcd was started on the data.
         package var wasStarted: Bool
+
+        /// Whether it shows that the backup restores.
+        package var isProof: Bool { wasStarted && findings.isEmpty }
     }
+
+    static let reportName = "drill.json"
 
     package enum Event: Sendable {
         case began(String)
@@ -121,8 +126,8 @@ package struct BackupDrill: Sendable {
         } else {
             report.findings.append("no etcd was at hand to start on the data: --etcd names one")
         }
-        try await catalog.writeMark("drill.json", report, of: backup)
-        if report.wasStarted, report.findings.isEmpty { try await catalog.markVerified(backup, drydock: drydock, at: now) }
+        try await catalog.writeMark(Self.reportName, report, of: backup)
+        if report.isProof { try await catalog.markVerified(backup, drydock: drydock, at: now) }
         return report
     }
 

@@ -51,6 +51,8 @@ package struct BackupManifest: Codable, Sendable, Equatable {
     package var members: [Member]?
     /// Those whose files the backup holds.
     package var controlPlaneNodes: [String]?
+    /// How long it took to make, up to the manifest.
+    package var seconds: Double?
     package var drydock: String
     /// `age1…`, of those who can read it; their keys are not secret.
     package var recipients: [String]
@@ -86,7 +88,7 @@ package struct BackupManifest: Codable, Sendable, Equatable {
 
     package init(
         cluster: String, clusterID: String, createdAt: Date, revision: Int64, keyValueHash: KeyValueHash?, etcdVersion: String, endpoint: String,
-        members: [Member]? = nil, controlPlaneNodes: [String]? = nil, drydock: String, recipients: [String], parts: [Part]
+        members: [Member]? = nil, controlPlaneNodes: [String]? = nil, seconds: Double? = nil, drydock: String, recipients: [String], parts: [Part]
     ) {
         self.cluster = cluster
         self.clusterID = clusterID
@@ -97,6 +99,7 @@ package struct BackupManifest: Codable, Sendable, Equatable {
         self.endpoint = endpoint
         self.members = members
         self.controlPlaneNodes = controlPlaneNodes
+        self.seconds = seconds
         self.drydock = drydock
         self.recipients = recipients
         self.parts = parts

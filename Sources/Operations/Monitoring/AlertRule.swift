@@ -22,6 +22,53 @@ package struct AlertGroup: Sendable {
 }
 
 extension AlertGroup {
+    /// The alerts of backups. The bounds fit a backup every six hours and a drill every week; whoever has others changes them in the file.
+    package static let backups = AlertGroup(
+        name: "drydock-backups.rules",
+        rules: [
+            AlertRule(
+                name: "BackupTooOld", expression: "time() - max by (cluster) (drydock_backup_last_success_timestamp_seconds) > 28800", pending: "10m",
+                severity: .critical, summary: "a cluster has no recent backup",
+                description: "The newest backup of {{ $labels.cluster }} is {{ $value | humanizeDuration }} old; the bound is 8 h."),
+            AlertRule(
+                name: "BackupLocationBehind",
+                expression:
+                    "max by (cluster) (drydock_backup_last_success_timestamp_seconds) - on (cluster) group_right () drydock_backup_last_success_timestamp_seconds > 28800",
+                pending: "10m", severity: .warning, summary: "a location of backups lags behind the others",
+                description: "{{ $labels.location }} lacks what other locations have of {{ $labels.cluster }}: {{ $value | humanizeDuration }}."),
+            AlertRule(
+                name: "BackupLocationDown", expression: "drydock_backup_location_up == 0", pending: "15m", severity: .critical,
+                summary: "a location of backups cannot be read", description: "{{ $labels.location }} has not been readable for 15 minutes."),
+            AlertRule(
+                name: "BackupFailing", expression: "increase(drydock_backup_failures_total[6h]) >= 3", pending: "", severity: .warning,
+                summary: "backups, drills or prunes fail", description: "{{ $labels.operation }} failed {{ $value }} times within six hours."),
+            AlertRule(
+                name: "BackupNotDrilled",
+                expression:
+                    "time() - max by (cluster) (drydock_backup_last_drill_timestamp_seconds) > 864000 or drydock_backup_last_success_timestamp_seconds unless on (cluster) drydock_backup_last_drill_timestamp_seconds",
+                pending: "1h", severity: .warning, summary: "no restore was rehearsed lately",
+                description: "A restore of {{ $labels.cluster }} was last rehearsed too long ago, or never."),
+            AlertRule(
+                name: "BackupDrillFailed", expression: "drydock_backup_last_drill_success == 0", pending: "", severity: .critical,
+                summary: "a rehearsed restore found something wrong",
+                description: "The last drill of {{ $labels.cluster }} in {{ $labels.location }} did not find what was backed up."),
+            AlertRule(
+                name: "BackupRecoveryPointTooOld",
+                expression: "time() - max by (cluster) (drydock_backup_recovery_point_timestamp_seconds) > 864000", pending: "1h", severity: .warning,
+                summary: "the newest backup that is known to restore is old",
+                description: "What is known to restore of {{ $labels.cluster }} is {{ $value | humanizeDuration }} old."),
+            AlertRule(
+                name: "BackupShrunk",
+                expression: "drydock_backup_last_size_bytes < 0.5 * max_over_time(drydock_backup_last_size_bytes[2d])", pending: "",
+                severity: .warning, summary: "a backup is much smaller than those before",
+                description:
+                    "The newest backup of {{ $labels.cluster }} has {{ $value | humanize1024 }}B, less than half of what it had within two days."),
+            AlertRule(
+                name: "BackupSlow",
+                expression: "drydock_backup_last_duration_seconds > 900", pending: "", severity: .warning, summary: "a backup takes long",
+                description: "The newest backup of {{ $labels.cluster }} took {{ $value | humanizeDuration }}; the bound is 15 minutes."),
+        ])
+
     /// etcd's alerts. The thresholds are those of etcd's own mixin where it has one; the first two are stricter, for clusters that want to know
     /// before their users do.
     package static let etcd = AlertGroup(

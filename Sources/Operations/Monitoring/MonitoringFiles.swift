@@ -40,7 +40,7 @@ package struct MonitoringFiles: Sendable {
     }
 
     /// A rule file of Prometheus.
-    package func rules() throws -> String { try Self.yaml(ruleGroups) }
+    package func rules() throws -> String { try Node.text(of: ruleGroups) }
 
     /// prometheus.yml.
     package func configuration(_ scrape: Scrape) throws -> String {
@@ -50,11 +50,12 @@ package struct MonitoringFiles: Sendable {
             job.append(("tls_config", .map(files.compactMap { name, file in file.map { (name, Node($0)) } })))
         }
         job.append(("static_configs", .list([.map([("targets", .list(scrape.targets.map { Node($0) }))])])))
-        return try Self.yaml(
-            .map([
-                ("global", .map([("scrape_interval", Node(scrape.interval)), ("evaluation_interval", Node(scrape.interval))])),
-                ("rule_files", .list(scrape.ruleFiles.map { Node($0) })), ("scrape_configs", .list([.map(job)])),
-            ]))
+        return try Node.text(
+            of:
+                .map([
+                    ("global", .map([("scrape_interval", Node(scrape.interval)), ("evaluation_interval", Node(scrape.interval))])),
+                    ("rule_files", .list(scrape.ruleFiles.map { Node($0) })), ("scrape_configs", .list([.map(job)])),
+                ]))
     }
 
     /// A ServiceMonitor and a PrometheusRule for the Prometheus operator.
@@ -95,7 +96,7 @@ package struct MonitoringFiles: Sendable {
         let rule = Node.map([
             ("apiVersion", "monitoring.coreos.com/v1"), ("kind", "PrometheusRule"), ("metadata", metadata("etcd-alerts")), ("spec", ruleGroups),
         ])
-        return try Self.yaml(monitor) + "---\n" + Self.yaml(rule)
+        return try Node.text(of: monitor) + "---\n" + Node.text(of: rule)
     }
 
     private var ruleGroups: Node {
@@ -121,12 +122,4 @@ package struct MonitoringFiles: Sendable {
         return .map(fields)
     }
 
-    private static func yaml(_ node: Node) throws -> String { try Yams.serialize(node: node, width: -1) }
-}
-
-extension Node {
-    /// A mapping in this order.
-    fileprivate static func map(_ pairs: [(String, Node)]) -> Node { .mapping(Mapping(pairs.map { (Node($0.0), $0.1) })) }
-
-    fileprivate static func list(_ items: [Node]) -> Node { .sequence(Sequence(items)) }
 }
