@@ -143,7 +143,11 @@ let package = Package(
             name: "Proving",
             dependencies: [
                 "ClusterPKI", "ClusterTwin", "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient", "Maintenance",
-                "ObjectStore", "Operations", crypto, system,
+                "ObjectStore", "Operations", crypto, logging, nioCore, system,
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
             ],
             path: "Proofs/Proving", swiftSettings: strict),
         .executableTarget(

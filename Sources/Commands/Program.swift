@@ -89,6 +89,9 @@ package enum Program {
     /// - Parameter arguments: without the program's name.
     package static func run(_ arguments: [String] = Array(CommandLine.arguments.dropFirst())) async -> Never {
         Terminal.fillStandardDescriptors()
+        // Keys are in memory: a crash must not write them to a disk.
+        var none = rlimit(rlim_cur: 0, rlim_max: 0)
+        setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
         let status = await withTaskGroup(of: ExitStatus?.self) { group in
             group.addTask { await parseAndRun(arguments) }
             group.addTask {

@@ -71,8 +71,11 @@ package struct PutOptions: Sendable, Equatable {
     package var ifAbsent: Bool
     /// Until when nobody may delete or change it, where the store can promise that.
     package var retainUntil: Date?
+    /// Goes on with an upload of the same object that was broken off, where the store keeps such: what is there is not sent again.
+    package var resumes: Bool
 
-    package init(ifAbsent: Bool = true, retainUntil: Date? = nil) {
+    package init(ifAbsent: Bool = true, retainUntil: Date? = nil, resumes: Bool = false) {
+        self.resumes = resumes
         self.ifAbsent = ifAbsent
         self.retainUntil = retainUntil
     }

@@ -158,4 +158,69 @@ struct BackupTests {
             #expect(try await count() == 2, "the newest, and the newest verified")
         }
     }
+
+    @Test func `By the clock: at once when there is none, then as scheduled, pruned, drilled, told to Prometheus; and ended in order`() async throws {
+        try await withDesk { desk in
+            let disk = desk.folder.appendingPathComponent("disk").path
+            let port = try FreePorts.take(1)[0]
+            let running = try CommandRun.Running(
+                BuiltProgram.path,
+                [
+                    "backup", "schedule", "@every 1s", "--location", disk, "--cluster", "clock", "--keep-last", "3", "--drill", "@every 2s", "--etcd",
+                    desk.cluster.options.release.server, "--metrics-listen", "127.0.0.1:\(port)",
+                ] + desk.cluster.flags, environment: desk.environment)
+            defer { running.send(SIGKILL) }
+            func metrics() async throws -> String {
+                let curl = try await CommandRun.run(
+                    "python3", ["-c", "import urllib.request as u; print(u.urlopen('http://127.0.0.1:\(port)/metrics').read().decode())"])
+                return curl.status == 0 ? curl.output : ""
+            }
+            let limit = ContinuousClock.now + .seconds(60)
+            var text = ""
+            while ContinuousClock.now < limit, running.isRunning,
+                !text.contains("recovery_time_seconds") || !running.errorsSoFar.contains("deleted clock/")
+            {
+                text = try await metrics()
+            }
+            #expect(
+                text.contains("drydock_backup_last_drill_success{cluster=\"clock\",location=\"file://\(disk)\"} 1"), "\(text)\(running.errorsSoFar)")
+            #expect(text.contains("drydock_backup_failures_total{operation=\"create\"} 0"), "\(text)")
+            let check = try await CommandRun.run("sh", ["-c", "printf '%s' \"$METRICS\" | promtool check metrics"], environment: ["METRICS": text])
+            #expect(check.status == 0, "\(check.output)\(check.errors)")
+            // Keys are in memory, so a crash must leave no core behind.
+            let limits = try String(contentsOfFile: "/proc/\(running.processID)/limits", encoding: .utf8)
+            #expect(limits.split(separator: "\n").contains { $0.hasPrefix("Max core file size        0 ") }, "\(limits)")
+            running.send(SIGTERM)
+            let ended = await running.finish()
+            #expect(ended.status == 0 && ended.errors.contains("ended"), "\(ended.status) \(ended.errors)")
+            let list = try await desk(["list", "--location", disk])
+            #expect((3...5).contains(list.output.split(separator: "\n").count - 1), "\(list.output)")
+            let once = try await desk(["metrics"], ["BACKUP_LOCATION": "\(disk),/nowhere/at/all"])
+            #expect(once.status == 0 && once.output.contains("drydock_backup_recovery_point_timestamp_seconds"), "\(once.output)\(once.errors)")
+        }
+    }
+
+    @Test func `The page for the worst day says what there is, and every command on it is one`() async throws {
+        try await withDesk { desk in
+            let disk = desk.folder.appendingPathComponent("disk").path
+            let identity = AgeIdentity.generate()
+            #expect(try await desk(["create", "--location", disk, "--recipient", identity.recipient ?? ""] + desk.cluster.flags).status == 0)
+            let page = try await BuiltProgram.run(
+                ["runbook", "--location", disk, "--location", "/nowhere", "--host", "cp1", "--host", "cp2=root@10.0.0.2"],
+                environment: desk.environment)
+            #expect(
+                page.status == 0 && page.output.contains("NONE WAS EVER READ BACK") && page.output.contains(identity.recipient ?? "-"),
+                "\(page.output)")
+            #expect(page.output.contains("--host cp1 --host cp2=root@10.0.0.2") && page.output.contains("## A namespace was deleted"))
+            let commands = page.output.split(separator: "\n").filter { $0.hasPrefix("    drydock ") }
+            #expect(commands.count > 10)
+            for command in commands {
+                // With its flags: an unknown one is wrong usage before anything is looked at.
+                let words = command.split(separator: "#")[0].split(separator: " ").dropFirst().map(String.init)
+                let help = try await BuiltProgram.run(words + ["--help"], environment: desk.environment)
+                #expect(help.status == 0 && help.output.contains("USAGE: drydock \(words[0])"), "\(command): \(help.errors)")
+                for flag in words where flag.hasPrefix("--") { #expect(help.output.contains(flag), "\(command): \(flag)") }
+            }
+        }
+    }
 }

@@ -1,5 +1,6 @@
 import Foundation
 @testable import ObjectStore
+import Proving
 import Testing
 
 struct S3Tests {
@@ -103,5 +104,39 @@ struct S3Tests {
     @Test func `The server's time is read from its header`() throws {
         #expect(S3Client.date("Wed, 25 Nov 2026 10:15:00 GMT") == (try Date("2026-11-25T10:15:00Z", strategy: .iso8601)))
         #expect(S3Client.date("yesterday") == nil)
+    }
+
+    /// A server whose clock is two hours ahead, and which refuses who is more than 15 minutes away from it; to HEAD without a word.
+    private static let lateServer = """
+        import datetime as d, http.server as h, sys
+        class S(h.BaseHTTPRequestHandler):
+            def now(self): return d.datetime.now(d.timezone.utc) + d.timedelta(hours=2)
+            def date_time_string(self, t=None): return self.now().strftime('%a, %d %b %Y %H:%M:%S GMT')
+            def log_message(self, *a): pass
+            def do_GET(self):
+                sent = d.datetime.strptime(self.headers['x-amz-date'], '%Y%m%dT%H%M%SZ').replace(tzinfo=d.timezone.utc)
+                late = abs((sent - self.now()).total_seconds()) > 900
+                body = b'<Error><Code>RequestTimeTooSkewed</Code></Error>' if late else b'x'
+                self.send_response(403 if late else 200)
+                self.send_header('content-length', str(len(body)))
+                self.end_headers()
+                if self.command == 'GET': self.wfile.write(body)
+            do_HEAD = do_GET
+        s = h.ThreadingHTTPServer(('127.0.0.1', 0), S)
+        print(s.server_port, flush=True)
+        s.serve_forever()
+        """
+
+    @Test func `A clock that differs is found out, also from an answer without a word`() async throws {
+        let server = try CommandRun.Running("python3", ["-c", Self.lateServer])
+        defer { server.send(SIGKILL) }
+        while server.isRunning, !server.outputSoFar.hasSuffix("\n") { await Task.yield() }
+        let port = server.outputSoFar.trimmingCharacters(in: .whitespacesAndNewlines)
+        let environment = ["AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"]
+        let location = try S3Location(parsing: "s3://bucket?endpoint=http://127.0.0.1:\(port)", environment: environment)
+        try await S3Store.connected(location, environment: environment) { store in
+            let (head, bytes) = (try await store.head("a"), try await store.bytes("a"))
+            #expect(head?.size == 1 && bytes == Array("x".utf8))
+        }
     }
 }

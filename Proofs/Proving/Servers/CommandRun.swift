@@ -56,7 +56,10 @@ package struct CommandRun: Sendable {
             process.waitUntilExit()
             defer { try? FileManager.default.removeItem(at: folder) }
             let code = process.terminationReason == .uncaughtSignal ? 128 + process.terminationStatus : process.terminationStatus
-            return CommandRun(status: code, output: outputSoFar, errors: errorsSoFar)
+            let run = CommandRun(status: code, output: outputSoFar, errors: errorsSoFar)
+            // Whatever the program of ours is run for, it tells no secret.
+            guard [BuiltProgram.path, BuiltProgram.proof].contains(process.arguments?.first), let secret = Secrets.told(in: run) else { return run }
+            return CommandRun(status: 99, output: run.output, errors: "IT TOLD A SECRET (\(secret)): \(run.errors)")
         }
 
         private static func text(_ url: URL) -> String { (try? String(contentsOf: url, encoding: .utf8)) ?? "" }

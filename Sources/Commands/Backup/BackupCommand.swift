@@ -69,7 +69,7 @@ struct BackupCommand: ParsableCommand {
                 return rows.isEmpty ? "no backups" : table.text
             }
             if !strays.isEmpty { output.remark("note: \(strays.count) objects belong to no backup; `drydock backup prune --orphans` shows them") }
-            for problem in unreadable { output.remark("warning: \(problem)") }
+            for problem in unreadable { output.remark("warning: \(problem.error)") }
             if !unreadable.isEmpty || rows.contains(where: { !$0.faults.isEmpty }) { throw Outcome(status: .findings) }
         }
     }

@@ -28,6 +28,8 @@ struct S3Client: Sendable {
     private final class Skew: Sendable {
         private let seconds = Mutex(0.0)
         var now: Date { Date(timeIntervalSinceNow: seconds.withLock { $0 }) }
+        /// More than the five minutes that the strictest servers allow.
+        func isFarFrom(_ server: Date) -> Bool { abs(server.timeIntervalSince(now)) > 300 }
         func set(_ server: Date) { seconds.withLock { $0 = server.timeIntervalSinceNow } }
     }
 
@@ -46,7 +48,7 @@ struct S3Client: Sendable {
         signer = S3Signer(region: location.region)
         var configuration = HTTPClient.Configuration()
         configuration.httpVersion = .http1Only
-        configuration.timeout = .init(connect: .seconds(5), read: .seconds(60), write: .seconds(60))
+        configuration.timeout = .init(connect: .seconds(5), read: .seconds(location.timeout), write: .seconds(location.timeout))
         configuration.redirectConfiguration = .disallow
         configuration.connectionPool.retryConnectionEstablishment = false
         let http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
@@ -139,7 +141,9 @@ struct S3Client: Sendable {
             do {
                 let result = try await read(try await once(request))
                 guard let refusal = try await judge(result) else { return result }
-                let code = refusal.code ?? ""
+                // An answer to HEAD has no body to say it in.
+                let isLate = refusal.status == 403 && refusal.code == nil && Self.date(refusal.headers["date"]).map { skew.isFarFrom($0) } ?? false
+                let code = isLate ? "RequestTimeTooSkewed" : refusal.code ?? ""
                 last = "\(refusal.status) \(code)\(refusal.message.map { ": \($0)" } ?? "")"
                 switch code {
                 case "RequestTimeTooSkewed" where !corrected:
@@ -181,7 +185,7 @@ struct S3Client: Sendable {
         var message = HTTPClientRequest(url: url)
         message.method = .RAW(value: request.method)
         for (name, value) in headers where name != "host" { message.headers.add(name: name, value: value) }
-        if !request.body.isEmpty || ["PUT", "POST"].contains(request.method) { message.body = .bytes(ByteBuffer(bytes: request.body)) }
+        if request.body.readableBytes > 0 || ["PUT", "POST"].contains(request.method) { message.body = .bytes(request.body) }
         return try await http.execute(message, deadline: .now() + .seconds(600))
     }
 

@@ -5,6 +5,8 @@ package import Foundation
 /// `s3://bucket/prefix?endpoint=https://minio:9000&region=eu-central-1&path-style=true&profile=backup&sse=aws:kms&kms-key=ID`: what is not said is
 /// taken from the environment, as AWS's own tools take it.
 package struct S3Location: Sendable, Equatable, CustomStringConvertible {
+    /// As it was written. It has no secrets: what would have is refused.
+    package let description: String
     package var bucket: String
     /// Without slashes at its ends; may be empty.
     package var prefix: String
@@ -17,6 +19,8 @@ package struct S3Location: Sendable, Equatable, CustomStringConvertible {
     /// `AES256` or `aws:kms`: how the server is to encrypt what it keeps.
     package var serverSideEncryption: String?
     package var kmsKey: String?
+    /// How long a connection may be silent, seconds.
+    package var timeout: Int64
 
     package init(parsing text: String, environment: [String: String]) throws(StoreError) {
         func fail(_ what: String) -> StoreError {
@@ -31,11 +35,12 @@ package struct S3Location: Sendable, Equatable, CustomStringConvertible {
         }
         var options: [String: String] = [:]
         for item in parts.queryItems ?? [] {
-            guard ["endpoint", "region", "path-style", "profile", "sse", "kms-key"].contains(item.name) else {
+            guard ["endpoint", "region", "path-style", "profile", "sse", "kms-key", "timeout"].contains(item.name) else {
                 throw fail("it has the option \(item.name), which nobody knows")
             }
             options[item.name] = item.value ?? ""
         }
+        description = text.hasSuffix("/") ? String(text.dropLast()) : text
         self.bucket = bucket
         prefix = parts.path.split(separator: "/").joined(separator: "/")
         region = options["region"] ?? environment["AWS_REGION"] ?? environment["AWS_DEFAULT_REGION"] ?? "us-east-1"
@@ -52,6 +57,8 @@ package struct S3Location: Sendable, Equatable, CustomStringConvertible {
         serverSideEncryption = options["sse"]
         guard [nil, "AES256", "aws:kms"].contains(serverSideEncryption) else { throw fail("sse is AES256 or aws:kms") }
         kmsKey = options["kms-key"]
+        guard let timeout = Int64(options["timeout"] ?? "60"), (1...3600).contains(timeout) else { throw fail("timeout is 1 to 3600 seconds") }
+        self.timeout = timeout
         if kmsKey != nil, serverSideEncryption != "aws:kms" { throw fail("kms-key needs sse=aws:kms") }
     }
 
@@ -59,8 +66,6 @@ package struct S3Location: Sendable, Equatable, CustomStringConvertible {
         (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "-")
             || byte == UInt8(ascii: ".")
     }
-
-    package var description: String { "s3://\(bucket)\(prefix.isEmpty ? "" : "/\(prefix)")" }
 
     /// As the server sees a key.
     func path(_ key: String) -> String { prefix.isEmpty ? key : "\(prefix)/\(key)" }

@@ -1,5 +1,6 @@
 internal import Crypto
 internal import Foundation
+internal import NIOCore
 
 /// Who asks.
 struct S3Credential: Sendable, Equatable {
@@ -19,7 +20,8 @@ struct S3Request: Sendable {
     var query: [(name: String, value: String)] = []
     /// Names in small letters.
     var headers: [String: String] = [:]
-    var body: [UInt8] = []
+    /// Sent as it is, without a copy: parts are large.
+    var body = ByteBuffer()
 }
 
 /// AWS Signature Version 4, for S3: what is sent is signed whole, the SHA-256 of the body included.
@@ -31,7 +33,9 @@ struct S3Signer: Sendable {
     func headers(_ request: S3Request, host: String, _ credential: S3Credential?, at now: Date) -> [String: String] {
         var headers = request.headers
         headers["host"] = host
-        let bodyHash = Self.hex(SHA256.hash(data: request.body))
+        var hash = SHA256()
+        request.body.withUnsafeReadableBytes { hash.update(bufferPointer: $0) }
+        let bodyHash = Self.hex(hash.finalize())
         headers["x-amz-content-sha256"] = bodyHash
         guard let credential else { return headers }
         let stamp = Self.stamp(now)

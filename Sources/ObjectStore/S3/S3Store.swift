@@ -53,7 +53,9 @@ package struct S3Store: ObjectStore {
         let path = try path(key)
         // The condition is sent as well; not every server keeps it.
         if options.ifAbsent, try await head(key) != nil { throw StoreError(.exists, "\(location) has \(key) already.") }
-        return S3Writer(client: client, key: key, path: path, headers: headers(options), ifAbsent: options.ifAbsent)
+        let writer = S3Writer(client: client, key: key, path: path, headers: headers(options), options: options)
+        if options.resumes { try await writer.resume(try await unfinished(key).filter { $0.key == key }) }
+        return writer
     }
 
     package func copy(_ key: String, from other: any ObjectStore, _ options: PutOptions) async throws(StoreError) -> Bool {
@@ -148,112 +150,4 @@ package struct S3Store: ObjectStore {
     }
 
     private func malformed(_ what: String) -> StoreError { StoreError(.unavailable, "\(location) answers with something that is not \(what).") }
-}
-
-/// Sends an object in parts, several at once, and never holds more of it than those.
-private actor S3Writer: ObjectWriter {
-    private let client: S3Client
-    private let key: String
-    private let path: String
-    private let headers: [String: String]
-    private let ifAbsent: Bool
-
-    private var buffer: [UInt8] = []
-    private var size: UInt64 = 0
-    private var upload: String?
-    private var parts: [Int: String] = [:]
-    private var count = 0
-    private var sending: [Int: Task<String, any Error>] = [:]
-
-    /// Bytes. 10,000 parts are the most, so objects may have 80 GB; etcd's database has 8 or so.
-    private static let partSize = 8 << 20
-    private static let parallel = 3
-
-    init(client: S3Client, key: String, path: String, headers: [String: String], ifAbsent: Bool) {
-        self.client = client
-        self.key = key
-        self.path = path
-        self.headers = headers
-        self.ifAbsent = ifAbsent
-    }
-
-    func write(_ bytes: [UInt8]) async throws(StoreError) {
-        size += UInt64(bytes.count)
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            if buffer.isEmpty { buffer.reserveCapacity(Self.partSize) }
-            let piece = rest.prefix(Self.partSize - buffer.count)
-            buffer.append(contentsOf: piece)
-            rest = rest.dropFirst(piece.count)
-            if buffer.count == Self.partSize { try await sendPart() }
-        }
-    }
-
-    private func sendPart() async throws(StoreError) {
-        let id = try await uploadID()
-        while sending.count >= Self.parallel { try await collectOne() }
-        count += 1
-        let number = count
-        let request = S3Request(method: "PUT", path: path, query: [("partNumber", "\(number)"), ("uploadId", id)], body: buffer)
-        buffer = []
-        let client = client
-        // Several parts are on their way while the next one is filled; `finish` and `abandon` wait for all.
-        sending[number] = Task {
-            let answer = try await client.send(request)
-            guard let tag = answer.headers["etag"] else { throw StoreError(.unavailable, "\(client.location) gives no ETag for a part.") }
-            return tag
-        }
-    }
-
-    private func collectOne() async throws(StoreError) {
-        guard let (number, task) = sending.min(by: { $0.key < $1.key }) else { return }
-        let result = await task.result
-        sending[number] = nil
-        do { parts[number] = try result.get() } catch let error as StoreError { throw error } catch { throw StoreError(.unavailable, "\(error)") }
-    }
-
-    private func uploadID() async throws(StoreError) -> String {
-        if let upload { return upload }
-        let answer = try await client.send(S3Request(method: "POST", path: path, query: [("uploads", "")], headers: headers))
-        guard let id = XMLElement(parsing: answer.body)?.value("UploadId"), !id.isEmpty else {
-            throw StoreError(.unavailable, "\(client.location) begins no upload of parts.")
-        }
-        upload = id
-        return id
-    }
-
-    func finish() async throws(StoreError) -> ObjectInfo {
-        let condition = ifAbsent ? ["if-none-match": "*"] : [:]
-        guard upload != nil else {
-            // Small enough to go at once.
-            _ = try await client.send(S3Request(method: "PUT", path: path, headers: headers.merging(condition) { $1 }, body: buffer))
-            buffer = []
-            return ObjectInfo(key: key, size: size, modified: Date())
-        }
-        if !buffer.isEmpty { try await sendPart() }
-        while !sending.isEmpty { try await collectOne() }
-        let list = parts.sorted { $0.key < $1.key }.map { "<Part><PartNumber>\($0.key)</PartNumber><ETag>\($0.value)</ETag></Part>" }.joined()
-        let body = Array("<CompleteMultipartUpload>\(list)</CompleteMultipartUpload>".utf8)
-        let request = S3Request(method: "POST", path: path, query: [("uploadId", upload ?? "")], headers: condition, body: body)
-        // Sent twice, the second time finds no upload: then the first has been carried out, if the object is there.
-        let answer = try await client.send(request) { $0.status == 404 }
-        let isComplete = (200..<300).contains(answer.status) && XMLElement(parsing: answer.body)?.name == "CompleteMultipartUploadResult"
-        if !isComplete {
-            let head = try await client.send(S3Request(method: "HEAD", path: path)) { $0.status == 404 }
-            guard head.status != 404, head.headers["content-length"].flatMap({ UInt64($0) }) == size else {
-                throw StoreError(.unavailable, "\(client.location) did not complete \(key): \(answer.status) \(answer.code ?? "")")
-            }
-        }
-        upload = nil
-        return ObjectInfo(key: key, size: size, modified: Date())
-    }
-
-    func abandon() async {
-        for task in sending.values { task.cancel() }
-        for task in sending.values { _ = await task.result }
-        sending = [:]
-        buffer = []
-        if let upload { _ = try? await client.send(S3Request(method: "DELETE", path: path, query: [("uploadId", upload)])) { $0.status == 404 } }
-        upload = nil
-    }
 }

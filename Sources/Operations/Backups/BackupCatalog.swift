@@ -43,8 +43,8 @@ package struct BackupCatalog: Sendable {
         package var backups: [StoredBackup]
         /// Objects of folders without a manifest.
         package var strays: [ObjectInfo]
-        /// Manifests that cannot be read, and why.
-        package var unreadable: [String]
+        /// Folders whose manifest cannot be read, and why.
+        package var unreadable: [(id: String, error: OperationError)]
     }
 
     /// Lists the backups.
@@ -68,28 +68,30 @@ package struct BackupCatalog: Sendable {
                 strays += objects.filter { Self.isOurs($0.key) }
             }
         }
-        var unreadable: [String] = []
-        func take(_ result: Result<StoredBackup?, OperationError>) {
-            switch result {
+        var unreadable: [(id: String, error: OperationError)] = []
+        func take(_ found: (id: String, result: Result<StoredBackup?, OperationError>)) {
+            switch found.result {
             case .success(let backup): if let backup { backups.append(backup) }
-            case .failure(let error): unreadable.append("\(error)")
+            case .failure(let error): unreadable.append((found.id, error))
             }
         }
-        try await withThrowingTaskGroup(of: Result<StoredBackup?, OperationError>.self) { group in
+        try await withThrowingTaskGroup(of: (id: String, result: Result<StoredBackup?, OperationError>).self) { group in
             for (index, folder) in waiting.enumerated() {
-                if index >= Self.mostReads, let result = try await group.next() { take(result) }
+                if index >= Self.mostReads, let found = try await group.next() { take(found) }
                 group.addTask {
                     // Somebody may be pruning: then it is gone. What is no manifest of ours does not hide the others.
-                    do { return .success(try await read(folder.id, folder.objects)) } catch let error as StoreError where error.code == .missing {
-                        return .success(nil)
-                    } catch let error as OperationError { return .failure(error) }
+                    do { return (folder.id, .success(try await read(folder.id, folder.objects))) } catch let error as StoreError
+                        where error.code == .missing
+                    {
+                        return (folder.id, .success(nil))
+                    } catch let error as OperationError { return (folder.id, .failure(error)) }
                 }
             }
-            for try await result in group { take(result) }
+            for try await found in group { take(found) }
         }
         return Listing(
             backups: backups.sorted { ($0.manifest.createdAt, $0.id) < ($1.manifest.createdAt, $1.id) }, strays: strays.sorted { $0.key < $1.key },
-            unreadable: unreadable.sorted())
+            unreadable: unreadable.sorted { $0.id < $1.id })
     }
 
     private static func isOurs(_ key: String) -> Bool {
@@ -100,11 +102,17 @@ package struct BackupCatalog: Sendable {
 
     /// The backup with this id, or the only one whose id begins so; `latest` is the newest.
     package func find(_ id: String, cluster: String? = nil) async throws -> StoredBackup {
-        let backups = try await list(cluster: cluster).backups
+        let listing = try await list(cluster: cluster)
+        let backups = listing.backups
+        func isMeant(_ other: String) -> Bool { other == id || other.hasPrefix(id) || other.split(separator: "/").last?.hasPrefix(id) == true }
+        // A newest one that cannot be read is not passed over in silence. Folders begin with the time.
+        func folder(_ id: String) -> String { id.split(separator: "/").last.map(String.init) ?? "" }
+        let newest = backups.map { folder($0.id) }.max() ?? ""
+        if let broken = listing.unreadable.first(where: { id == "latest" ? folder($0.id) > newest : isMeant($0.id) }) { throw broken.error }
         let found =
             id == "latest"
             ? Array(backups.suffix(1))
-            : backups.filter { $0.id == id || $0.id.hasPrefix(id) || $0.id.split(separator: "/").last?.hasPrefix(id) == true }
+            : backups.filter { isMeant($0.id) }
         guard found.count <= 1 else { throw OperationError(.invalid, "\(found.count) backups begin with \(id): write more of it.") }
         guard let backup = found.first else {
             throw OperationError(.invalid, "there is no backup \(id) in \(store.location). `drydock backup list` shows what there is.")
@@ -155,12 +163,14 @@ package struct BackupCatalog: Sendable {
     }
 
     /// Writes one content of a backup to a store under its own name or `key`, decrypted and checked; it is there when it is whole.
-    /// - Parameter watch: told how many bytes more are done.
+    /// - Parameters:
+    ///   - checkingAll: whether everything else of the backup is read back, too.
+    ///   - watch: told how many bytes more are done.
     /// - Returns: the part that it is.
     @discardableResult
     package func fetch(
         _ content: String, of backup: StoredBackup, to target: any ObjectStore, as key: String? = nil, identities: [AgeIdentity],
-        watch: (Int) -> Void = { _ in }
+        checkingAll: Bool = false, watch: (Int) -> Void = { _ in }
     ) async throws -> BackupManifest.Part {
         guard let part = backup.manifest.parts.first(where: { $0.content == content }) else {
             throw OperationError(.invalid, "\(backup.id) holds no \(content).")
@@ -170,7 +180,8 @@ package struct BackupCatalog: Sendable {
         }
         let writer = try await target.begin(key ?? content, PutOptions())
         do {
-            try await readBack([part], of: backup, identities: identities) { _, bytes in
+            try await readBack(checkingAll ? backup.manifest.parts : [part], of: backup, identities: identities) { piece, bytes in
+                guard piece.name == part.name else { return }
                 try await writer.write(bytes)
                 watch(bytes.count)
             }

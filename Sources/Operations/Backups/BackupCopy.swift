@@ -25,8 +25,14 @@ package struct BackupCopy: Sendable {
         guard backup.faults.isEmpty else { throw OperationError(.damaged, "\(backup.id): \(backup.faults.joined(separator: "; ")).") }
         let manifestKey = "\(backup.id)/\(BackupManifest.name)"
         let manifest = try await source.store.bytes(manifestKey)
+        // What is copied is what was read when the backup was found, whatever happens on the way.
+        guard try BackupManifest(parsing: manifest, from: "\(source.store.location)/\(manifestKey)") == backup.manifest else {
+            throw OperationError(.damaged, "\(source.store.location)/\(manifestKey) changed while it was read. Copy it again.")
+        }
         if try await target.head(manifestKey) != nil {
-            guard try await target.bytes(manifestKey) == manifest else {
+            let there = try await target.bytes(manifestKey)
+            _ = try BackupManifest(parsing: there, from: "\(target.location)/\(manifestKey)")
+            guard there == manifest else {
                 throw OperationError(.refused, "\(target.location) has another backup by the name \(backup.id). Nothing was written.")
             }
             return .there
@@ -39,7 +45,7 @@ package struct BackupCopy: Sendable {
     private func copy(_ part: BackupManifest.Part, of backup: StoredBackup, _ watch: @Sendable (Int) -> Void) async throws {
         let key = "\(backup.id)/\(part.name)"
         // Left by a copy that was broken off: without a manifest it counts for nothing.
-        let options = PutOptions(ifAbsent: false, retainUntil: retainUntil)
+        let options = PutOptions(ifAbsent: false, retainUntil: retainUntil, resumes: true)
         var check = PartCheck()
         if try await target.copy(key, from: source.store, options) {
             try await target.read(key, nil) { bytes in

@@ -79,7 +79,7 @@ package struct BackupDrill: Sendable {
         }
         try await phase("fetch") {
             let store = try FolderStore(path: folder.string)
-            let part = try await catalog.fetch(BackupManifest.snapshot, of: backup, to: store, identities: identities) {
+            let part = try await catalog.fetch(BackupManifest.snapshot, of: backup, to: store, identities: identities, checkingAll: true) {
                 watch(.advanced($0))
             }
             return "\(part.plainBytes) bytes, as they were backed up"

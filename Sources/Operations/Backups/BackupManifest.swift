@@ -1,3 +1,4 @@
+internal import Crypto
 package import Foundation
 
 /// What a backup holds, as JSON beside it. Written last, and once: what has no manifest is no backup.
@@ -57,6 +58,10 @@ package struct BackupManifest: Codable, Sendable, Equatable {
     /// `age1…`, of those who can read it; their keys are not secret.
     package var recipients: [String]
     package var parts: [Part]
+    /// SHA-256 of the manifest itself, with zeros in this place: what names all others must not change unseen.
+    private var digest = Self.noDigest
+
+    private static let noDigest = String(repeating: "0", count: 64)
 
     /// `2026-11-25T02:00:00Z-1042`, the folder of the backup within that of its cluster.
     package static func folder(at time: Date, revision: Int64) -> String { "\(time.formatted(.iso8601))-\(revision)" }
@@ -65,7 +70,28 @@ package struct BackupManifest: Codable, Sendable, Equatable {
         let encoder = JSONEncoder()
         encoder.dateEncodingStrategy = .iso8601
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        return Array(try encoder.encode(self))
+        var blank = self
+        blank.digest = Self.noDigest
+        let bytes = Array(try encoder.encode(blank))
+        guard let place = Self.placeOfDigest(in: bytes) else { throw OperationError(.invalid, "the manifest has no place for its digest.") }
+        return Array(bytes[..<place.lowerBound]) + Array(SHA256.hash(data: bytes).hexadecimal.utf8) + Array(bytes[place.upperBound...])
+    }
+
+    /// Where the 64 digits stand in the text.
+    private static func placeOfDigest(in bytes: [UInt8]) -> Range<Int>? {
+        let name = Array("\"digest\" : \"".utf8)
+        guard let start = bytes.firstRange(of: name)?.upperBound, start + 64 < bytes.count, bytes[start + 64] == UInt8(ascii: "\"") else {
+            return nil
+        }
+        return start..<start + 64
+    }
+
+    /// Whether the text is what was written.
+    private static func isWhole(_ bytes: [UInt8]) -> Bool {
+        guard let place = placeOfDigest(in: bytes) else { return false }
+        var blank = bytes
+        blank.replaceSubrange(place, with: noDigest.utf8)
+        return SHA256.hash(data: blank).hexadecimal.utf8.elementsEqual(bytes[place])
     }
 
     /// - Throws: `OperationError` for what is no manifest of ours.
@@ -75,12 +101,15 @@ package struct BackupManifest: Codable, Sendable, Equatable {
         decoder.dateDecodingStrategy = .iso8601
         let data = Data(bytes)
         guard let format = (try? decoder.decode(Format.self, from: data))?.format else {
-            throw OperationError(.invalid, "\(place) is no manifest of drydock.")
+            throw OperationError(.damaged, "\(place) is no manifest of drydock, or damaged. Use another backup, or another location.")
         }
         guard format <= Self.currentFormat else {
             throw OperationError(.invalid, "\(place) was written by a newer drydock (format \(format)). Use that one to read it.")
         }
-        do { self = try decoder.decode(Self.self, from: data) } catch { throw OperationError(.invalid, "\(place) is damaged: \(error)") }
+        guard Self.isWhole(bytes) else {
+            throw OperationError(.damaged, "\(place) is not as it was written: its own SHA-256 is another. Use another backup, or another location.")
+        }
+        do { self = try decoder.decode(Self.self, from: data) } catch { throw OperationError(.damaged, "\(place) is damaged: \(error)") }
         guard parts.allSatisfy({ !$0.name.contains("/") && $0.name != Self.name }), Set(parts.map(\.name)).count == parts.count else {
             throw OperationError(.invalid, "\(place) names parts that no backup has.")
         }

@@ -102,7 +102,7 @@ package struct BackupRunbook: Sendable {
         page.append(
             recipients.isEmpty
                 ? "Whoever reads the store: they are not encrypted."
-                : "Who has the age identity (`AGE-SECRET-KEY-1…`) of one of these, in a file called IDENTITY below:")
+                : "Who has the age identity (`AGE-SECRET-KEY-…`) of one of these, in a file called IDENTITY below:")
         page.append("")
         page += recipients.map { "- `\($0)`" }
         if !recipients.isEmpty {
