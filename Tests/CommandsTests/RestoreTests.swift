@@ -90,13 +90,7 @@ struct RestoreTests {
             try await desk.write("a")
             let id = try await desk.hosts.clusterID()
             let third = try await desk.hosts.contents()
-            for host in desk.hosts.hosts.prefix(2) {
-                for name in try FileManager.default.contentsOfDirectory(atPath: host.kubernetes.path) where name != "manifests" {
-                    try FileManager.default.removeItem(at: host.kubernetes.appendingPathComponent(name))
-                }
-                try FileManager.default.removeItem(at: host.kubernetes.appendingPathComponent("manifests/etcd.yaml"))
-                try FileManager.default.removeItem(at: host.dataFolder)
-            }
+            for host in desk.hosts.hosts.prefix(2) { try desk.hosts.loseDisks(of: host) }
             let arguments = [
                 "backup", "restore", "--file", file, "--identity", desk.key, "--manifests-dir", desk.hosts.manifests, "--accept-cluster-id", id,
                 "--accept-unverified",

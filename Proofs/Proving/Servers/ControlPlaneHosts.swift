@@ -175,6 +175,15 @@ package struct ControlPlaneHosts: Sendable {
         """
     }
 
+    /// A host's disks are gone; the machine is there, installed anew.
+    package func loseDisks(of host: Host) throws {
+        for name in try FileManager.default.contentsOfDirectory(atPath: host.kubernetes.path) where name != "manifests" {
+            try FileManager.default.removeItem(at: host.kubernetes.appendingPathComponent(name))
+        }
+        try FileManager.default.removeItem(at: host.kubernetes.appendingPathComponent("manifests/etcd.yaml"))
+        try FileManager.default.removeItem(at: host.dataFolder)
+    }
+
     // MARK: As clients see it
 
     private func pki(_ name: String) -> String { hosts[0].kubernetes.appendingPathComponent("pki/etcd/\(name)").path }

@@ -5,6 +5,7 @@ package import ObjectStore
 package struct SeaweedFS: Sendable {
     package let endpoint: URL
     package let folder: URL
+    private let process: CommandRun.Running
     private static let (accessKey, secretKey) = ("AKIADRYDOCKTEST", "a-secret-of-this-test-only")
 
     /// What clients find their credentials in; nothing else of AWS's.
@@ -46,7 +47,7 @@ package struct SeaweedFS: Sendable {
                 "server", "-s3", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-dir=\(folder.path)", "-s3.config=\(config.path)", "-s3.port.iceberg=0",
                 "-s3.port.lance=0", "-volume.max=400", "-master.volumeSizeLimitMB=128",
             ] + flags)
-        let server = SeaweedFS(endpoint: URL(string: "http://127.0.0.1:\(ports[6])") ?? folder, folder: folder)
+        let server = SeaweedFS(endpoint: URL(string: "http://127.0.0.1:\(ports[6])") ?? folder, folder: folder, process: process)
         do {
             try await server.waitUntilServing(process)
             let result = try await body(server)
@@ -82,6 +83,12 @@ package struct SeaweedFS: Sendable {
                 try await Task.sleep(for: .milliseconds(200))
             }
         }
+    }
+
+    /// The server and its disk are gone.
+    package func lose() async throws {
+        await Self.end(process)
+        try FileManager.default.removeItem(at: folder)
     }
 
     /// A location of this server.
