@@ -139,7 +139,8 @@ struct DemoCommand: AsyncParsableCommand {
 
         func drydock(_ words: [String]) async throws -> CommandRun {
             let environment = near.environment.filter { $0.key != "AWS_ENDPOINT_URL_S3" }
-            let run = try await BuiltProgram.run(words, environment: environment.merging(["XDG_STATE_HOME": folder.path, "HOME": folder.path]) { $1 })
+            let run = try await BuiltProgram.run(
+                words, environment: environment.merging(["XDG_STATE_HOME": folder.path, "HOME": folder.path]) { $1 })
             guard run.status == 0 else { throw Failure("\(words.prefix(2).joined(separator: " ")) failed: \(run.output)\(run.errors)") }
             return run
         }
@@ -162,7 +163,10 @@ struct DemoCommand: AsyncParsableCommand {
             "Backing up, encrypted, to both at once: etcd, and the keys and manifests of every host",
             command: "drydock backup create --location NEAR --location FAR --recipient age1… --host cp1 --host cp2 --host cp3")
         let made = try await stage.drydock(
-            ["backup", "create", "--location", locations[0], "--location", locations[1], "--recipient", identity.recipient ?? "", "--files", hosts.kubernetes.path]
+            [
+                "backup", "create", "--location", locations[0], "--location", locations[1], "--recipient", identity.recipient ?? "", "--files",
+                hosts.kubernetes.path,
+            ]
                 + hosts.hostFlags + hosts.flags)
         let backedUp = Date()
         story.quote(made.output)
