@@ -181,7 +181,7 @@ struct DemoCommand: AsyncParsableCommand {
         story.tell("Losing the near region, and the disks of two hosts; what was written since the backup goes with them")
         try await EtcdClient.connected(try hosts.configuration) { _ = try await $0.put([("/since/the/backup", [1])]) }
         try await stage.near.lose()
-        for host in hosts.hosts.prefix(2) { try hosts.loseDisks(of: host) }
+        for host in hosts.hosts.prefix(2) { try await hosts.loseDisks(of: host) }
         let lost = Date()
         story.done("one region, no quorum")
 

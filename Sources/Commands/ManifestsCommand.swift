@@ -48,6 +48,11 @@ struct ManifestsCommand: ParsableCommand {
             (jobs.namespace, jobs.location, jobs.cluster, jobs.recipients) = (namespace, location, cluster, recipient)
             (jobs.retentionDays, jobs.schedule, jobs.timeZone, jobs.claim) = (retentionDays, schedule, timeZone, claim)
             (jobs.storage, jobs.credentials, jobs.identity, jobs.file) = (storage, credentialsSecret, identitySecret, file)
+            if recipient.isEmpty, kind.kinds.contains(.s3) || kind.kinds.contains(.volume) {
+                output.remark(
+                    "warning: without --recipient the backups are not encrypted, so they have etcd alone: whoever reads the store reads every secret of the cluster, and the authorities' keys are not kept."
+                )
+            }
             print(try jobs.text(kind.kinds), terminator: "")
         }
     }

@@ -115,6 +115,13 @@ package final class Journal: Sendable {
             guard var run = try Self.runs(database, where: "id = ?", [id]).first else { throw Self.missing(id) }
             if reopening, run.state == .done {
                 try Self.checkFree(run.subject, database)
+                // What a later run did stands on what this one did.
+                let later = try Self.runs(
+                    database, where: "subject = ? AND startedAt > ? AND state = 'done'", [run.subject, run.startedAt.timeIntervalSince1970])
+                if let newest = later.first {
+                    throw JournalError(
+                        .locked, "the run \(newest.id) came after \(id). Take that one back first: `drydock runs rollback \(newest.id)`.")
+                }
             } else if run.state.isOver {
                 throw JournalError(.invalid, "the run \(id) is over: \(run.state.rawValue). There is nothing to go on with.")
             }

@@ -84,7 +84,9 @@ package struct FolderStore: ObjectStore {
 
     /// Every file whose own name is wanted, by key.
     private func files(_ isWanted: (String) -> Bool) throws(StoreError) -> [ObjectInfo] {
-        guard FileManager.default.fileExists(atPath: root.path) else { return [] }
+        guard FileManager.default.fileExists(atPath: root.path) else {
+            throw StoreError(.missing, "there is no folder \(root.path). Check the location.")
+        }
         guard let walk = FileManager.default.enumerator(atPath: root.path) else { throw StoreError(.system, "cannot read \(root.path).") }
         var found: [ObjectInfo] = []
         while let key = walk.nextObject() as? String {
@@ -178,5 +180,8 @@ private final class FolderWriter: ObjectWriter {
             state.descriptor = nil
         }
         unlink(partial)
+        // The folders that were made for it, where nothing is in them: the backup's, and its cluster's.
+        let folder = (target as NSString).deletingLastPathComponent
+        if rmdir(folder) == 0 { rmdir((folder as NSString).deletingLastPathComponent) }
     }
 }

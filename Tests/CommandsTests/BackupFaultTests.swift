@@ -60,7 +60,7 @@ struct BackupFaultTests {
                     let name = fault.rawValue
                     let through = desk.location("near", proxy.endpoint, timeout: fault == .silence ? 1 : 60)
                     let made = try await desk.create(through, cluster: name)
-                    let verified = try await desk(["verify", "latest", "--deep", "--location", through])
+                    let verified = try await desk(["verify", "latest", "--deep", "--cluster", name, "--location", through])
                     let copied = try await desk(["copy", "all", "--from", through, "--location", desk.location("far")])
                     let file = desk.folder.appendingPathComponent(name).path
                     let fetched = try await desk(["fetch", name, file, "--location", through])

@@ -223,4 +223,64 @@ struct BackupTests {
             }
         }
     }
+
+    @Test func `What is broken, foreign or crafted counts for nothing, and costs no good backup`() async throws {
+        try await withDesk { desk in
+            let disk = desk.folder.appendingPathComponent("disk").path
+            var seen: Set<String> = []
+            while seen.count < 3 {
+                _ = try await desk(["create", "--location", disk] + desk.cluster.flags)
+                let list = try await desk(["list", "--location", disk, "-o", "json"])
+                let rows = try #require(try JSONSerialization.jsonObject(with: Data(list.output.utf8)) as? [[String: Any]])
+                seen.formUnion(rows.compactMap { $0["id"] as? String })
+            }
+            let ids = seen.sorted()
+            // The newest lacks its snapshot.
+            try FileManager.default.removeItem(atPath: "\(disk)/\(ids[2])/snapshot.db.zst")
+            let kept = try await desk(["prune", "--keep-last", "1", "--location", disk])
+            #expect(kept.status == 0 && kept.output.contains("--broken deletes it"), "\(kept.output)\(kept.errors)")
+            let left = try await desk(["list", "--location", disk])
+            #expect(
+                left.output.contains(ids[1]) && left.output.contains(ids[2]) && !left.output.contains(ids[0]),
+                "the newest whole one stays: \(left.output)")
+            #expect(try await desk(["status", "--location", disk]).output.contains("1"))
+            let metrics = try await desk(["metrics", "--location", disk])
+            #expect(metrics.output.contains("location_broken{location=\"file://\(disk)\"} 1"), "\(metrics.output)")
+            // A copy from elsewhere sends what is missing.
+            let second = desk.folder.appendingPathComponent("second").path
+            #expect(try await desk(["copy", ids[1], "--from", disk, "--location", second]).status == 0)
+            try FileManager.default.removeItem(atPath: "\(second)/\(ids[1])/snapshot.db.zst")
+            let mended = try await desk(["copy", ids[1], "--from", disk, "--location", second])
+            #expect(mended.status == 0 && mended.output.contains("copied what was missing"), "\(mended.output)\(mended.errors)")
+            #expect(try await desk(["verify", "latest", "--deep", "--location", second]).status == 0)
+            #expect(try await desk(["prune", "--broken", "--location", disk]).status == 0)
+            #expect(try await desk(["list", "--location", disk]).status == 0)
+
+            // Somebody's own snapshot is no orphan of ours.
+            let foreign = URL(fileURLWithPath: "\(disk)/kubernetes/manual-2024/snapshot.db")
+            try FileManager.default.createDirectory(at: foreign.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try Data("x".utf8).write(to: foreign)
+            let orphans = try await desk(["prune", "--orphans", "--orphan-age", "1ms", "--location", disk])
+            #expect(orphans.status == 0 && FileManager.default.fileExists(atPath: foreign.path), "\(orphans.output)")
+
+            // Two clusters: the newest of which?
+            #expect(try await desk(["create", "--location", disk, "--cluster", "other"] + desk.cluster.flags).status == 0)
+            let which = try await desk(["verify", "--location", disk])
+            #expect(which.status == 2 && which.errors.contains("--cluster"), "\(which.output)\(which.errors)")
+            #expect(try await desk(["verify", "--location", disk], ["CLUSTER_NAME": "other"]).output.contains("other/"))
+
+            // Sizes that overflow, with a digest that is right.
+            let path = URL(fileURLWithPath: "\(disk)/\(ids[1])/manifest.json")
+            var manifest = try BackupManifest(parsing: Array(try Data(contentsOf: path)), from: "here")
+            manifest.parts[0].plainBytes = .max
+            manifest.parts.append(manifest.parts[0])
+            manifest.parts[1].name = "other"
+            try Data(try manifest.json()).write(to: path)
+            for words in [["list"], ["status"], ["metrics"], ["verify", ids[1]], ["export", ids[1], "\(disk)/x.tar.gz"], ["drill", ids[1]]] {
+                let run = try await desk(words + ["--location", disk])
+                #expect(run.status < 128, "\(words): \(run.status) \(run.errors)")
+                if ![["status"], ["metrics"]].contains(words) { #expect(run.status == 3, "\(words): \(run.status) \(run.output)\(run.errors)") }
+            }
+        }
+    }
 }

@@ -98,6 +98,15 @@ private struct AlertCase {
             alert: "BackupLocationDown", firing: [("drydock_backup_location_up{location=\"a\"}", "0x60")],
             quiet: [("drydock_backup_location_up{location=\"a\"}", "1x60")]),
         .init(
+            alert: "BackupNone", firing: [("drydock_backup_location_backups{location=\"a\"}", "0x60")],
+            quiet: [("drydock_backup_location_backups{location=\"a\"}", "1x60")]),
+        .init(
+            alert: "BackupBroken", firing: [("drydock_backup_location_broken{location=\"a\"}", "1x60")],
+            quiet: [("drydock_backup_location_broken{location=\"a\"}", "0x60")]),
+        .init(
+            alert: "BackupMetricsMissing", firing: [("up{job=\"other\"}", "1x60")],
+            quiet: [("drydock_backup_location_up{location=\"a\"}", "0x60")]),
+        .init(
             alert: "BackupFailing", firing: [("drydock_backup_failures_total{operation=\"create\"}", "0+1x60")],
             quiet: [("drydock_backup_failures_total{operation=\"create\"}", "2x60")]),
         .init(

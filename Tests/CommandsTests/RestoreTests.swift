@@ -76,6 +76,17 @@ struct RestoreTests {
             try await refused([], "etcd serves", "--accept-loss")
             let dry = try await BuiltProgram.run(try await desk.restore(["--accept-loss", "--dry-run"]), environment: desk.environment)
             #expect(dry.status == 0 && dry.output.contains("exchange the data of cp2"), "\(dry.output)\(dry.errors)")
+            let two = try await BuiltProgram.run(
+                try await desk.restore(["--accept-loss"]).filter { $0 != "cp3" }.joined(separator: "\n").replacingOccurrences(
+                    of: "--host\n--ssh", with: "--ssh"
+                )
+                .split(separator: "\n").map(String.init), environment: desk.environment)
+            #expect(two.status == 4 && two.output.contains("cp3 is a member too"), "\(two.output)\(two.errors)")
+            let other = desk.key + "-other"
+            try Data("\(AgeIdentity.generate().secret ?? "")\n".utf8).write(to: URL(fileURLWithPath: other))
+            let wrong = try await BuiltProgram.run(
+                try await desk.restore(["--accept-loss", "--dry-run"]).map { $0 == desk.key ? other : $0 }, environment: desk.environment)
+            #expect(wrong.status == 2, "an identity that cannot read it: \(wrong.output)\(wrong.errors)")
             try await refused(["--accept-loss", "--host", "nowhere"], "nowhere cannot be reached", status: 75)
             try await refused(["--accept-loss", "--host", "cp1"], "named twice", status: 2)
             #expect(try await desk.hosts.contents() == before)
@@ -86,14 +97,14 @@ struct RestoreTests {
     @Test func `Restored from one file, with keys and manifests, after two hosts lost their disks; and taken back when it is done`() async throws {
         try await withDesk { desk in
             let file = "\(desk.state)/backup.tar.gz"
+            #expect(try await desk("backup", "verify", "--deep", "--identity", desk.key, "--location", desk.store).status == 0)
             #expect(try await desk("backup", "export", "latest", file, "--location", desk.store).status == 0)
             try await desk.write("a")
             let id = try await desk.hosts.clusterID()
             let third = try await desk.hosts.contents()
-            for host in desk.hosts.hosts.prefix(2) { try desk.hosts.loseDisks(of: host) }
+            for host in desk.hosts.hosts.prefix(2) { try await desk.hosts.loseDisks(of: host) }
             let arguments = [
                 "backup", "restore", "--file", file, "--identity", desk.key, "--manifests-dir", desk.hosts.manifests, "--accept-cluster-id", id,
-                "--accept-unverified",
             ]
             let bare = try await BuiltProgram.run(arguments + desk.hosts.hostFlags, environment: desk.environment)
             #expect(bare.status == 2 && bare.errors.contains("etcd.yaml"), "\(bare.output)\(bare.errors)")
@@ -116,6 +127,73 @@ struct RestoreTests {
             for run in [bare, done, back] {
                 #expect(!(run.output + run.errors).contains(desk.identity.secret ?? "-") && !(run.output + run.errors).contains("PRIVATE KEY"))
             }
+        }
+    }
+
+    @Test func `When putting files back fails half way, taking it back leaves every file as it was, and a work folder is not emptied`() async throws {
+        try await withDesk { desk in
+            #expect(try await desk("backup", "verify", "--deep", "--identity", desk.key, "--location", desk.store).status == 0)
+            // The hosts' own files have changed since; on one of them a folder is in the way.
+            func files(_ host: ControlPlaneHosts.Host) throws -> [String: Data] {
+                var found: [String: Data] = [:]
+                for case let name as String in try #require(FileManager.default.enumerator(atPath: host.kubernetes.path))
+                where !name.hasPrefix("drydock-") {
+                    found[name] = FileManager.default.contents(atPath: host.kubernetes.appendingPathComponent(name).path)
+                }
+                return found
+            }
+            for host in desk.hosts.hosts {
+                let manifest = host.kubernetes.appendingPathComponent("manifests/etcd.yaml")
+                try Data((try String(contentsOf: manifest, encoding: .utf8) + "# the host's own\n").utf8).write(to: manifest)
+                try Data("own".utf8).write(to: host.kubernetes.appendingPathComponent("pki/apiserver-etcd-client.crt"))
+                try FileManager.default.removeItem(at: host.kubernetes.appendingPathComponent("pki/apiserver-etcd-client.key"))
+            }
+            let blocked = desk.hosts.hosts[1].kubernetes.appendingPathComponent("pki/etcd/healthcheck-client.crt")
+            try FileManager.default.removeItem(at: blocked)
+            try FileManager.default.createDirectory(at: blocked, withIntermediateDirectories: false)
+            let before = try desk.hosts.hosts.map(files)
+            let contents = try await desk.hosts.contents()
+            let work = desk.state + "/work"
+            try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
+            try Data("precious".utf8).write(to: URL(fileURLWithPath: work + "/precious"))
+            let run = try await BuiltProgram.run(
+                try await desk.restore(["--accept-loss", "--files", "--work-dir", work]), environment: desk.environment)
+            #expect(run.status == 1 && run.errors.contains("is a folder"), "\(run.status) \(run.output)\(run.errors)")
+            let id = try #require(try await desk.newestRun()).id
+            let back = try await desk("runs", "rollback", id)
+            #expect(back.status == 0, "\(back.output)\(back.errors)")
+            try await desk.hosts.waitUntilServing()
+            #expect(try desk.hosts.hosts.map(files) == before)
+            #expect(try await desk.hosts.contents() == contents)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: work) == ["precious"])
+        }
+    }
+
+    @Test func `On the host itself, as a Job does it, one host becomes a cluster of its own, and the others are left alone`() async throws {
+        try await withDesk { desk in
+            try await desk.write("a")
+            let id = try await desk.hosts.clusterID()
+            let host = desk.hosts.hosts[0]
+            let words =
+                ["env", "XDG_STATE_HOME=\(desk.state)", "HOME=\(desk.state)", "BACKUP_LOCATION=\(desk.store)", BuiltProgram.path]
+                + ["backup", "restore", "--host", "local", "--identity", desk.key, "--manifests-dir", desk.hosts.manifests, "--accept-loss"]
+                + ["--accept-unverified", "--accept-left-out", "--work-dir", "\(desk.state)/work"]
+            let run = try await CommandRun.run("ssh", ["-F", desk.hosts.sshConfig, host.name, words.joined(separator: " ")])
+            #expect(run.status == 0 && run.errors.contains("not restored: cp2, cp3"), "\(run.output)\(run.errors)")
+            var configuration = try desk.hosts.configuration
+            configuration.endpoints = [try Endpoint(host.clientURL)]
+            let one = try await EtcdClient.connected(configuration) { client in
+                var found: [[UInt8]: [UInt8]] = [:]
+                try await client.forEachPage { for pair in $0 { found[pair.key] = pair.value } }
+                return (found, try await client.members().map(\.name))
+            }
+            #expect(one.0 == desk.kept && one.1 == ["cp1"])
+            // The other two have a quorum, and do not know that one.
+            configuration.endpoints = try desk.hosts.hosts.dropFirst().map { try Endpoint($0.clientURL) }
+            let others = try await EtcdClient.connected(configuration) { client in
+                (try await client.countKeys(), String(try await client.status(at: client.configuration.endpoints[0]).clusterID, radix: 16))
+            }
+            #expect(others.0 == Int64(desk.kept.count + 1) && others.1 == id)
         }
     }
 

@@ -51,6 +51,9 @@ struct CronScheduleTests {
             try fires("30 2 * * *", from: "2026-10-24T12:00:00Z", 3, zone: "Europe/Berlin") == [
                 "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-26T01:30:00Z",
             ])
+        // The Monday after, which begins 23 hours after the Sunday.
+        #expect(
+            try fires("0 0 * * 1", from: "2026-03-28T12:00:00Z", 2, zone: "Europe/Berlin") == ["2026-03-29T22:00:00Z", "2026-04-05T22:00:00Z"])
         // Half an hour, at Lord Howe: 2026-04-05 shows 01:30 to 02:00 twice.
         #expect(
             try fires("45 1 * * *", from: "2026-04-04T00:00:00Z", 2, zone: "Australia/Lord_Howe") == ["2026-04-04T14:45:00Z", "2026-04-04T15:15:00Z"])
@@ -79,7 +82,8 @@ struct CronScheduleTests {
         for _ in 0..<60 {
             let minutes = (0..<2).map { _ in Int.random(in: 0...59, using: &generator) }.sorted()
             let hour = Int.random(in: 0...4, using: &generator)
-            let schedule = try CronSchedule("\(minutes[0])-\(minutes[1])/7 \(hour),\(hour + 12) * * *")
+            let weekday = Int.random(in: 0...6, using: &generator)
+            let schedule = try CronSchedule("\(minutes[0])-\(minutes[1])/7 \(hour),\(hour + 12) * * \(weekday)")
             let zone = zones[Int.random(in: zones.indices, using: &generator)]
             // Around the changes of the clocks of a year.
             let start = try date(
@@ -92,8 +96,9 @@ struct CronScheduleTests {
             calendar.timeZone = zone
             var minute = Date(timeIntervalSince1970: (start.timeIntervalSince1970 / 60).rounded(.down) * 60 + 60)
             while expected.count < 6 {
-                let parts = calendar.dateComponents([.hour, .minute], from: minute)
-                if let found = parts.minute, [hour, hour + 12].contains(parts.hour), found >= minutes[0], found <= minutes[1],
+                let parts = calendar.dateComponents([.hour, .minute, .weekday], from: minute)
+                if let found = parts.minute, parts.weekday == weekday + 1, [hour, hour + 12].contains(parts.hour), found >= minutes[0],
+                    found <= minutes[1],
                     (found - minutes[0]) % 7 == 0
                 {
                     expected.append(minute)

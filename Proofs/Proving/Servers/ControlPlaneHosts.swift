@@ -79,6 +79,7 @@ package struct ControlPlaneHosts: Sendable {
         }
         try FileManager.default.createDirectory(at: kubernetes, withIntermediateDirectories: true)
         let pki = try EtcdPKI()
+        try pki.write(node: "client", addresses: ["127.0.0.1"], to: folder.appendingPathComponent("client"))
         try await Self.makeKey(folder.appendingPathComponent("id"))
         var config = "Host *\n  User root\n  HostName 127.0.0.1\n  IdentitiesOnly yes\n  IdentityFile \(folder.path)/id\n"
         config += "  UserKnownHostsFile \(folder.path)/known_hosts\n  LogLevel ERROR\n"
@@ -176,17 +177,22 @@ package struct ControlPlaneHosts: Sendable {
     }
 
     /// A host's disks are gone; the machine is there, installed anew.
-    package func loseDisks(of host: Host) throws {
+    package func loseDisks(of host: Host) async throws {
         for name in try FileManager.default.contentsOfDirectory(atPath: host.kubernetes.path) where name != "manifests" {
             try FileManager.default.removeItem(at: host.kubernetes.appendingPathComponent(name))
         }
         try FileManager.default.removeItem(at: host.kubernetes.appendingPathComponent("manifests/etcd.yaml"))
+        // What ran is gone, too: nothing starts it any more.
+        let endpoint = try Endpoint(host.clientURL)
+        var configuration = try configuration
+        configuration.endpoints = [endpoint]
+        while (try? await EtcdClient.connected(configuration, backoff: Backoff(attempts: 1), body: { try await $0.status(at: endpoint) })) != nil {}
         try FileManager.default.removeItem(at: host.dataFolder)
     }
 
     // MARK: As clients see it
 
-    private func pki(_ name: String) -> String { hosts[0].kubernetes.appendingPathComponent("pki/etcd/\(name)").path }
+    private func pki(_ name: String) -> String { folder.appendingPathComponent("client/etcd/\(name)").path }
 
     /// How etcd is reached, as flags.
     package var flags: [String] {

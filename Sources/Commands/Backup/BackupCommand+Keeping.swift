@@ -9,9 +9,10 @@ extension BackupCommand {
     struct Copy: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Copy backups to a second region, as they are stored, and check every byte.",
-            discussion: "No key is needed. What is there already is left. Exit code 1 when one could not be copied.")
+            discussion: "The backup `all` means every one. No key is needed. What is there already is left. Exit code 1 when one could not be copied."
+        )
 
-        @Argument(help: "The backup, or how it begins; latest for the newest; all for every one.") var backup = "latest"
+        @OptionGroup var choice: BackupChoice
         @Option(help: ArgumentHelp("Where it is.", valueName: "location")) var from: String
         @OptionGroup var place: BackupPlace
         @Option(help: ArgumentHelp("Nobody may delete the copy for so long (object lock of S3).", valueName: "duration")) var retain:
@@ -29,17 +30,17 @@ extension BackupCommand {
             let until = retain.map { Date().addingTimeInterval($0.duration.seconds) }
             let rows = try await BackupPlace.open([from], []) { source -> [Row] in
                 let catalog = BackupCatalog(source[0])
-                let wanted = backup == "all" ? try await catalog.list().backups : [try await catalog.find(backup)]
+                let wanted = choice.backup == "all" ? try await catalog.list(cluster: choice.cluster).backups : [try await choice.find(in: catalog)]
                 return try await place.stores { targets in
                     var rows: [Row] = []
                     for target in targets {
                         for one in wanted {
                             let progress = ProgressBar("copy", options: output)
-                            progress.set(done: 0, total: Int(clamping: one.manifest.parts.map(\.storedBytes).reduce(0, +)))
+                            progress.set(done: 0, total: Int(clamping: one.manifest.storedBytes))
                             do {
                                 let copy = BackupCopy(from: catalog, to: target, retainUntil: until)
                                 let outcome = try await copy.run(one) { progress.advance(by: $0) }
-                                rows.append(Row(backup: one.id, location: target.location, outcome: outcome == .copied ? "copied" : "was there"))
+                                rows.append(Row(backup: one.id, location: target.location, outcome: outcome.text))
                             } catch let error where !(error is CancellationError) {
                                 rows.append(Row(backup: one.id, location: target.location, outcome: "\(error)", isFailed: true))
                             }
@@ -75,13 +76,14 @@ extension BackupCommand {
             false
         @OptionGroup(title: "Output") var output: OutputOptions
 
+        @Flag(help: "Also backups that lack objects, which no rule counts, and which are kept otherwise.") var broken = false
         @Option(help: ArgumentHelp("How old orphans must be. (default: 24h)", valueName: "duration")) var orphanAge: DurationArgument?
 
         func run() async throws {
             let retention = try rules.retention()
             let decisions = try await place.store { store -> [BackupPrune.Decision] in
                 let prune = BackupPrune(BackupCatalog(store), cluster: cluster.name, isRehearsal: explain)
-                return try await prune.backups(retention, at: Date())
+                return try await prune.backups(retention, deletingBroken: broken, at: Date())
                     + (orphans ? try await prune.orphans(at: Date(), olderThan: orphanAge?.duration.seconds) : [])
             }
             try output.emit(decisions) {

@@ -15,7 +15,7 @@ extension BackupCommand {
                 decrypted and decompressed. Exit code 3: something is wrong, and what.
                 """)
 
-        @Argument(help: "The backup, or how it begins; latest for the newest.") var backup = "latest"
+        @OptionGroup var choice: BackupChoice
         @Flag(help: "Read back every byte.") var deep = false
         @OptionGroup var place: BackupPlace
         @OptionGroup var identity: IdentityOptions
@@ -25,9 +25,9 @@ extension BackupCommand {
             let identities = try identity.identities()
             let found = try await place.store { store -> StoredBackup in
                 let catalog = BackupCatalog(store)
-                let found = try await catalog.find(backup)
+                let found = try await choice.find(in: catalog)
                 if deep {
-                    let total = Int(clamping: found.manifest.parts.map(\.plainBytes).reduce(0, +))
+                    let total = Int(clamping: found.manifest.plainBytes)
                     let progress = ProgressBar("verify", options: output)
                     progress.set(done: 0, total: total)
                     try await catalog.readBack(found, identities: identities) { progress.advance(by: $1.count) }
@@ -58,7 +58,7 @@ extension BackupCommand {
                 not as it should be, and what.
                 """)
 
-        @Argument(help: "The backup, or how it begins; latest for the newest.") var backup = "latest"
+        @OptionGroup var choice: BackupChoice
         @OptionGroup var place: BackupPlace
         @OptionGroup var options: DrillOptions
         @OptionGroup(title: "Output") var output: OutputOptions
@@ -69,8 +69,8 @@ extension BackupCommand {
             let progress = ProgressBar("fetch", options: output)
             let (report, age) = try await place.store { store in
                 let catalog = BackupCatalog(store)
-                let found = try await catalog.find(backup)
-                progress.set(done: 0, total: Int(clamping: found.manifest.parts.map(\.plainBytes).reduce(0, +)))
+                let found = try await choice.find(in: catalog)
+                progress.set(done: 0, total: Int(clamping: found.manifest.plainBytes))
                 let report = try await drill.run(found, in: catalog, at: Date()) { event in
                     switch event {
                     case .began(let name): if name != "fetch" { output.remark("\(name) …") }
@@ -99,7 +99,7 @@ extension BackupCommand {
             abstract: "Write a backup's snapshot to a file, decrypted and checked.",
             discussion: "The file appears when it is whole. `drydock snapshot verify` and `restore` take it, and etcdutl does.")
 
-        @Argument(help: "The backup, or how it begins; latest for the newest.") var backup: String
+        @OptionGroup var choice: BackupChoice
         @Argument(help: "Where the snapshot goes.") var file: String
         @OptionGroup var place: BackupPlace
         @OptionGroup var identity: IdentityOptions
@@ -112,9 +112,9 @@ extension BackupCommand {
             let folder = try FolderStore(path: target.deletingLastPathComponent().path)
             let found = try await place.store { store -> StoredBackup in
                 let catalog = BackupCatalog(store)
-                let found = try await catalog.find(backup)
+                let found = try await choice.find(in: catalog)
                 let progress = ProgressBar("fetch", options: output)
-                progress.set(done: 0, total: Int(clamping: found.manifest.parts.map(\.plainBytes).reduce(0, +)))
+                progress.set(done: 0, total: Int(clamping: found.manifest.plainBytes))
                 try await catalog.fetch(BackupManifest.snapshot, of: found, to: folder, as: target.lastPathComponent, identities: identities) {
                     progress.advance(by: $0)
                 }

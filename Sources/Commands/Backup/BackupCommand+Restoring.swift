@@ -15,7 +15,7 @@ extension BackupCommand {
                 tar, age and zstd open it.
                 """)
 
-        @Argument(help: "The backup, or how it begins; latest for the newest.") var backup = "latest"
+        @OptionGroup var choice: BackupChoice
         @Argument(help: ArgumentHelp("Where it goes. (default: backup-YYYYMMDD.tar.gz, the day that it was made)", valueName: "file")) var target:
             String?
         @OptionGroup var place: BackupPlace
@@ -24,10 +24,10 @@ extension BackupCommand {
         func run() async throws {
             let (found, path) = try await place.store { store -> (StoredBackup, String) in
                 let catalog = BackupCatalog(store)
-                let found = try await catalog.find(backup)
+                let found = try await choice.find(in: catalog)
                 let file = URL(fileURLWithPath: target ?? BackupArchive.name(of: found))
                 let progress = ProgressBar("export", options: output)
-                progress.set(done: 0, total: Int(clamping: found.manifest.parts.map(\.storedBytes).reduce(0, +)))
+                progress.set(done: 0, total: Int(clamping: found.manifest.storedBytes))
                 let folder = try FolderStore(path: file.deletingLastPathComponent().path)
                 try await BackupArchive.write(found, in: catalog, to: folder, as: file.lastPathComponent) { progress.advance(by: $0) }
                 progress.finish()
@@ -47,7 +47,7 @@ extension BackupCommand {
                 cluster that serves, data of another cluster, an older etcd, too little room, a backup that nobody has read back.
                 """)
 
-        @Argument(help: "The backup, or how it begins; latest for the newest.") var backup = "latest"
+        @OptionGroup var choice: BackupChoice
         @OptionGroup var source: BackupSource
         @OptionGroup var identity: IdentityOptions
         @OptionGroup(title: "Hosts") var hosts: HostOptions
@@ -55,12 +55,15 @@ extension BackupCommand {
         @Flag(help: "Also put the backup's keys, certificates, manifests and configuration of the hosts back.") var files = false
         @Option(help: ArgumentHelp("Raise the revision by this much, so that every client notices; 0 for not.", valueName: "number"))
         var bumpRevision: Int64 = 1_000_000_000
-        @Option(help: ArgumentHelp("Where the members are made, on this machine; it needs room for all of them.", valueName: "folder")) var workDir:
-            String?
+        @Option(help: ArgumentHelp("In which folder the members are made, on this machine; it needs room for all of them.", valueName: "folder"))
+        var workDir: String?
         @Option(help: ArgumentHelp("The cluster whose data is on the hosts, where that is another.", valueName: "id")) var acceptClusterId: String?
         @Flag(help: "Also a backup that nobody has read back.") var acceptUnverified = false
         @Flag(help: "Also on hosts whose image of etcd is tagged with an older version.") var acceptOlderEtcd = false
         @Flag(help: "Also when etcd serves, and what was written since will be lost.") var acceptLoss = false
+        @Flag(help: "Also when a member is not among the hosts, which is stopped for good.") var acceptLeftOut = false
+        @Option(help: ArgumentHelp("With --files: another folder in which files may be put back; may be repeated.", valueName: "folder"))
+        var fileRoot: [String] = []
         @Option(help: ArgumentHelp("How long a step may wait for a host. (default: 5m)", valueName: "duration")) var stepTimeout: DurationArgument?
         @Flag(help: "Print the plan, and do nothing.") var dryRun = false
         @OptionGroup(title: "Run") var gate: GateOptions
@@ -84,13 +87,14 @@ extension BackupCommand {
                 .iso8601.year().month().day().dateSeparator(.omitted).time(includingFractionalSeconds: false).timeSeparator(.omitted))
             let request = RestoreRequest(
                 location: reference, identityFiles: identity.paths(), nodes: try hosts.nodes(),
-                paths: RestorePaths(manifests: manifestsDir, tag: tag), workFolder: try workDir ?? RestoreSession.workFolder(tag),
+                paths: RestorePaths(manifests: manifestsDir, tag: tag), workFolder: try RestoreSession.workFolder(tag, in: workDir),
                 bump: bumpRevision == 0 ? nil : bumpRevision, withFiles: files, acceptedClusterID: accepted, acceptsUnverified: acceptUnverified,
                 acceptsOlderEtcd: acceptOlderEtcd,
-                acceptsLoss: acceptLoss, patienceSeconds: (stepTimeout?.duration ?? .seconds(300)).seconds, window: gate.window,
+                acceptsLoss: acceptLoss, acceptsLeftOut: acceptLeftOut, fileRoots: fileRoot,
+                patienceSeconds: (stepTimeout?.duration ?? .seconds(300)).seconds, window: gate.window,
                 maxSeconds: gate.maxSeconds)
             try await BackupSource.open(reference) { catalog in
-                let found = try await catalog.find(backup)
+                let found = try await choice.find(in: catalog)
                 let made = try await RestorePlan.make(request, found, in: catalog, identities: identities)
                 if dryRun || !made.plan.refusals.isEmpty {
                     try output.emit(made.plan) { PlanText(made.plan).text }

@@ -111,31 +111,34 @@ private struct ScheduleService {
 
     private var zone: TimeZone { TimeZone(identifier: command.timeZone) ?? .gmt }
 
-    /// The newest of what every location has: one that lags behind is due.
-    private func newest(_ date: @Sendable (StoredBackup) -> Date?) async -> Date? {
-        var oldest: Date?
+    /// When the newest backup was made that any location has.
+    private func newest() async -> Date? {
+        var newest: Date?
         for location in (try? command.place.locations()) ?? [] {
             let found = try? await BackupPlace.open([location], []) { stores in
-                try await BackupCatalog(stores[0]).list(cluster: command.options.cluster.name).backups.filter { $0.faults.isEmpty }.compactMap(date)
-                    .max()
+                try await BackupCatalog(stores[0]).list(cluster: command.options.cluster.name).backups.filter(\.faults.isEmpty).map(
+                    \.manifest.createdAt
+                ).max()
             }
-            guard let found = found ?? nil else { return nil }
-            oldest = min(oldest ?? found, found)
+            if let found = found ?? nil { newest = max(newest ?? found, found) }
         }
-        return oldest
+        return newest
     }
 
     func makeBackups() async throws {
-        let last = await newest { $0.manifest.createdAt }
+        let last = await newest()
         let schedule = BackupSchedule(cron: command.schedule, zone: zone, jitter: (command.jitter?.duration ?? .zero).seconds)
         try await schedule.run(last: last, notify: { tell("backup", $0) }) { _ in
-            let outcome = try await command.place.stores { stores in
+            try await command.place.stores { stores in
                 let outcome = try await command.options.run(into: stores, command.output)
                 command.log("\(outcome.folder) is in \(outcome.stored.joined(separator: ", "))")
                 if !retention.isEmpty { for store in stores where outcome.stored.contains(store.location) { await prune(store) } }
-                return outcome
+                // It exists: making another one would only push older ones out. The location that lacks it is told of, and `copy` mends it.
+                for (location, error) in outcome.failed {
+                    failures.add("create")
+                    command.log("\(location) did not get it: \(error) `drydock backup copy` brings it there.")
+                }
             }
-            if let failed = outcome.failed.first { throw failed.error }
         }
     }
 

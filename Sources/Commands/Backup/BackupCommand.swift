@@ -77,12 +77,12 @@ struct BackupCommand: ParsableCommand {
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Show what a backup holds.")
 
-        @Argument(help: "The backup, or how it begins; latest for the newest.") var backup: String
+        @OptionGroup var choice: BackupChoice
         @OptionGroup var place: BackupPlace
         @OptionGroup(title: "Output") var output: OutputOptions
 
         func run() async throws {
-            let found = try await place.store { try await BackupCatalog($0).find(backup) }
+            let found = try await place.store { try await choice.find(in: BackupCatalog($0)) }
             try output.emit(found.manifest) {
                 let manifest = found.manifest
                 var facts = FactList()
@@ -122,15 +122,20 @@ struct BackupCommand: ParsableCommand {
         }
 
         func run() async throws {
-            let backups = try await place.store { try await BackupCatalog($0).list(cluster: cluster).backups }
+            let all = try await place.store { try await BackupCatalog($0).list(cluster: cluster).backups }
+            // What lacks an object cannot be restored, and what is from the future has a wrong date: neither is a reason to be calm.
             let now = Date()
+            let backups = all.filter { $0.faults.isEmpty && $0.manifest.createdAt <= now.addingTimeInterval(3600) }
+            if backups.count < all.count {
+                output.remark("warning: \(all.count - backups.count) backups are left out: they lack objects, or are from the future")
+            }
             let rows = Dictionary(grouping: backups, by: \.manifest.cluster).sorted { $0.key < $1.key }.map { name, own in
                 let newest = own.map(\.manifest.createdAt).max() ?? .distantPast
                 let verified = own.filter { $0.verifiedAt != nil }.map(\.manifest.createdAt).max()
                 let limit = maxAge?.duration.seconds ?? .infinity
                 let age = now.timeIntervalSince(min(newest, maxAge == nil ? newest : verified ?? .distantPast))
                 return Row(
-                    cluster: name, backups: own.count, storedBytes: own.flatMap(\.manifest.parts).map(\.storedBytes).reduce(0, +), newest: newest,
+                    cluster: name, backups: own.count, storedBytes: own.map(\.manifest.storedBytes).reduce(0, +), newest: newest,
                     newestVerified: verified, isLate: age > limit)
             }
             try output.emit(rows) {
@@ -165,8 +170,8 @@ struct BackupRow: Encodable {
         id = backup.id
         createdAt = backup.manifest.createdAt
         revision = backup.manifest.revision
-        plainBytes = backup.manifest.parts.map(\.plainBytes).reduce(0, +)
-        storedBytes = backup.manifest.parts.map(\.storedBytes).reduce(0, +)
+        plainBytes = backup.manifest.plainBytes
+        storedBytes = backup.manifest.storedBytes
         verifiedAt = backup.verifiedAt
         faults = backup.faults
     }

@@ -9,7 +9,7 @@ struct BackupPlace: ParsableArguments {
         help: ArgumentHelp(
             "Where backups are: s3://bucket/prefix, file:///folder or a path. (BACKUP_LOCATION)",
             discussion:
-                "s3:// takes ?endpoint=, region=, path-style=, profile=, sse=, kms-key=; credentials come from AWS's variables and files, a pod's or an instance's identity.",
+                "s3:// takes ?endpoint=, region=, path-style=, profile=, sse=, kms-key=, timeout= (seconds); credentials come from AWS's variables and files, a pod's or an instance's identity.",
             valueName: "location"))
     var location: [String] = []
 
@@ -17,6 +17,7 @@ struct BackupPlace: ParsableArguments {
     func locations(_ environment: [String: String] = ProcessInfo.processInfo.environment) throws -> [String] {
         let all = location.isEmpty ? (environment["BACKUP_LOCATION"] ?? "").split(separator: ",").map(String.init) : location
         guard !all.isEmpty else { throw ValidationError("Say where backups are: --location, or BACKUP_LOCATION.") }
+        guard Set(all).count == all.count else { throw ValidationError("A location is named twice.") }
         return all
     }
 
@@ -56,6 +57,17 @@ struct ClusterNameOption: ParsableArguments {
     @Option(help: "As the cluster is called in the stores. (CLUSTER_NAME; default: kubernetes)") var cluster: String?
 
     var name: String { cluster ?? ProcessInfo.processInfo.environment["CLUSTER_NAME"] ?? "kubernetes" }
+}
+
+/// Which backup.
+struct BackupChoice: ParsableArguments {
+    @Argument(help: "The backup, or how it begins; latest for the newest.") var backup = "latest"
+    @Option(help: "Of which cluster, where the location has several. (CLUSTER_NAME)") var cluster: String?
+
+    func find(in catalog: BackupCatalog) async throws -> StoredBackup {
+        let variable = ProcessInfo.processInfo.environment["CLUSTER_NAME"].flatMap { $0.isEmpty ? nil : $0 }
+        return try await catalog.find(backup, cluster: cluster ?? variable)
+    }
 }
 
 /// Who can read.

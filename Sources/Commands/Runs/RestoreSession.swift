@@ -9,8 +9,9 @@ internal import SystemPackage
 struct RestoreSession {
     let output: OutputOptions
 
-    /// Where the members are made, unless somebody says otherwise: beside the journal, for nobody else to read.
-    static func workFolder(_ tag: String) throws -> String {
+    /// Where the members are made, a folder of this run alone: beside the journal, unless somebody says otherwise.
+    static func workFolder(_ tag: String, in parent: String?) throws -> String {
+        if let parent { return URL(fileURLWithPath: parent).appendingPathComponent("drydock-restore-\(tag)").path }
         let journal = try Journal.defaultPath(environment: ProcessInfo.processInfo.environment)
         return journal.removingLastComponent().appending("restore-\(tag)").string
     }

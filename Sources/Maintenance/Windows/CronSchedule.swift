@@ -137,7 +137,7 @@ package struct CronSchedule: Sendable, Equatable, CustomStringConvertible {
             let local = moment + zone.secondsFromGMT(for: Date(timeIntervalSince1970: Double(moment)))
             let (day, second) = local.quotientAndRemainder(dividingBy: 86400)
             guard matches(day, fields) else {
-                moment += 86400 - second
+                moment = Self.start(after: day, from: moment + 86400 - second, zone)
                 continue
             }
             guard fields.hours.has(second / 3600) else {
@@ -151,6 +151,13 @@ package struct CronSchedule: Sendable, Equatable, CustomStringConvertible {
             return Date(timeIntervalSince1970: Double(moment))
         }
         return nil
+    }
+
+    /// When the day after `day` begins. A day in which clocks are put forward is shorter than others, and `guess` lies behind the beginning then.
+    private static func start(after day: Int, from guess: Int, _ zone: TimeZone) -> Int {
+        func local(_ moment: Int) -> Int { moment + zone.secondsFromGMT(for: Date(timeIntervalSince1970: Double(moment))) }
+        let early = guess - local(guess) % 86400
+        return local(guess) / 86400 > day && local(early) / 86400 > day ? early : guess
     }
 
     /// - Parameter day: since 1970-01-01.

@@ -17,8 +17,13 @@ package struct TarEntry: Sendable, Equatable {
     package var mode: UInt16
     /// Seconds since 1970.
     package var modified: Int64
+    /// By number.
+    package var user: UInt32
+    package var group: UInt32
 
-    package init(path: String, kind: Kind, mode: UInt16, modified: Int64) {
+    package init(path: String, kind: Kind, mode: UInt16, modified: Int64, user: UInt32 = 0, group: UInt32 = 0) {
+        self.user = user
+        self.group = group
         self.path = path
         self.kind = kind
         self.mode = mode

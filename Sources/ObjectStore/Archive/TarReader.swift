@@ -136,7 +136,9 @@ package struct TarReader {
         entries += 1
         guard entries <= bounds.entries else { throw TarError(description: "the archive has more than \(bounds.entries) entries.") }
         let mode = UInt16(truncatingIfNeeded: try Self.number(header[TarField.mode])) & 0o777
-        let modified = Int64(clamping: try Self.number(header[TarField.modified]))
+        var entry = TarEntry(
+            path: path, kind: .folder, mode: mode, modified: Int64(clamping: try Self.number(header[TarField.modified])),
+            user: UInt32(clamping: try Self.number(header[TarField.user])), group: UInt32(clamping: try Self.number(header[TarField.group])))
         switch type {
         case UInt8(ascii: "0"), 0:
             let (total, overflow) = bytes.addingReportingOverflow(size)
@@ -144,14 +146,15 @@ package struct TarReader {
             guard !path.isEmpty else { throw TarError(description: "a file of the archive has no name.") }
             bytes = total
             state = .data(left: size, padding: padding)
-            return .entry(TarEntry(path: path, kind: .file(size: size), mode: mode, modified: modified))
+            entry.kind = .file(size: size)
+            return .entry(entry)
         case UInt8(ascii: "5"):
             guard size == 0 else { throw TarError(description: "the folder \(path) of the archive has \(size) bytes.") }
-            return path.isEmpty ? nil : .entry(TarEntry(path: path, kind: .folder, mode: mode, modified: modified))
+            return path.isEmpty ? nil : .entry(entry)
         case UInt8(ascii: "2"):
             guard size == 0, !path.isEmpty else { throw TarError(description: "the link \(path) of the archive has \(size) bytes.") }
-            return .entry(
-                TarEntry(path: path, kind: .link(target: longLink ?? Self.text(header[TarField.link])), mode: mode, modified: modified))
+            entry.kind = .link(target: longLink ?? Self.text(header[TarField.link]))
+            return .entry(entry)
         default:
             throw TarError(description: "\(path) in the archive is neither a file, nor a folder, nor a symbolic link.")
         }

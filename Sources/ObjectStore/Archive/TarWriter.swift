@@ -14,7 +14,9 @@ package enum TarWriter {
         var blocks: [UInt8] = []
         if !records.isEmpty {
             let body = Array(records.map(record).joined().utf8)
-            blocks += block(name: "extended", type: "x", size: UInt64(body.count), mode: 0o600, modified: 0, link: "")
+            var about = entry
+            about.mode = 0o600
+            blocks += block(about, name: "extended", type: "x", size: UInt64(body.count), link: "")
             blocks += body + padding(after: UInt64(body.count))
         }
         let type: Character =
@@ -23,8 +25,7 @@ package enum TarWriter {
             case .folder: "5"
             case .link: "2"
             }
-        blocks += block(
-            name: path, type: type, size: entry.size, mode: entry.mode, modified: UInt64(clamping: entry.modified), link: target)
+        blocks += block(entry, name: path, type: type, size: entry.size, link: target)
         return blocks
     }
 
@@ -44,7 +45,7 @@ package enum TarWriter {
         return "\(length) \(key)=\(value)\n"
     }
 
-    private static func block(name: String, type: Character, size: UInt64, mode: UInt16, modified: UInt64, link: String) -> [UInt8] {
+    private static func block(_ entry: TarEntry, name: String, type: Character, size: UInt64, link: String) -> [UInt8] {
         var block = [UInt8](repeating: 0, count: TarField.block)
         func put(_ text: String, _ field: Range<Int>) {
             for (index, byte) in zip(field, text.utf8) { block[index] = byte }
@@ -54,11 +55,11 @@ package enum TarWriter {
             put(String(repeating: "0", count: field.count - 1 - digits.count) + digits, field)
         }
         put(name, TarField.name)
-        put(UInt64(mode), TarField.mode)
-        put(0, TarField.user)
-        put(0, TarField.group)
+        put(UInt64(entry.mode), TarField.mode)
+        put(UInt64(entry.user), TarField.user)
+        put(UInt64(entry.group), TarField.group)
         put(size, TarField.size)
-        put(modified, TarField.modified)
+        put(UInt64(clamping: entry.modified), TarField.modified)
         put(String(type), TarField.type..<TarField.type + 1)
         put(link, TarField.link)
         put("ustar\u{0}00", TarField.magic)

@@ -54,7 +54,8 @@ package struct S3Store: ObjectStore {
         // The condition is sent as well; not every server keeps it.
         if options.ifAbsent, try await head(key) != nil { throw StoreError(.exists, "\(location) has \(key) already.") }
         let writer = S3Writer(client: client, key: key, path: path, headers: headers(options), options: options)
-        if options.resumes { try await writer.resume(try await unfinished(key).filter { $0.key == key }) }
+        // Locks and encryption belong to the upload, not to its parts: with those it begins anew.
+        if options.resumes, headers(options).isEmpty { try await writer.resume(try await unfinished(key).filter { $0.key == key }) }
         return writer
     }
 

@@ -51,6 +51,12 @@ package struct BackupArchive: Sendable {
                 }
                 try await put(TarWriter.padding(after: part.storedBytes)[...])
             }
+            // Whether it was read back goes with it.
+            if let mark = try await catalog.verification(of: backup) {
+                try await begin(BackupCatalog.verifiedName, UInt64(mark.count))
+                try await put(mark[...])
+                try await put(TarWriter.padding(after: UInt64(mark.count))[...])
+            }
             try await put(TarWriter.end[...])
             try await writer.write(try packer.finish())
             _ = try await writer.finish()
@@ -93,6 +99,8 @@ package struct BackupArchive: Sendable {
     }
 
     private struct Unpacking {
+        private static let longestMark: UInt64 = 4096
+
         let target: any ObjectStore
         let place: String
         private var path = ""
@@ -136,6 +144,10 @@ package struct BackupArchive: Sendable {
                     throw OperationError(.invalid, "\(place) does not begin with a manifest of drydock: it is no backup that `export` wrote.")
                 }
                 folder = "\(parts[0])/\(parts[1])"
+                return
+            }
+            if path == "\(folder)/\(BackupCatalog.verifiedName)", size <= Self.longestMark {
+                writer = try await target.begin(path, PutOptions())
                 return
             }
             guard "\(parts[0])/\(parts[1])" == folder, let index = missing.firstIndex(where: { $0.name == parts[2] && $0.storedBytes == size }) else {

@@ -25,7 +25,7 @@ package struct BackupCatalog: Sendable {
     package let store: any ObjectStore
 
     /// Beside the manifest, when the backup was read back whole; the only object of a backup that is written again.
-    private static let verifiedName = "verified.json"
+    static let verifiedName = "verified.json"
 
     /// How many manifests are read at once.
     private static let mostReads = 16
@@ -55,7 +55,7 @@ package struct BackupCatalog: Sendable {
         try await store.list(cluster.map { "\($0)/" } ?? "") { page in
             for object in page {
                 let parts = object.key.split(separator: "/")
-                if parts.count == 3 { folders["\(parts[0])/\(parts[1])", default: []].append(object) }
+                if parts.count == 3, BackupManifest.isFolder(parts[1]) { folders["\(parts[0])/\(parts[1])", default: []].append(object) }
             }
         }
         var backups: [StoredBackup] = []
@@ -107,6 +107,10 @@ package struct BackupCatalog: Sendable {
         func isMeant(_ other: String) -> Bool { other == id || other.hasPrefix(id) || other.split(separator: "/").last?.hasPrefix(id) == true }
         // A newest one that cannot be read is not passed over in silence. Folders begin with the time.
         func folder(_ id: String) -> String { id.split(separator: "/").last.map(String.init) ?? "" }
+        if id == "latest", Set(backups.map(\.manifest.cluster)).count > 1 {
+            let names = Set(backups.map(\.manifest.cluster)).sorted().joined(separator: ", ")
+            throw OperationError(.invalid, "\(store.location) has backups of \(names). Say which is meant: --cluster, or CLUSTER_NAME.")
+        }
         let newest = backups.map { folder($0.id) }.max() ?? ""
         if let broken = listing.unreadable.first(where: { id == "latest" ? folder($0.id) > newest : isMeant($0.id) }) { throw broken.error }
         let found =
@@ -154,8 +158,8 @@ package struct BackupCatalog: Sendable {
                     continue
                 }
                 var download = try PartDownload(part, identities: identities)
-                try await store.read("\(backup.id)/\(part.name)", nil) { bytes in try await sink(part, try download.take(bytes)) }
-                try await sink(part, try download.finish())
+                try await store.read("\(backup.id)/\(part.name)", nil) { bytes in try await download.take(bytes) { try await sink(part, $0) } }
+                try await download.finish { try await sink(part, $0) }
             } catch let error where error is AgeError || error is CompressionError {
                 throw OperationError(.damaged, "\(backup.id)/\(part.name): \(error)")
             }
@@ -193,14 +197,23 @@ package struct BackupCatalog: Sendable {
         return part
     }
 
+    /// Makes sure, without reading all of it, that one of the identities opens a backup.
+    func checkReadable(_ backup: StoredBackup, identities: [AgeIdentity]) async throws {
+        guard let part = backup.manifest.parts.first(where: { $0.content == BackupManifest.snapshot }), part.encryption != nil else { return }
+        var decryptor = AgeDecryptor(with: identities)
+        do {
+            try await store.read("\(backup.id)/\(part.name)", 0..<min(part.storedBytes, 64 << 10)) { _ = try decryptor.update($0) }
+        } catch let error as AgeError { throw OperationError(.invalid, "\(backup.id)/\(part.name): \(error)") }
+    }
+
     /// The files of the control-plane nodes that a backup holds, by node; empty where it holds none.
     func controlPlaneFiles(of backup: StoredBackup, identities: [AgeIdentity]) async throws -> [String: NodeFiles] {
         guard let part = backup.manifest.parts.first(where: { $0.content == ControlPlaneFiles.content }) else { return [:] }
         var parser = NodeFiles.Parser()
         do {
             var download = try PartDownload(part, identities: identities)
-            try await store.read("\(backup.id)/\(part.name)", nil) { bytes in try parser.take(try download.take(bytes)[...]) }
-            try parser.take(try download.finish()[...])
+            try await store.read("\(backup.id)/\(part.name)", nil) { bytes in try await download.take(bytes) { try parser.take($0[...]) } }
+            try await download.finish { try parser.take($0[...]) }
             return try parser.finish()
         } catch let error where error is AgeError || error is CompressionError || error is TarError {
             throw OperationError(.damaged, "\(backup.id)/\(part.name): \(error)")
@@ -213,6 +226,11 @@ package struct BackupCatalog: Sendable {
         guard check.isAs(part) else {
             throw OperationError(.damaged, "\(backup.id)/\(part.name) is not what was stored: its SHA-256 is another.")
         }
+    }
+
+    /// The mark that a backup was read back, as it is; nil where there is none.
+    func verification(of backup: StoredBackup) async throws -> [UInt8]? {
+        backup.verifiedAt == nil ? nil : try await store.bytes("\(backup.id)/\(Self.verifiedName)")
     }
 
     /// Notes that a backup was read back whole.

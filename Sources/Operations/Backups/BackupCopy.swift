@@ -16,8 +16,18 @@ package struct BackupCopy: Sendable {
 
     package enum Outcome: String, Sendable, Codable {
         case copied
-        /// The target has it already, with the same manifest.
+        /// The target has it already, with the same manifest, and all of it.
         case there
+        /// The target had its manifest and lacked some of it, which was sent.
+        case mended
+
+        package var text: String {
+            switch self {
+            case .copied: "copied"
+            case .there: "was there"
+            case .mended: "copied what was missing"
+            }
+        }
     }
 
     /// - Parameter watch: told how many bytes more are done.
@@ -35,7 +45,12 @@ package struct BackupCopy: Sendable {
             guard there == manifest else {
                 throw OperationError(.refused, "\(target.location) has another backup by the name \(backup.id). Nothing was written.")
             }
-            return .there
+            var outcome = Outcome.there
+            for part in backup.manifest.parts where try await target.head("\(backup.id)/\(part.name)")?.size != part.storedBytes {
+                try await copy(part, of: backup, watch)
+                outcome = .mended
+            }
+            return outcome
         }
         for part in backup.manifest.parts { try await copy(part, of: backup, watch) }
         try await target.write(manifest, to: manifestKey, PutOptions(retainUntil: retainUntil))

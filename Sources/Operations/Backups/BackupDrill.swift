@@ -82,7 +82,9 @@ package struct BackupDrill: Sendable {
             let part = try await catalog.fetch(BackupManifest.snapshot, of: backup, to: store, identities: identities, checkingAll: true) {
                 watch(.advanced($0))
             }
-            return "\(part.plainBytes) bytes, as they were backed up"
+            let files = try await catalog.controlPlaneFiles(of: backup, identities: identities)
+            return
+                "\(part.plainBytes) bytes, as they were backed up\(files.isEmpty ? "" : ", and the files of \(files.keys.sorted().joined(separator: ", "))")"
         }
         try await phase("verify") {
             let found = try await SnapshotVerifier(path: snapshot).verify()

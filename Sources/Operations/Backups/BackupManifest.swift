@@ -63,6 +63,22 @@ package struct BackupManifest: Codable, Sendable, Equatable {
 
     private static let noDigest = String(repeating: "0", count: 64)
 
+    /// Of all parts, bytes.
+    package var plainBytes: UInt64 { parts.reduce(0) { $0 + $1.plainBytes } }
+    package var storedBytes: UInt64 { parts.reduce(0) { $0 + $1.storedBytes } }
+
+    /// So large that nobody has it, and so small that sums do not overflow, bytes.
+    private static let largestPart: UInt64 = 1 << 50
+    private static let mostParts = 16
+
+    /// Whether a folder has a name that we give.
+    static func isFolder(_ name: some StringProtocol) -> Bool {
+        let pattern = Array("0000-00-00T00:00:00Z-".utf8)
+        let bytes = Array(name.utf8)
+        return bytes.count > pattern.count && zip(bytes, pattern).allSatisfy { $1 == 48 ? (48...57).contains($0) : $0 == $1 }
+            && bytes[pattern.count...].allSatisfy { (48...57).contains($0) }
+    }
+
     /// `2026-11-25T02:00:00Z-1042`, the folder of the backup within that of its cluster.
     package static func folder(at time: Date, revision: Int64) -> String { "\(time.formatted(.iso8601))-\(revision)" }
 
@@ -110,9 +126,12 @@ package struct BackupManifest: Codable, Sendable, Equatable {
             throw OperationError(.damaged, "\(place) is not as it was written: its own SHA-256 is another. Use another backup, or another location.")
         }
         do { self = try decoder.decode(Self.self, from: data) } catch { throw OperationError(.damaged, "\(place) is damaged: \(error)") }
-        guard parts.allSatisfy({ !$0.name.contains("/") && $0.name != Self.name }), Set(parts.map(\.name)).count == parts.count else {
-            throw OperationError(.invalid, "\(place) names parts that no backup has.")
+        let areSane = parts.allSatisfy {
+            !$0.name.contains("/") && $0.name != Self.name && $0.plainBytes <= Self.largestPart && $0.storedBytes <= Self.largestPart
         }
+        guard areSane, parts.count <= Self.mostParts, Set(parts.map(\.name)).count == parts.count,
+            parts.contains(where: { $0.content == Self.snapshot }), UInt64(clusterID, radix: 16) != nil, revision >= 0
+        else { throw OperationError(.damaged, "\(place) says what no backup has. Use another backup.") }
     }
 
     package init(

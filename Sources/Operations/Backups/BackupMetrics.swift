@@ -11,6 +11,8 @@ package struct BackupMetrics: Sendable {
     /// In the order in which they are told.
     private static let families: [(name: String, type: String, help: String)] = [
         ("drydock_backup_location_up", "gauge", "Whether the location could be read."),
+        ("drydock_backup_location_backups", "gauge", "Backups in the location, of all clusters, that have all their objects."),
+        ("drydock_backup_location_broken", "gauge", "Backups in the location that lack objects, or whose manifest cannot be read."),
         ("drydock_backup_backups", "gauge", "Backups of the cluster in the location."),
         ("drydock_backup_stored_bytes", "gauge", "Bytes of all of them, as they are stored."),
         ("drydock_backup_last_success_timestamp_seconds", "gauge", "When the newest backup was made."),
@@ -40,7 +42,10 @@ package struct BackupMetrics: Sendable {
     package mutating func read(_ catalog: BackupCatalog) async {
         let location = ("location", catalog.store.location)
         do {
-            let backups = try await catalog.list().backups
+            let listing = try await catalog.list()
+            let backups = listing.backups.filter(\.faults.isEmpty)
+            add("location_backups", [location], Double(backups.count))
+            add("location_broken", [location], Double(listing.backups.count - backups.count + listing.unreadable.count))
             for (cluster, own) in Dictionary(grouping: backups, by: \.manifest.cluster).sorted(by: { $0.key < $1.key }) {
                 try await read(own, in: catalog, [("cluster", cluster), location])
             }
@@ -50,12 +55,11 @@ package struct BackupMetrics: Sendable {
 
     private mutating func read(_ backups: [StoredBackup], in catalog: BackupCatalog, _ labels: [(String, String)]) async throws {
         add("backups", labels, Double(backups.count))
-        add("stored_bytes", labels, Double(backups.flatMap(\.manifest.parts).map(\.storedBytes).reduce(0, +)))
-        // What has lost an object is no success.
-        if let newest = backups.last(where: { $0.faults.isEmpty }) {
+        add("stored_bytes", labels, Double(backups.map(\.manifest.storedBytes).reduce(0, +)))
+        if let newest = backups.last {
             add("last_success_timestamp_seconds", labels, newest.manifest.createdAt.timeIntervalSince1970)
             if let seconds = newest.manifest.seconds { add("last_duration_seconds", labels, seconds) }
-            add("last_size_bytes", labels, Double(newest.manifest.parts.map(\.plainBytes).reduce(0, +)))
+            add("last_size_bytes", labels, Double(newest.manifest.plainBytes))
         }
         if let verified = backups.last(where: { $0.verifiedAt != nil }) {
             add("last_verified_timestamp_seconds", labels, verified.manifest.createdAt.timeIntervalSince1970)

@@ -27,16 +27,15 @@ package struct BackupPrune: Sendable {
     private static let orphanAge = 86_400.0
 
     /// What the rules say of every backup, newest first; what none keeps is deleted.
-    package func backups(_ retention: Retention, at now: Date) async throws -> [Decision] {
-        let backups = try await catalog.list(cluster: cluster).backups
+    /// - Parameter deletingBroken: whether backups go that lack objects. They never count for a rule: a good one would go in their place.
+    package func backups(_ retention: Retention, deletingBroken: Bool = false, at now: Date) async throws -> [Decision] {
+        let all = try await catalog.list(cluster: cluster).backups
+        let backups = all.filter(\.faults.isEmpty)
         var candidates: [Retention.Candidate] = []
         for backup in backups {
             let head = try await catalog.store.head("\(backup.id)/\(BackupManifest.name)")
-            // What has lost an object cannot be the one that must stay.
             candidates.append(
-                .init(
-                    id: backup.id, createdAt: backup.manifest.createdAt, isVerified: backup.verifiedAt != nil && backup.faults.isEmpty,
-                    lockedUntil: head?.retainUntil))
+                .init(id: backup.id, createdAt: backup.manifest.createdAt, isVerified: backup.verifiedAt != nil, lockedUntil: head?.retainUntil))
         }
         let byID = Dictionary(backups.map { ($0.id, $0) }, uniquingKeysWith: { $1 })
         var decisions: [Decision] = []
@@ -47,6 +46,13 @@ package struct BackupPrune: Sendable {
                 Decision(
                     object: backup.id, isKept: verdict.isKept,
                     reason: verdict.isKept ? verdict.keptBy.joined(separator: ", ") : "no rule keeps it"))
+        }
+        for backup in all where !backup.faults.isEmpty {
+            if deletingBroken, !isRehearsal { try await delete(backup) }
+            decisions.append(
+                Decision(
+                    object: backup.id, isKept: !deletingBroken,
+                    reason: "\(backup.faults.joined(separator: "; "))\(deletingBroken ? "" : ": no rule counts it; --broken deletes it")"))
         }
         return decisions
     }

@@ -78,7 +78,7 @@ package struct BackupRunbook: Sendable {
             if let problem = place.problem { page.append("- CANNOT BE READ: \(problem)") }
             if let newest = place.newest {
                 page.append(
-                    "- newest: `\(newest.id)`, \(age(newest.manifest.createdAt)) old, \(newest.manifest.parts.map(\.plainBytes).reduce(0, +) >> 20) MiB, etcd \(newest.manifest.etcdVersion)"
+                    "- newest: `\(newest.id)`, \(age(newest.manifest.createdAt)) old, \(newest.manifest.plainBytes >> 20) MiB, etcd \(newest.manifest.etcdVersion)"
                 )
                 page.append(
                     newest.manifest.controlPlaneNodes.map { "- it holds the keys, manifests and configuration of \($0.joined(separator: ", "))" }

@@ -14,8 +14,8 @@ package struct ControlPlaneFiles: Sendable {
         "/var/lib/kubelet/kubeadm-flags.env", "/var/lib/kubelet/pki", "/etc/systemd/system/kubelet.service.d", "/etc/default/kubelet",
     ]
 
-    /// These are small; more is somebody's mistake, and not taken for a control plane.
-    static let bounds = TarReader.Bounds(entries: 2000, bytes: 64 << 20)
+    /// Of all hosts together. Each has some hundred small files; more is somebody's mistake, and not taken for a control plane.
+    static let bounds = TarReader.Bounds(entries: 20_000, bytes: 256 << 20)
 
     package var nodes: [NodeAccess]
     package var paths: [String]
@@ -28,8 +28,9 @@ package struct ControlPlaneFiles: Sendable {
     /// Writes the archive, node by node.
     /// - Throws: when a node cannot be reached, or has none of the paths.
     func write(to upload: PartUpload) async throws {
+        var (entries, bytesInAll) = (0, UInt64(0))
         for node in nodes {
-            var reader = TarReader(Self.bounds)
+            var reader = TarReader(.init(entries: Self.bounds.entries - entries, bytes: Self.bounds.bytes - bytesInAll))
             var count = 0
             var size: UInt64 = 0
             do {
@@ -38,7 +39,9 @@ package struct ControlPlaneFiles: Sendable {
                         switch event {
                         case .entry(var entry):
                             count += 1
+                            entries += 1
                             size = entry.size
+                            bytesInAll += size
                             entry.path = "\(node.name)/\(entry.path)"
                             try await upload.write(try TarWriter.header(entry)[...])
                         case .data(let bytes): try await upload.write(bytes[...])
@@ -63,7 +66,10 @@ package struct ControlPlaneFiles: Sendable {
         for path in \(paths.map { NodeAccess.quoted(String($0.drop { $0 == "/" })) }.joined(separator: " ")); do
             if [ -e "$path" ]; then set -- "$@" "$path"; fi
         done
-        if [ $# -gt 0 ]; then tar -cf - -- "$@"; fi
+        # One file of two names is two files.
+        option=
+        if tar --version 2>/dev/null | grep -q GNU; then option=--hard-dereference; fi
+        if [ $# -gt 0 ]; then tar -cf - $option -- "$@"; fi
         """
     }
 }
@@ -84,18 +90,19 @@ struct NodeFiles: Sendable {
         return files.first { $0.entry.path == path && $0.entry.size > 0 }.map { String(decoding: $0.bytes, as: UTF8.self) }
     }
 
-    /// - Throws: for links that lead to what is not among the files.
-    private mutating func finish(_ node: String) throws {
-        let paths = Set(files.map(\.entry.path))
+    /// Absolute, of what is written.
+    var paths: [String] { files.filter { $0.entry.kind != .folder }.map { "/" + $0.entry.path } }
+
+    /// A link may lead anywhere, as it did on its host; but nothing may be unpacked through one.
+    private func check(_ node: String) throws {
+        let links = Set(files.filter { if case .link = $0.entry.kind { true } else { false } }.map(\.entry.path))
         for file in files {
-            guard case .link(let target) = file.entry.kind else { continue }
-            let folder = file.entry.path.split(separator: "/").dropLast().map(String.init)
-            var parts = target.hasPrefix("/") ? [] : folder
-            for part in target.split(separator: "/") where part != "." {
-                if part == ".." { _ = parts.popLast() } else { parts.append(String(part)) }
-            }
-            guard paths.contains(parts.joined(separator: "/")) else {
-                throw OperationError(.damaged, "\(node)/\(file.entry.path) in the backup is a link to \(target), which the backup does not hold.")
+            var folder = file.entry.path
+            while let slash = folder.lastIndex(of: "/") {
+                folder = String(folder[..<slash])
+                guard !links.contains(folder) else {
+                    throw OperationError(.damaged, "\(node)/\(file.entry.path) in the backup lies behind the link \(folder). Nothing of it is used.")
+                }
             }
         }
     }
@@ -126,7 +133,7 @@ struct NodeFiles: Sendable {
 
         mutating func finish() throws -> [String: NodeFiles] {
             try reader.finish()
-            for node in nodes.keys.sorted() { try nodes[node]?.finish(node) }
+            for (name, files) in nodes { try files.check(name) }
             return nodes
         }
     }

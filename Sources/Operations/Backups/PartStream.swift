@@ -109,24 +109,35 @@ struct PartDownload {
         decompressor = part.compression == nil ? nil : try ZstdDecompressor()
     }
 
-    /// - Returns: the content, as far as it is known to be authentic.
-    mutating func take(_ bytes: ArraySlice<UInt8>) throws -> [UInt8] {
+    /// What is decompressed at once, bytes: a few may become many thousand times as many.
+    private static let piece = 4 << 10
+
+    /// - Parameter sink: takes the content, as far as it is known to be authentic.
+    mutating func take(_ bytes: ArraySlice<UInt8>, _ sink: ([UInt8]) async throws -> Void) async throws {
         bytes.withUnsafeBytes { stored.update(bufferPointer: $0) }
         storedBytes += UInt64(bytes.count)
-        return try open(try decryptor?.update(bytes) ?? Array(bytes))
+        try await open(try decryptor?.update(bytes) ?? Array(bytes), sink)
     }
 
-    private mutating func open(_ bytes: [UInt8]) throws -> [UInt8] {
-        let content = try decompressor?.update(bytes[...]) ?? bytes
+    private mutating func open(_ bytes: [UInt8], _ sink: ([UInt8]) async throws -> Void) async throws {
+        guard decompressor != nil else { return try await tell(bytes, sink) }
+        for start in stride(from: 0, to: bytes.count, by: Self.piece) {
+            try await tell(try decompressor?.update(bytes[start..<min(bytes.count, start + Self.piece)]) ?? [], sink)
+        }
+    }
+
+    private mutating func tell(_ content: [UInt8], _ sink: ([UInt8]) async throws -> Void) async throws {
+        guard !content.isEmpty else { return }
         plain.update(data: content)
         plainBytes += UInt64(content.count)
-        return content
+        guard plainBytes <= part.plainBytes else { throw OperationError(.damaged, "the content of \(part.name) is longer than what was backed up.") }
+        try await sink(content)
     }
 
     /// The rest of the content.
     /// - Throws: when it is not what the manifest says.
-    mutating func finish() throws -> [UInt8] {
-        let rest = try open(try decryptor?.finish() ?? [])
+    mutating func finish(_ sink: ([UInt8]) async throws -> Void) async throws {
+        try await open(try decryptor?.finish() ?? [], sink)
         _ = try decompressor?.finish()
         guard storedBytes == part.storedBytes, stored.finalize().hexadecimal == part.storedSHA256 else {
             throw OperationError(.damaged, "\(part.name) has \(storedBytes) bytes that are not the \(part.storedBytes) that were stored.")
@@ -134,7 +145,6 @@ struct PartDownload {
         guard plainBytes == part.plainBytes, plain.finalize().hexadecimal == part.plainSHA256 else {
             throw OperationError(.damaged, "the content of \(part.name) is not what was backed up.")
         }
-        return rest
     }
 }
 

@@ -56,22 +56,20 @@ package struct BackupJobs: Sendable {
     private func objects(_ kind: Kind) throws -> [Node] {
         switch kind {
         case .volume:
-            let args = ["backup", "create", "--prune"] + recipients.flatMap { ["--recipient", $0] }
             return [
                 persistentVolumeClaim,
                 cronJob(
                     "etcd-backup", schedule: "0 */6 * * *",
                     etcdPod(
-                        args, environment: [("BACKUP_LOCATION", .quoted("/backup"))],
+                        createArguments, environment: [("BACKUP_LOCATION", .quoted("/backup"))],
                         mounts: [mount("backup", "/backup")],
                         volumes: [.map([("name", "backup"), ("persistentVolumeClaim", .map([("claimName", Node(claim))]))])])),
             ]
         case .s3:
-            let args = ["backup", "create", "--prune"] + recipients.flatMap { ["--recipient", $0] }
             return [
                 cronJob(
                     "cluster-backup", schedule: "0 2 * * *",
-                    etcdPod(args, environment: [("BACKUP_LOCATION", .quoted(location))], secret: credentials, mounts: [], volumes: []))
+                    etcdPod(createArguments, environment: [("BACKUP_LOCATION", .quoted(location))], secret: credentials, mounts: [], volumes: []))
             ]
         case .drill: return [cronJob("backup-drill", schedule: "0 4 * * 0", drillPod)]
         case .restore:
@@ -83,6 +81,11 @@ package struct BackupJobs: Sendable {
                 ])
             ]
         }
+    }
+
+    /// Keys are kept only where they are encrypted.
+    private var createArguments: [String] {
+        ["backup", "create", "--prune"] + recipients.flatMap { ["--recipient", $0] } + (recipients.isEmpty ? [] : ["--host", "local"])
     }
 
     // MARK: Objects
@@ -143,8 +146,12 @@ package struct BackupJobs: Sendable {
                 ("ETCDCTL_CERT", .quoted("\(pki)/server.crt")), ("ETCDCTL_KEY", .quoted("\(pki)/server.key")),
             ], secret: secret,
             // The keys are root's; nothing else of root is needed.
-            user: 0, capabilities: [], mounts: [mount("etcd-certs", pki, readOnly: true)] + mounts,
-            volumes: [hostPath("etcd-certs", pki)] + volumes)
+            user: 0, capabilities: [],
+            mounts: (recipients.isEmpty
+                ? [mount("etcd-certs", pki, readOnly: true)]
+                : [mount("kubernetes", "/etc/kubernetes", readOnly: true), mount("kubelet", "/var/lib/kubelet", readOnly: true)]) + mounts,
+            volumes: (recipients.isEmpty
+                ? [hostPath("etcd-certs", pki)] : [hostPath("kubernetes", "/etc/kubernetes"), hostPath("kubelet", "/var/lib/kubelet")]) + volumes)
     }
 
     private var drillPod: Node {
@@ -165,7 +172,7 @@ package struct BackupJobs: Sendable {
             [
                 ("hostNetwork", "true"), ("hostPID", "true"), ("dnsPolicy", "ClusterFirstWithHostNet"),
                 ("nodeSelector", .map([("node-role.kubernetes.io/control-plane", .quoted(""))])), ("tolerations", tolerations),
-            ], ["backup", "restore", "--host", "local", "--identity", "/identity/identity", "--accept-loss", "--accept-unverified"],
+            ], ["backup", "restore", "--host", "local", "--identity", "/identity/identity", "--accept-loss"],
             environment: [
                 ("BACKUP_LOCATION", .quoted(location)), ("BACKUP_FILE", .quoted(file)), ("XDG_STATE_HOME", .quoted("/var/lib/drydock")),
             ], secret: credentials, user: 0, capabilities: ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SYS_PTRACE"],
@@ -175,8 +182,8 @@ package struct BackupJobs: Sendable {
             ],
             volumes: [
                 .map([("name", "identity"), ("secret", .map([("secretName", Node(identity)), ("defaultMode", "256")]))]),
-                hostPath("kubernetes", "/etc/kubernetes"), hostPath("etcd", "/var/lib/etcd"),
-                .map([("name", "state"), ("hostPath", .map([("path", "/var/lib/drydock"), ("type", "DirectoryOrCreate")]))]),
+                hostPath("kubernetes", "/etc/kubernetes"), hostPath("etcd", "/var/lib/etcd", made: true),
+                hostPath("state", "/var/lib/drydock", made: true),
             ])
     }
 
@@ -225,7 +232,7 @@ package struct BackupJobs: Sendable {
         .map([("name", Node(name)), ("mountPath", Node(path))] + (readOnly ? [("readOnly", "true")] : []))
     }
 
-    private func hostPath(_ name: String, _ path: String) -> Node {
-        .map([("name", Node(name)), ("hostPath", .map([("path", Node(path)), ("type", "Directory")]))])
+    private func hostPath(_ name: String, _ path: String, made: Bool = false) -> Node {
+        .map([("name", Node(name)), ("hostPath", .map([("path", Node(path)), ("type", made ? "DirectoryOrCreate" : "Directory")]))])
     }
 }

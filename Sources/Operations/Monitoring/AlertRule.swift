@@ -40,6 +40,17 @@ extension AlertGroup {
                 name: "BackupLocationDown", expression: "drydock_backup_location_up == 0", pending: "15m", severity: .critical,
                 summary: "a location of backups cannot be read", description: "{{ $labels.location }} has not been readable for 15 minutes."),
             AlertRule(
+                name: "BackupNone", expression: "drydock_backup_location_backups == 0", pending: "10m", severity: .critical,
+                summary: "a location has no backups", description: "{{ $labels.location }} has no whole backup of any cluster."),
+            AlertRule(
+                name: "BackupBroken", expression: "drydock_backup_location_broken > 0", pending: "10m", severity: .warning,
+                summary: "backups lack objects, or their manifests cannot be read",
+                description: "{{ $value }} backups in {{ $labels.location }} cannot be restored."),
+            AlertRule(
+                name: "BackupMetricsMissing", expression: "absent(drydock_backup_location_up)", pending: "15m", severity: .critical,
+                summary: "nobody tells of the backups",
+                description: "There has been no metric of backups for {{ $value }} or more quarters of an hour."),
+            AlertRule(
                 name: "BackupFailing", expression: "increase(drydock_backup_failures_total[6h]) >= 3", pending: "", severity: .warning,
                 summary: "backups, drills or prunes fail", description: "{{ $labels.operation }} failed {{ $value }} times within six hours."),
             AlertRule(

@@ -16,9 +16,17 @@ struct ControlPlaneProbe: Sendable {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("drydock-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         defer { try? FileManager.default.removeItem(at: folder) }
-        var tls: EtcdConfiguration.TLS?
-        // All members trust the same authority, so one host's certificate is enough.
-        if let host = settings.hosts.first(where: { $0.tls != nil }), let files = host.tls {
+        let tls = try await fetchTLS(into: folder)
+        return try await reaching(settings.hosts[...], []) { endpoints in
+            try await EtcdClient.connected(EtcdConfiguration(endpoints: endpoints, tls: tls)) { try await body($0) }
+        }
+    }
+
+    /// All members trust the same authority, so the certificate of one host that has it is enough.
+    private func fetchTLS(into folder: URL) async throws -> EtcdConfiguration.TLS? {
+        var failure: (any Error)?
+        for host in settings.hosts {
+            guard let files = host.tls else { continue }
             func fetch(_ path: String, _ name: String) async throws -> String {
                 let file = folder.appendingPathComponent(name).path
                 let text = try await host.access.text("cat \(NodeAccess.quoted(path))")
@@ -27,13 +35,14 @@ struct ControlPlaneProbe: Sendable {
                 }
                 return file
             }
-            tls = .init(
-                authority: try await fetch(files.authority, "ca.crt"), certificate: try await fetch(files.certificate, "client.crt"),
-                key: try await fetch(files.key, "client.key"))
+            do {
+                return .init(
+                    authority: try await fetch(files.authority, "ca.crt"), certificate: try await fetch(files.certificate, "client.crt"),
+                    key: try await fetch(files.key, "client.key"))
+            } catch let error as NodeError { failure = error }
         }
-        return try await reaching(settings.hosts[...], []) { [tls] endpoints in
-            try await EtcdClient.connected(EtcdConfiguration(endpoints: endpoints, tls: tls)) { try await body($0) }
-        }
+        if let failure { throw failure }
+        return nil
     }
 
     private func reaching<Result: Sendable>(
@@ -50,15 +59,38 @@ struct ControlPlaneProbe: Sendable {
         }
     }
 
-    /// The revision of the cluster that the hosts form now; nil when it does not serve.
-    func revisionOfServingCluster() async -> Int64? {
-        guard settings.hosts.contains(where: { $0.running.contains(.etcd) }) else { return nil }
-        return try? await withEtcd { client in
-            let statuses = await client.statuses().compactMap { try? $0.status.get() }
-            // A linearizable read is what only a quorum answers.
-            guard statuses.contains(where: { $0.leaderID != 0 }), (try? await client.countKeys()) != nil else { return nil }
-            return statuses.map(\.revision).max()
-        }
+    /// Whether the hosts form a cluster that serves now.
+    enum Serving: Sendable, Equatable {
+        case no
+        case yes(revision: Int64)
+        /// It runs, and cannot be asked: why.
+        case unknown(String)
+    }
+
+    /// - Parameter runs: whether an etcd process runs on any of the hosts.
+    func serving(runs: Bool) async throws -> Serving {
+        guard runs else { return .no }
+        do {
+            return try await withEtcd { client in
+                let answers = await client.statuses()
+                let statuses = answers.compactMap { try? $0.status.get() }
+                guard let revision = statuses.map(\.revision).max() else {
+                    let errors = answers.compactMap { answer -> String? in
+                        guard case .failure(let error) = answer.status else { return nil }
+                        return "\(error)"
+                    }
+                    return .unknown(errors.first ?? "nobody answers")
+                }
+                guard statuses.contains(where: { $0.leaderID != 0 }) else { return .no }
+                // A linearizable read is what only a quorum answers.
+                do {
+                    _ = try await client.countKeys()
+                    return .yes(revision: revision)
+                } catch let error as EtcdError where error.isTransient || error.code == .deadline {
+                    return .no
+                } catch { return .unknown("\(error)") }
+            }
+        } catch let error as CancellationError { throw error } catch { return .unknown("\(error)") }
     }
 
     /// Whether every member serves the restored data, all the same: what is missing, or nil.

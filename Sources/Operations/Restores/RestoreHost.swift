@@ -54,6 +54,8 @@ package struct RestorePaths: Codable, Sendable, Equatable {
     // Inside the data directory, so that a rename is enough also when it is a disk of its own.
     func staged(_ host: RestoreHost) -> String { "\(host.dataDirectory)/member.restored-\(tag)" }
     func before(_ host: RestoreHost) -> String { "\(host.dataDirectory)/member.before-\(tag)" }
+    /// What was restored, once it was taken back.
+    func after(_ host: RestoreHost) -> String { "\(host.dataDirectory)/member.taken-back-\(tag)" }
 }
 
 /// What a host says of itself before a restore.
@@ -68,6 +70,10 @@ struct RestoreFacts: Sendable {
     var hasKubelet: Bool
     /// Whether its manifests come from the backup alone.
     var isBare: Bool
+    /// Whether a process of this etcd runs there.
+    var runsEtcd: Bool
+    /// Other members that its manifest knows.
+    var peers: [String]
 
     /// How much of a log's beginning is fetched, bytes: its second record says whose it is.
     private static let logHead = 64 << 10
@@ -100,7 +106,9 @@ struct RestoreFacts: Sendable {
         let space = try await access.text("folder=\(data); while [ ! -d \"$folder\" ]; do folder=$(dirname \"$folder\"); done; df -Pk \"$folder\"")
         return RestoreFacts(
             host: host, etcdVersion: etcd.version, clusterID: try await clusterID(access, host), freeSpace: freeSpace(space),
-            hasKubelet: !kubelet.isEmpty, isBare: !running.contains(.etcd))
+            hasKubelet: !kubelet.isEmpty, isBare: !running.contains(.etcd),
+            runsEtcd: try await access.text(RestoreScripts(paths).whichRun([.etcd], host)).hasPrefix("etcd"),
+            peers: (etcd.flags["initial-cluster"] ?? "").split(separator: ",").compactMap { $0.split(separator: "=").first.map(String.init) })
     }
 
     private static func host(
@@ -125,9 +133,12 @@ struct RestoreFacts: Sendable {
         if let certificate = etcd.flags["cert-file"], let key = etcd.flags["key-file"], let authority = etcd.flags["trusted-ca-file"] {
             tls = .init(authority: authority, certificate: certificate, key: key)
         }
+        guard let first = clients.first else {
+            throw OperationError(.invalid, "the etcd of \(access.name) listens nowhere for clients (--listen-client-urls).")
+        }
         return RestoreHost(
             access: access, member: try flag("name"), peerURLs: try flag("initial-advertise-peer-urls").split(separator: ",").map(String.init),
-            dataDirectory: directory, clientURL: clients.first { $0.contains("//127.0.0.1:") || $0.contains("//localhost:") } ?? clients[0], tls: tls,
+            dataDirectory: directory, clientURL: clients.first { $0.contains("//127.0.0.1:") || $0.contains("//localhost:") } ?? first, tls: tls,
             running: running, starting: starting,
             server: server.map { server in
                 var client: RestoreHost.TLSFiles?

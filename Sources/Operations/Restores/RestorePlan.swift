@@ -85,13 +85,17 @@ package struct RestoreRequest: Sendable {
     package var acceptsUnverified: Bool
     package var acceptsOlderEtcd: Bool
     package var acceptsLoss: Bool
+    package var acceptsLeftOut: Bool
+    /// Other folders in which files may be put back.
+    package var fileRoots: [String]
     package var patienceSeconds: Double
     package var window: Window?
     package var maxSeconds: Double?
 
     package init(
         location: String, identityFiles: [String], nodes: [NodeAccess], paths: RestorePaths, workFolder: String, bump: Int64?, withFiles: Bool,
-        acceptedClusterID: UInt64?, acceptsUnverified: Bool, acceptsOlderEtcd: Bool, acceptsLoss: Bool, patienceSeconds: Double, window: Window?,
+        acceptedClusterID: UInt64?, acceptsUnverified: Bool, acceptsOlderEtcd: Bool, acceptsLoss: Bool, acceptsLeftOut: Bool, fileRoots: [String],
+        patienceSeconds: Double, window: Window?,
         maxSeconds: Double?
     ) {
         self.location = location
@@ -105,6 +109,8 @@ package struct RestoreRequest: Sendable {
         self.acceptsUnverified = acceptsUnverified
         self.acceptsOlderEtcd = acceptsOlderEtcd
         self.acceptsLoss = acceptsLoss
+        self.acceptsLeftOut = acceptsLeftOut
+        self.fileRoots = fileRoots
         self.patienceSeconds = patienceSeconds
         self.window = window
         self.maxSeconds = maxSeconds
@@ -135,7 +141,8 @@ package enum RestorePlan {
             location: request.location, backup: backup.id, identityFiles: request.identityFiles, hosts: facts.map(\.host), paths: request.paths,
             workFolder: request.workFolder, bump: request.bump, withFiles: request.withFiles, patienceSeconds: request.patienceSeconds,
             window: request.window, maxSeconds: request.maxSeconds)
-        let serving = await ControlPlaneProbe(settings).revisionOfServingCluster()
+        try await catalog.checkReadable(backup, identities: identities)
+        let serving = try await ControlPlaneProbe(settings).serving(runs: facts.contains(where: \.runsEtcd))
         var plan = RestoreAction.Plan(
             operation: "backup restore", subject: "control plane of \(backup.manifest.cluster)", steps: steps(settings, backup),
             parallel: facts.count)
@@ -145,7 +152,7 @@ package enum RestorePlan {
 
     /// The safety rules, and what a reader should know.
     private static func judge(
-        _ request: RestoreRequest, _ backup: StoredBackup, _ facts: [RestoreFacts], _ files: [String: NodeFiles], serving: Int64?
+        _ request: RestoreRequest, _ backup: StoredBackup, _ facts: [RestoreFacts], _ files: [String: NodeFiles], serving: ControlPlaneProbe.Serving
     ) -> (refusals: [String], remarks: [String]) {
         let manifest = backup.manifest
         var refusals: [String] = []
@@ -162,9 +169,16 @@ package enum RestorePlan {
                 "\(facts.filter { $0.clusterID == id }.map(\.host.name).joined(separator: ", ")) holds data of the cluster \(hex), and the backup is of \(manifest.clusterID). If it is the same cluster, restored since, add --accept-cluster-id \(hex)."
             )
         }
-        if let serving, !request.acceptsLoss {
+        switch serving {
+        case .no: break
+        case _ where request.acceptsLoss: break
+        case .yes(let revision):
             refusals.append(
-                "etcd serves, at revision \(serving): whatever was written since the backup (revision \(manifest.revision), \(manifest.createdAt.formatted(.iso8601))) would be lost. If that is meant, add --accept-loss."
+                "etcd serves, at revision \(revision): whatever was written since the backup (revision \(manifest.revision), \(manifest.createdAt.formatted(.iso8601))) would be lost. If that is meant, add --accept-loss."
+            )
+        case .unknown(let why):
+            refusals.append(
+                "etcd runs, and nobody can tell whether it serves (\(why)): what was written since the backup may be lost. If that is meant, add --accept-loss."
             )
         }
         let size = Int64(clamping: manifest.parts.first { $0.content == BackupManifest.snapshot }?.plainBytes ?? 0) + Int64(MemberFiles.logSize)
@@ -179,9 +193,10 @@ package enum RestorePlan {
                     "\(fact.host.name) has \(fact.freeSpace >> 20) MiB free in \(fact.host.dataDirectory), and \(size >> 20) MiB are needed. Make room there."
                 )
             }
-            if fact.isBare, files[fact.host.name] == nil {
+            if fact.isBare, !request.withFiles {
                 refusals.append("\(fact.host.name) has no manifests. Add --files to put the backup's there.")
             }
+            if request.withFiles { refusals += refusedFiles(of: fact.host.name, files[fact.host.name], request) }
             if !fact.hasKubelet { remarks.append("\(fact.host.name): no kubelet runs there; nothing starts or stops without it") }
         }
         if let free = try? FileManager.default.attributesOfFileSystem(
@@ -193,14 +208,33 @@ package enum RestorePlan {
             )
         }
         let restored = Set(facts.map(\.host.member))
-        let left = (manifest.members ?? []).map(\.name).filter { !restored.contains($0) }
+        let left = Set((manifest.members ?? []).map(\.name) + facts.flatMap(\.peers)).subtracting(restored).sorted()
         if !left.isEmpty {
-            remarks.append(
-                "not restored: \(left.joined(separator: ", ")). The new cluster has \(facts.count) members; remove what they have of etcd, and let them join again"
-            )
+            let names = left.joined(separator: ", ")
+            if request.acceptsLeftOut {
+                remarks.append(
+                    "not restored: \(names). The new cluster has \(facts.count) members; remove what they have of etcd, and let them join again")
+            } else {
+                refusals.append(
+                    "\(names) is a member too, and not among the hosts. If its etcd and API server run on, two clusters answer to one name. Add it with --host; or stop its kubelet, etcd and API server for good, and add --accept-left-out."
+                )
+            }
         }
         if request.bump == nil { remarks.append("the revision is not raised: clients that watch may go on as if nothing had happened") }
         return (refusals, remarks)
+    }
+
+    /// Where the files of a control-plane host may be. An archive can be written by whoever can write to the store: age does not say who encrypted.
+    private static let fileRoots = ["/etc/kubernetes", "/var/lib/kubelet", "/etc/systemd/system/kubelet.service.d", "/etc/default/kubelet"]
+
+    private static func refusedFiles(of name: String, _ files: NodeFiles?, _ request: RestoreRequest) -> [String] {
+        guard let files else { return ["the backup holds no files of \(name). Leave --files out, or name the host as the backup does."] }
+        let roots = fileRoots + [(request.paths.manifests as NSString).deletingLastPathComponent] + request.fileRoots
+        let foreign = files.paths.filter { path in !roots.contains { path == $0 || path.hasPrefix($0 + "/") } }
+        guard let first = foreign.first else { return [] }
+        return [
+            "the backup would write \(first) on \(name)\(foreign.count > 1 ? ", and \(foreign.count - 1) more" : ""), which is no file of a control plane. If it is meant, allow it with --file-root."
+        ]
     }
 
     static func isOlder(_ version: String, than other: String) -> Bool {

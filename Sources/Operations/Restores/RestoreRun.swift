@@ -60,10 +60,10 @@ package struct RestoreRun: RunOperation {
             return isDone && evidence != nil ? "exchanged" : nil
         case .swapOut(let name):
             let host = try settings.host(name)
-            return try await holds("[ -e \(q(paths.staged(host))) ] && [ ! -e \(q(paths.before(host))) ]", host) ? "the old data is in place" : nil
+            return try await holds(RestoreScripts(paths).isSwappedOut(host), host) ? "the old data is in place" : nil
         case .placeFiles(let name): return try await holds("[ -e \(q(paths.aside + "/files.done")) ]", try settings.host(name)) ? "in place" : nil
         case .takeFilesBack(let name):
-            return try await holds("[ ! -e \(q(paths.aside + "/files")) ]", try settings.host(name)) ? "the old files are in place" : nil
+            return try await holds(RestoreScripts(paths).areFilesBack, try settings.host(name)) ? "the old files are in place" : nil
         case .stop(let components, let name):
             guard !components.isEmpty else { return "nothing was to be stopped" }
             let host = try settings.host(name)
@@ -128,8 +128,8 @@ package struct RestoreRun: RunOperation {
             let aside = Set(host.starting.map { "\(manifests)\($0.rawValue).yaml" })
             let archive = try files.archive { !aside.contains($0) }
             let pods = try files.archive { aside.contains($0) }
-            _ = try await host.access.text(RestoreScripts(paths).unpack("pods"), input: pods)
-            _ = try await host.access.text(RestoreScripts(paths).unpack("files"), input: archive)
+            _ = try await host.access.text(RestoreScripts(paths).replacePods, input: pods)
+            _ = try await host.access.text(RestoreScripts(paths).unpackFiles, input: archive)
             _ = try await host.access.text(RestoreScripts(paths).placeFiles)
             return "\(files.files.count) files"
         case .takeFilesBack(let name):
@@ -142,7 +142,7 @@ package struct RestoreRun: RunOperation {
         case .swapOut(let name):
             let host = try settings.host(name)
             _ = try await host.access.text(RestoreScripts(paths).swapOut(host))
-            return nil
+            return "what was restored is in \(paths.after(host)), if it was in place"
         case .awaitQuorum:
             let prepared = try work.requirePrepared()
             try await wait { try await ControlPlaneProbe(settings).complaintOfEtcd(liveKeys: prepared.liveKeys, at: prepared.revision) }

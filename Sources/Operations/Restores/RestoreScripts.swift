@@ -31,6 +31,9 @@ struct RestoreScripts {
         """
     }
 
+    /// Prints which of them run.
+    func whichRun(_ components: [Component], _ host: RestoreHost) -> String { "\(running(components, host))\nrunning" }
+
     func isStopped(_ components: [Component], _ host: RestoreHost) -> String {
         let gone = components.map { "[ ! -e \(manifest($0)) ]" }.joined(separator: " && ")
         return """
@@ -92,68 +95,117 @@ struct RestoreScripts {
             """
     }
 
+    /// What the restored members have taken meanwhile is kept, too.
     func swapOut(_ host: RestoreHost) -> String {
-        let (member, staged, before) = (q("\(host.dataDirectory)/member"), q(paths.staged(host)), q(paths.before(host)))
+        let (member, staged) = (q("\(host.dataDirectory)/member"), q(paths.staged(host)))
+        let (before, after) = (q(paths.before(host)), q(paths.after(host)))
         return """
-            if [ ! -e \(staged) ]; then mv \(member) \(staged); fi
+            if [ ! -e \(staged) ] && [ ! -e \(after) ] && [ -e \(member) ]; then mv \(member) \(after); fi
             if [ -e \(before) ]; then mv \(before) \(member); fi
             sync
             """
     }
 
-    // MARK: Files
+    func isSwappedOut(_ host: RestoreHost) -> String {
+        "[ ! -e \(q(paths.before(host))) ] && { [ -e \(q(paths.staged(host))) ] || [ -e \(q(paths.after(host))) ]; }"
+    }
 
-    /// Unpacks standard input beside the manifests that were taken away.
-    func unpack(_ folder: String) -> String {
-        let target = q("\(paths.aside)/\(folder)")
-        // Manifests lose their folders: they are put back by name.
-        return folder == "pods"
-            ? """
-            mkdir -p -m 700 \(aside) \(target)
-            scratch=$(mktemp -d \(q(paths.aside + "/pods-XXXXXX")))
-            tar -xpf - -C "$scratch"
-            find "$scratch" -type f -exec mv {} \(target)/ \\;
-            rm -rf "$scratch"
-            """
-            : """
-            mkdir -p -m 700 \(aside) \(target)
-            tar -xpf - -C \(target)
-            """
+    // MARK: Files
+    //
+    // aside/pods           manifests that are not in force; what starts a component takes them from here
+    // aside/pods-before    those of the host, when the backup's are in pods
+    // aside/files          the backup's files, as they are to be
+    // aside/replaced       the host's own, of the same names; absent lists those that it did not have
+    // aside/kept.done      replaced and absent are whole: from here on files may be changed
+
+    private func inAside(_ name: String) -> String { q("\(paths.aside)/\(name)") }
+
+    /// Puts the backup's manifests, from standard input, where a component is started from. The host's own are kept, and those that the backup lacks stay.
+    var replacePods: String {
+        """
+        mkdir -p -m 700 \(aside)
+        if [ ! -e \(inAside("pods-before")) ]; then
+            mkdir -p \(inAside("pods"))
+            mv \(inAside("pods")) \(inAside("pods-before"))
+        fi
+        rm -rf \(inAside("unpacked")) \(inAside("pods"))
+        mkdir \(inAside("unpacked")) \(inAside("pods"))
+        tar -xpf - -C \(inAside("unpacked"))
+        find \(inAside("pods-before")) -type f -exec cp -a {} \(inAside("pods"))/ \\;
+        find \(inAside("unpacked")) -type f -exec cp -a {} \(inAside("pods"))/ \\;
+        rm -rf \(inAside("unpacked"))
+        """
+    }
+
+    /// Unpacks the backup's files, from standard input.
+    var unpackFiles: String {
+        """
+        rm -rf \(inAside("files.part"))
+        mkdir -m 700 \(inAside("files.part"))
+        tar -xpf - -C \(inAside("files.part"))
+        if [ ! -e \(inAside("files")) ]; then mv \(inAside("files.part")) \(inAside("files")); else rm -rf \(inAside("files.part")); fi
+        """
     }
 
     /// The kubelet reads its configuration when it starts.
     private var restartKubelet: String { "if command -v systemctl >/dev/null; then systemctl restart kubelet || :; fi" }
 
-    /// What is replaced is kept, once.
+    /// A file appears whole, or not at all. A folder in its place is somebody's mistake.
+    private let put = """
+        put() {
+            if [ -d "$2" ] && [ ! -L "$2" ]; then echo "$2 is a folder, and the backup has a file of that name" >&2; exit 1; fi
+            mkdir -p "$(dirname "$2")"
+            cp -a "$1" "$2.drydock-new"
+            mv -f "$2.drydock-new" "$2"
+        }
+        """
+
+    /// First what is there is written down and kept, all of it; then it is replaced.
     var placeFiles: String {
         """
-        cd \(q(paths.aside + "/files"))
-        find . \\( -type f -o -type l \\) | while read -r file; do
-            if [ -e "/$file" ] && [ ! -e "\(paths.aside)/replaced/$file" ]; then
-                mkdir -p "\(paths.aside)/replaced/$(dirname "$file")"
-                cp -a "/$file" "\(paths.aside)/replaced/$file"
-            fi
-            mkdir -p "/$(dirname "$file")"
-            cp -a "$file" "/$file.drydock-new"
-            mv "/$file.drydock-new" "/$file"
-        done
+        \(put)
+        cd \(inAside("files"))
+        if [ ! -e \(inAside("kept.done")) ]; then
+            rm -rf \(inAside("replaced"))
+            mkdir \(inAside("replaced"))
+            : >\(inAside("absent"))
+            find . \\( -type f -o -type l \\) | while read -r file; do
+                if [ -e "/$file" ] || [ -L "/$file" ]; then
+                    mkdir -p \(inAside("replaced"))"/$(dirname "$file")"
+                    cp -a "/$file" \(inAside("replaced"))"/$file"
+                else
+                    printf '%s\\n' "$file" >>\(inAside("absent"))
+                fi
+            done
+            sync
+            touch \(inAside("kept.done"))
+        fi
+        find . \\( -type f -o -type l \\) | while read -r file; do put "$file" "/$file"; done
         sync
-        touch \(q(paths.aside + "/files.done"))
         \(restartKubelet)
+        touch \(inAside("files.done"))
         """
     }
 
     var takeFilesBack: String {
         """
-        rm -f \(q(paths.aside + "/files.done"))
-        cd \(q(paths.aside + "/files"))
-        find . \\( -type f -o -type l \\) | while read -r file; do
-            if [ -e "\(paths.aside)/replaced/$file" ]; then cp -a "\(paths.aside)/replaced/$file" "/$file"; else rm -f "/$file"; fi
-        done
-        sync
+        \(put)
+        rm -f \(inAside("files.done"))
+        if [ -e \(inAside("kept.done")) ]; then
+            cd \(inAside("replaced"))
+            find . \\( -type f -o -type l \\) | while read -r file; do put "$file" "/$file"; done
+            while read -r file; do rm -f "/$file" "/$file.drydock-new"; done <\(inAside("absent"))
+            sync
+            \(restartKubelet)
+        fi
         cd /
-        rm -rf \(q(paths.aside + "/files"))
-        \(restartKubelet)
+        if [ -e \(inAside("pods-before")) ]; then
+            rm -rf \(inAside("pods"))
+            mv \(inAside("pods-before")) \(inAside("pods"))
+        fi
+        rm -rf \(inAside("files"))
         """
     }
+
+    var areFilesBack: String { "[ ! -e \(inAside("files")) ] && [ ! -e \(inAside("pods-before")) ]" }
 }

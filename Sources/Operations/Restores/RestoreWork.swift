@@ -12,6 +12,8 @@ struct RestoreWork {
     init(_ settings: RestoreSettings) { self.settings = settings }
 
     struct Prepared: Codable {
+        var backup: String
+        var tag: String
         var liveKeys: Int64
         /// With which the members start.
         var revision: Int64
@@ -27,7 +29,9 @@ struct RestoreWork {
     /// What was prepared; nil until all of it is there.
     var prepared: Prepared? {
         guard let data = FileManager.default.contents(atPath: mark.string) else { return nil }
-        return try? JSONDecoder().decode(Prepared.self, from: data)
+        let prepared = try? JSONDecoder().decode(Prepared.self, from: data)
+        // Of this run, and no other.
+        return prepared?.backup == settings.backup && prepared?.tag == settings.paths.tag ? prepared : nil
     }
 
     func requirePrepared() throws -> Prepared {
@@ -61,7 +65,8 @@ struct RestoreWork {
                 .damaged, "\(backup.id): the snapshot is damaged: \(refusal.report.findings.map { "\($0)" }.prefix(3).joined(separator: "; "))")
         }
         try FileManager.default.removeItem(atPath: snapshot.string)
-        let prepared = Prepared(liveKeys: outcome.report.liveKeys, revision: outcome.report.revision + (settings.bump ?? 0))
+        let prepared = Prepared(
+            backup: backup.id, tag: settings.paths.tag, liveKeys: outcome.report.liveKeys, revision: outcome.report.revision + (settings.bump ?? 0))
         try JSONEncoder().encode(prepared).write(to: URL(fileURLWithPath: mark.string), options: .atomic)
         return "\(prepared.liveKeys) keys at revision \(prepared.revision), sound"
     }

@@ -34,8 +34,9 @@ struct StaticPod: Sendable, Equatable {
 
     /// Of the image's tag: `3.4.13` of `k8s.gcr.io/etcd:3.4.13-0`; nil where that is none.
     var version: String? {
-        guard let colon = image.lastIndex(of: ":"), !image[colon...].contains("/") else { return nil }
-        let tag = image[image.index(after: colon)...].prefix { $0 != "@" }
+        let name = image.prefix { $0 != "@" }
+        guard let colon = name.lastIndex(of: ":"), !name[colon...].contains("/") else { return nil }
+        let tag = name[name.index(after: colon)...]
         let number = (tag.hasPrefix("v") ? tag.dropFirst() : tag).prefix { $0 == "." || $0.isNumber }
         return number.isEmpty ? nil : String(number)
     }
