@@ -78,24 +78,23 @@ extension BackupCommand {
         func run() async throws {
             let reference = try source.reference()
             let identities = try identity.identities()
-            var accepted: UInt64?
+            var waivers = RestoreWaivers()
+            (waivers.unverified, waivers.olderEtcd, waivers.loss) = (acceptUnverified, acceptOlderEtcd, acceptLoss)
+            (waivers.leftOut, waivers.fileRoots) = (acceptLeftOut, fileRoot)
             if let acceptClusterId {
-                accepted = UInt64(acceptClusterId, radix: 16)
-                if accepted == nil { throw ValidationError("--accept-cluster-id is a hexadecimal number, as etcd prints it.") }
+                waivers.clusterID = UInt64(acceptClusterId, radix: 16)
+                if waivers.clusterID == nil { throw ValidationError("--accept-cluster-id is a hexadecimal number, as etcd prints it.") }
             }
             let tag = Date().formatted(
                 .iso8601.year().month().day().dateSeparator(.omitted).time(includingFractionalSeconds: false).timeSeparator(.omitted))
-            let request = RestoreRequest(
-                location: reference, identityFiles: identity.paths(), nodes: try hosts.nodes(),
-                paths: RestorePaths(manifests: manifestsDir, tag: tag), workFolder: try RestoreSession.workFolder(tag, in: workDir),
-                bump: bumpRevision == 0 ? nil : bumpRevision, withFiles: files, acceptedClusterID: accepted, acceptsUnverified: acceptUnverified,
-                acceptsOlderEtcd: acceptOlderEtcd,
-                acceptsLoss: acceptLoss, acceptsLeftOut: acceptLeftOut, fileRoots: fileRoot,
-                patienceSeconds: (stepTimeout?.duration ?? .seconds(300)).seconds, window: gate.window,
-                maxSeconds: gate.maxSeconds)
+            let settings = RestoreSettings(
+                location: reference, identityFiles: identity.paths(), paths: RestorePaths(manifests: manifestsDir, tag: tag),
+                workFolder: try RestoreSession.workFolder(tag, in: workDir), bump: bumpRevision == 0 ? nil : bumpRevision, withFiles: files,
+                patienceSeconds: (stepTimeout?.duration ?? .seconds(300)).seconds, window: gate.window, maxSeconds: gate.maxSeconds)
+            let nodes = try hosts.nodes()
             try await BackupSource.open(reference) { catalog in
                 let found = try await choice.find(in: catalog)
-                let made = try await RestorePlan.make(request, found, in: catalog, identities: identities)
+                let made = try await RestorePlan.make(settings, on: nodes, waiving: waivers, found, in: catalog, identities: identities)
                 if dryRun || !made.plan.refusals.isEmpty {
                     try output.emit(made.plan) { PlanText(made.plan).text }
                     if !made.plan.refusals.isEmpty { throw Outcome(status: .refused) }

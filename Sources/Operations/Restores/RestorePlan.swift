@@ -42,11 +42,12 @@ package enum RestoreAction: Codable, Sendable, Equatable {
 
 /// What a restore was asked for; the journal keeps it. Paths of keys, never keys.
 package struct RestoreSettings: RunSettings {
-    /// A backup's location and id, or the archive that it is in.
+    /// A backup's location, or the archive that it is in.
     package var location: String
-    package var backup: String
+    /// Its id; the plan fills it in, and the hosts.
+    package private(set) var backup = ""
+    package private(set) var hosts: [RestoreHost] = []
     package var identityFiles: [String]
-    package var hosts: [RestoreHost]
     package var paths: RestorePaths
     /// On this machine; removed at the end.
     package var workFolder: String
@@ -57,6 +58,28 @@ package struct RestoreSettings: RunSettings {
     package var patienceSeconds: Double
     package var window: Window?
     package var maxSeconds: Double?
+
+    package init(
+        location: String, identityFiles: [String], paths: RestorePaths, workFolder: String, bump: Int64?, withFiles: Bool, patienceSeconds: Double,
+        window: Window?, maxSeconds: Double?
+    ) {
+        self.location = location
+        self.identityFiles = identityFiles
+        self.paths = paths
+        self.workFolder = workFolder
+        self.bump = bump
+        self.withFiles = withFiles
+        self.patienceSeconds = patienceSeconds
+        self.window = window
+        self.maxSeconds = maxSeconds
+    }
+
+    /// The same for this backup, on these hosts.
+    func of(_ backup: StoredBackup, on hosts: [RestoreHost]) -> RestoreSettings {
+        var settings = self
+        (settings.backup, settings.hosts) = (backup.id, hosts)
+        return settings
+    }
 
     /// Whether the backup was fetched and checked.
     package var isPrepared: Bool { RestoreWork(self).prepared != nil }
@@ -72,49 +95,18 @@ package struct RestoreSettings: RunSettings {
     }
 }
 
-/// What somebody wants restored, and which of the safety rules are waived.
-package struct RestoreRequest: Sendable {
-    package var location: String
-    package var identityFiles: [String]
-    package var nodes: [NodeAccess]
-    package var paths: RestorePaths
-    package var workFolder: String
-    package var bump: Int64?
-    package var withFiles: Bool
-    package var acceptedClusterID: UInt64?
-    package var acceptsUnverified: Bool
-    package var acceptsOlderEtcd: Bool
-    package var acceptsLoss: Bool
-    package var acceptsLeftOut: Bool
+/// The safety rules that somebody waives, each for himself.
+package struct RestoreWaivers: Sendable {
+    /// The cluster whose data is on the hosts, where that is another than the backup's.
+    package var clusterID: UInt64?
+    package var unverified = false
+    package var olderEtcd = false
+    package var loss = false
+    package var leftOut = false
     /// Other folders in which files may be put back.
-    package var fileRoots: [String]
-    package var patienceSeconds: Double
-    package var window: Window?
-    package var maxSeconds: Double?
+    package var fileRoots: [String] = []
 
-    package init(
-        location: String, identityFiles: [String], nodes: [NodeAccess], paths: RestorePaths, workFolder: String, bump: Int64?, withFiles: Bool,
-        acceptedClusterID: UInt64?, acceptsUnverified: Bool, acceptsOlderEtcd: Bool, acceptsLoss: Bool, acceptsLeftOut: Bool, fileRoots: [String],
-        patienceSeconds: Double, window: Window?,
-        maxSeconds: Double?
-    ) {
-        self.location = location
-        self.identityFiles = identityFiles
-        self.nodes = nodes
-        self.paths = paths
-        self.workFolder = workFolder
-        self.bump = bump
-        self.withFiles = withFiles
-        self.acceptedClusterID = acceptedClusterID
-        self.acceptsUnverified = acceptsUnverified
-        self.acceptsOlderEtcd = acceptsOlderEtcd
-        self.acceptsLoss = acceptsLoss
-        self.acceptsLeftOut = acceptsLeftOut
-        self.fileRoots = fileRoots
-        self.patienceSeconds = patienceSeconds
-        self.window = window
-        self.maxSeconds = maxSeconds
-    }
+    package init() {}
 }
 
 /// Makes the plan of a restore from what the hosts and the backup say.
@@ -124,45 +116,51 @@ package enum RestorePlan {
         package var settings: RestoreSettings
     }
 
-    package static func make(_ request: RestoreRequest, _ backup: StoredBackup, in catalog: BackupCatalog, identities: [AgeIdentity]) async throws
-        -> Made
-    {
+    /// - Parameters:
+    ///   - asked: what is wanted; without the backup and the hosts.
+    ///   - nodes: the control-plane hosts.
+    package static func make(
+        _ asked: RestoreSettings, on nodes: [NodeAccess], waiving waivers: RestoreWaivers, _ backup: StoredBackup, in catalog: BackupCatalog,
+        identities: [AgeIdentity]
+    ) async throws -> Made {
         guard backup.faults.isEmpty else {
             throw OperationError(.damaged, "\(backup.id): \(backup.faults.joined(separator: "; ")). Use another one.")
         }
         guard backup.manifest.recipients.isEmpty || !identities.isEmpty else {
             throw OperationError(.invalid, "\(backup.id) is encrypted to \(backup.manifest.recipients.joined(separator: ", ")). Give an --identity.")
         }
-        guard Set(request.nodes.map(\.name)).count == request.nodes.count else { throw OperationError(.invalid, "a host is named twice.") }
-        let files = request.withFiles ? try await catalog.controlPlaneFiles(of: backup, identities: identities) : [:]
-        var facts: [RestoreFacts] = []
-        for node in request.nodes { facts.append(try await RestoreFacts.read(node, request.paths, files: files[node.name])) }
-        let settings = RestoreSettings(
-            location: request.location, backup: backup.id, identityFiles: request.identityFiles, hosts: facts.map(\.host), paths: request.paths,
-            workFolder: request.workFolder, bump: request.bump, withFiles: request.withFiles, patienceSeconds: request.patienceSeconds,
-            window: request.window, maxSeconds: request.maxSeconds)
+        guard Set(nodes.map(\.name)).count == nodes.count else { throw OperationError(.invalid, "a host is named twice.") }
+        let files = asked.withFiles ? try await catalog.controlPlaneFiles(of: backup, identities: identities) : [:]
+        let facts = try await withThrowingTaskGroup(of: (Int, RestoreFacts).self) { group in
+            for (index, node) in nodes.enumerated() {
+                group.addTask { (index, try await RestoreFacts.read(node, asked.paths, files: files[node.name])) }
+            }
+            return try await group.reduce(into: []) { $0.append($1) }.sorted { $0.0 < $1.0 }.map(\.1)
+        }
+        let settings = asked.of(backup, on: facts.map(\.host))
         try await catalog.checkReadable(backup, identities: identities)
         let serving = try await ControlPlaneProbe(settings).serving(runs: facts.contains(where: \.runsEtcd))
         var plan = RestoreAction.Plan(
             operation: "backup restore", subject: "control plane of \(backup.manifest.cluster)", steps: steps(settings, backup),
             parallel: facts.count)
-        (plan.refusals, plan.remarks) = judge(request, backup, facts, files, serving: serving)
+        (plan.refusals, plan.remarks) = judge(settings, waivers, backup, facts, files, serving: serving)
         return Made(plan: plan, settings: settings)
     }
 
     /// The safety rules, and what a reader should know.
     private static func judge(
-        _ request: RestoreRequest, _ backup: StoredBackup, _ facts: [RestoreFacts], _ files: [String: NodeFiles], serving: ControlPlaneProbe.Serving
+        _ settings: RestoreSettings, _ waivers: RestoreWaivers, _ backup: StoredBackup, _ facts: [RestoreFacts], _ files: [String: NodeFiles],
+        serving: ControlPlaneProbe.Serving
     ) -> (refusals: [String], remarks: [String]) {
         let manifest = backup.manifest
         var refusals: [String] = []
         var remarks: [String] = []
-        if backup.verifiedAt == nil, !request.acceptsUnverified {
+        if backup.verifiedAt == nil, !waivers.unverified {
             refusals.append(
                 "nobody has read \(backup.id) back yet. Run `drydock backup drill` or `verify --deep` first, or add --accept-unverified: it is checked before anything is stopped."
             )
         }
-        let ids = Set(facts.compactMap(\.clusterID)).subtracting([UInt64(manifest.clusterID, radix: 16) ?? 0, request.acceptedClusterID ?? 0])
+        let ids = Set(facts.compactMap(\.clusterID)).subtracting([UInt64(manifest.clusterID, radix: 16) ?? 0, waivers.clusterID ?? 0])
         for id in ids.sorted() {
             let hex = String(id, radix: 16)
             refusals.append(
@@ -171,7 +169,7 @@ package enum RestorePlan {
         }
         switch serving {
         case .no: break
-        case _ where request.acceptsLoss: break
+        case _ where waivers.loss: break
         case .yes(let revision):
             refusals.append(
                 "etcd serves, at revision \(revision): whatever was written since the backup (revision \(manifest.revision), \(manifest.createdAt.formatted(.iso8601))) would be lost. If that is meant, add --accept-loss."
@@ -183,7 +181,7 @@ package enum RestorePlan {
         }
         let size = Int64(clamping: manifest.parts.first { $0.content == BackupManifest.snapshot }?.plainBytes ?? 0) + Int64(MemberFiles.logSize)
         for fact in facts {
-            if let version = fact.etcdVersion, isOlder(version, than: manifest.etcdVersion), !request.acceptsOlderEtcd {
+            if let version = fact.etcdVersion, isOlder(version, than: manifest.etcdVersion), !waivers.olderEtcd {
                 refusals.append(
                     "the image of etcd on \(fact.host.name) is \(version), and the backup is of \(manifest.etcdVersion): an older etcd may not read it. Upgrade the image first; if its tag does not tell the truth, add --accept-older-etcd."
                 )
@@ -193,25 +191,25 @@ package enum RestorePlan {
                     "\(fact.host.name) has \(fact.freeSpace >> 20) MiB free in \(fact.host.dataDirectory), and \(size >> 20) MiB are needed. Make room there."
                 )
             }
-            if fact.isBare, !request.withFiles {
+            if fact.isBare, !settings.withFiles {
                 refusals.append("\(fact.host.name) has no manifests. Add --files to put the backup's there.")
             }
-            if request.withFiles { refusals += refusedFiles(of: fact.host.name, files[fact.host.name], request) }
+            if settings.withFiles { refusals += refusedFiles(of: fact.host.name, files[fact.host.name], settings, waivers) }
             if !fact.hasKubelet { remarks.append("\(fact.host.name): no kubelet runs there; nothing starts or stops without it") }
         }
         if let free = try? FileManager.default.attributesOfFileSystem(
-            forPath: (request.workFolder as NSString).deletingLastPathComponent)[.systemFreeSize] as? Int64,
+            forPath: (settings.workFolder as NSString).deletingLastPathComponent)[.systemFreeSize] as? Int64,
             free < size * Int64(facts.count + 1)
         {
             refusals.append(
-                "\(request.workFolder) is on a disk with \(free >> 20) MiB free, and \(size * Int64(facts.count + 1) >> 20) MiB are needed. Use --work-dir."
+                "\(settings.workFolder) is on a disk with \(free >> 20) MiB free, and \(size * Int64(facts.count + 1) >> 20) MiB are needed. Use --work-dir."
             )
         }
         let restored = Set(facts.map(\.host.member))
         let left = Set((manifest.members ?? []).map(\.name) + facts.flatMap(\.peers)).subtracting(restored).sorted()
         if !left.isEmpty {
             let names = left.joined(separator: ", ")
-            if request.acceptsLeftOut {
+            if waivers.leftOut {
                 remarks.append(
                     "not restored: \(names). The new cluster has \(facts.count) members; remove what they have of etcd, and let them join again")
             } else {
@@ -220,16 +218,16 @@ package enum RestorePlan {
                 )
             }
         }
-        if request.bump == nil { remarks.append("the revision is not raised: clients that watch may go on as if nothing had happened") }
+        if settings.bump == nil { remarks.append("the revision is not raised: clients that watch may go on as if nothing had happened") }
         return (refusals, remarks)
     }
 
     /// Where the files of a control-plane host may be. An archive can be written by whoever can write to the store: age does not say who encrypted.
     private static let fileRoots = ["/etc/kubernetes", "/var/lib/kubelet", "/etc/systemd/system/kubelet.service.d", "/etc/default/kubelet"]
 
-    private static func refusedFiles(of name: String, _ files: NodeFiles?, _ request: RestoreRequest) -> [String] {
+    private static func refusedFiles(of name: String, _ files: NodeFiles?, _ settings: RestoreSettings, _ waivers: RestoreWaivers) -> [String] {
         guard let files else { return ["the backup holds no files of \(name). Leave --files out, or name the host as the backup does."] }
-        let roots = fileRoots + [(request.paths.manifests as NSString).deletingLastPathComponent] + request.fileRoots
+        let roots = fileRoots + [(settings.paths.manifests as NSString).deletingLastPathComponent] + waivers.fileRoots
         let foreign = files.paths.filter { path in !roots.contains { path == $0 || path.hasPrefix($0 + "/") } }
         guard let first = foreign.first else { return [] }
         return [
