@@ -31,7 +31,8 @@ struct RestoreSession {
                 try await continuation.carryOut($0, record.id, on: record.subject, takingLock: takingLock)
             }
         }
-        if settings.isPrepared || continuation == .rollBack {
+        let isFetched = record.steps.first { $0.id == RestorePlan.fetchStep }?.state.isOver ?? false
+        if isFetched || continuation == .rollBack {
             return try await carryOut([]) {
                 throw OperationError(.stopped, "the data of the run \(record.id) is gone. Roll it back, and begin again.")
             }

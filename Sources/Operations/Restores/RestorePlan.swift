@@ -81,9 +81,6 @@ package struct RestoreSettings: RunSettings {
         return settings
     }
 
-    /// Whether the backup was fetched and checked.
-    package var isPrepared: Bool { RestoreWork(self).prepared != nil }
-
     func host(_ name: String) throws -> RestoreHost {
         guard let host = hosts.first(where: { $0.name == name }) else { throw OperationError(.invalid, "there is no host \(name) in this run.") }
         return host
@@ -111,6 +108,9 @@ package struct RestoreWaivers: Sendable {
 
 /// Makes the plan of a restore from what the hosts and the backup say.
 package enum RestorePlan {
+    /// The id of the step after which the store is not needed any more.
+    package static let fetchStep = "prepare"
+
     package struct Made: Sendable {
         package var plan: RestoreAction.Plan
         package var settings: RestoreSettings
@@ -244,7 +244,7 @@ package enum RestorePlan {
         let looks = Undo<RestoreAction>.nothing(because: "it only looks")
         var steps = [
             RestoreAction.Step(
-                id: "prepare", title: "fetch and check \(backup.id), and make \(settings.hosts.count) members of it", target: settings.workFolder,
+                id: fetchStep, title: "fetch and check \(backup.id), and make \(settings.hosts.count) members of it", target: settings.workFolder,
                 reason: "what is damaged must be known before anything is stopped", effect: "none",
                 undo: .by(.discard, title: "remove \(settings.workFolder)"), expectedSeconds: 60, isDisruptive: false, action: .prepare)
         ]
