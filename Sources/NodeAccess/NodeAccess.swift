@@ -116,7 +116,7 @@ package struct NodeAccess: Sendable, Codable, Equatable {
         -> Outcome
     {
         guard case .ssh(let destination, let configuration) = way else { return try await body(host, port) }
-        let near = try Self.freePort()
+        let near = try Loopback.freePorts(1)[0]
         let target = host.contains(":") ? "[\(host)]" : host
         let arguments =
             Self.options(configuration) + ["-N", "-o", "ExitOnForwardFailure=yes", "-L", "127.0.0.1:\(near):\(target):\(port)", "--", destination]
@@ -126,7 +126,7 @@ package struct NodeAccess: Sendable, Codable, Equatable {
             let result: Result<Outcome, any Error>
             do {
                 let limit = ContinuousClock.now + Self.patience
-                while !Self.listens(near), ContinuousClock.now < limit, kill(execution.processIdentifier.value, 0) == 0 {
+                while !Loopback.listens(near), ContinuousClock.now < limit, kill(execution.processIdentifier.value, 0) == 0 {
                     try await Task.sleep(for: .milliseconds(20))
                 }
                 result = .success(try await body("127.0.0.1", near))
@@ -136,35 +136,6 @@ package struct NodeAccess: Sendable, Codable, Equatable {
         }
         if case .exited(255) = outcome.terminationStatus { try check(outcome.terminationStatus, outcome.standardError) }
         return try outcome.closureResult.get()
-    }
-
-    private static func withLoopback<Result>(_ port: Int, _ body: (Int32, UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(truncatingIfNeeded: port).bigEndian
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        return withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
-        }
-    }
-
-    private static func listens(_ port: Int) -> Bool { withLoopback(port) { connect($0, $1, $2) == 0 } }
-
-    /// A port of the loopback interface on which nobody listens.
-    private static func freePort() throws -> Int {
-        let port = withLoopback(0) { descriptor, address, length -> Int in
-            guard bind(descriptor, address, length) == 0 else { return 0 }
-            var found = sockaddr_in()
-            var size = length
-            let isKnown = withUnsafeMutablePointer(to: &found) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) == 0 }
-            }
-            return isKnown ? Int(UInt16(bigEndian: found.sin_port)) : 0
-        }
-        guard port > 0 else { throw NodeError(.failed, "there is no free port on 127.0.0.1.") }
-        return port
     }
 
     /// `word` as a shell reads it back.

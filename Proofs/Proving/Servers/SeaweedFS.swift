@@ -71,9 +71,7 @@ package struct SeaweedFS: Sendable {
             do {
                 try await store("ready") { store in
                     try await store.makeBucket(withObjectLock: false)
-                    let writer = try await store.begin("probe", PutOptions(ifAbsent: false))
-                    try await writer.write([1])
-                    _ = try await writer.finish()
+                    try await store.write([1], to: "probe", PutOptions(ifAbsent: false))
                 }
                 return
             } catch {

@@ -116,7 +116,7 @@ private struct ScheduleService {
         var newest: Date?
         for location in (try? command.place.locations()) ?? [] {
             let found = try? await BackupPlace.open([location], []) { stores in
-                try await BackupCatalog(stores[0]).list(cluster: command.options.cluster.name).backups.filter(\.faults.isEmpty).map(
+                try await BackupCatalog(stores[0]).list(cluster: command.options.cluster.name).whole.map(
                     \.manifest.createdAt
                 ).max()
             }

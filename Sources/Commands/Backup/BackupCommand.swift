@@ -112,32 +112,12 @@ struct BackupCommand: ParsableCommand {
         @Option(help: ArgumentHelp("How old the newest may be.", valueName: "duration")) var maxAge: DurationArgument?
         @OptionGroup(title: "Output") var output: OutputOptions
 
-        private struct Row: Encodable {
-            var cluster: String
-            var backups: Int
-            var storedBytes: UInt64
-            var newest: Date
-            var newestVerified: Date?
-            var isLate: Bool
-        }
-
         func run() async throws {
             let all = try await place.store { try await BackupCatalog($0).list(cluster: cluster).backups }
-            // What lacks an object cannot be restored, and what is from the future has a wrong date: neither is a reason to be calm.
             let now = Date()
-            let backups = all.filter { $0.faults.isEmpty && $0.manifest.createdAt <= now.addingTimeInterval(3600) }
-            if backups.count < all.count {
-                output.remark("warning: \(all.count - backups.count) backups are left out: they lack objects, or are from the future")
-            }
-            let rows = Dictionary(grouping: backups, by: \.manifest.cluster).sorted { $0.key < $1.key }.map { name, own in
-                let newest = own.map(\.manifest.createdAt).max() ?? .distantPast
-                let verified = own.filter { $0.verifiedAt != nil }.map(\.manifest.createdAt).max()
-                let limit = maxAge?.duration.seconds ?? .infinity
-                let age = now.timeIntervalSince(min(newest, maxAge == nil ? newest : verified ?? .distantPast))
-                return Row(
-                    cluster: name, backups: own.count, storedBytes: own.map(\.manifest.storedBytes).reduce(0, +), newest: newest,
-                    newestVerified: verified, isLate: age > limit)
-            }
+            let rows = BackupStatus.of(all, maxAge: maxAge?.duration.seconds, at: now)
+            let leftOut = all.count - rows.map(\.backups).reduce(0, +)
+            if leftOut > 0 { output.remark("warning: \(leftOut) backups are left out: they lack objects, or are from the future") }
             try output.emit(rows) {
                 var table = TextTable(["CLUSTER", "BACKUPS", "STORED", "NEWEST", "AGE", "NEWEST VERIFIED", "STATE"], alignedRight: [1, 2, 4])
                 for row in rows {

@@ -32,7 +32,7 @@ struct BackupSource: ParsableArguments {
 
     /// Runs `body` with the catalog that the backup is in.
     static func open<Result>(_ reference: String, _ body: (BackupCatalog) async throws -> Result) async throws -> Result {
-        if reference.hasPrefix(mark), let at = reference.firstIndex(of: "@") {
+        if reference.hasPrefix(mark), let at = reference.lastIndex(of: "@") {
             let name = String(reference[..<at].dropFirst(mark.count))
             return try await BackupPlace.open([String(reference[reference.index(after: at)...])], []) { stores in
                 try await unpacked(name, body) { try await stores[0].read(name, nil, $0) }

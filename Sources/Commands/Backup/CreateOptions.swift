@@ -58,7 +58,10 @@ struct CreateOptions: ParsableArguments {
         defer { progress.finish() }
         return try await EtcdClient.connected(try etcd.configuration()) { client in
             try await create.run(client, into: stores, at: now) { event in
-                if case .received(let done, let total) = event { progress.set(done: done, total: total) }
+                switch event {
+                case .chosen(let choice): output.remark(choice)
+                case .received(let done, let total): progress.set(done: done, total: total)
+                }
             }
         }
     }

@@ -38,9 +38,7 @@ struct SnapshotSaveCommand: AsyncParsableCommand {
         let outcome = try await EtcdClient.connected(configuration) { client in
             try await save.run(client: client) { event in
                 switch event {
-                case .chosen(let choice):
-                    for (endpoint, error) in choice.unavailable { output.remark("warning: \(endpoint) was left out: \(error)") }
-                    output.remark("saving from \(choice.status.endpoint): \(choice.reason.rawValue)")
+                case .chosen(let choice): output.remark(choice)
                 case .received(let done, let total): saving.set(done: done, total: total)
                 case .verifying(let total):
                     saving.finish()
@@ -101,5 +99,13 @@ private struct SaveReport: Encodable {
         reason = outcome.member.reason.rawValue
         verified = outcome.report?.isSound == true
         report = outcome.report
+    }
+}
+
+extension OutputOptions {
+    /// Says from which member a snapshot is taken, and why.
+    func remark(_ choice: MemberChoice) {
+        for (endpoint, error) in choice.unavailable { remark("warning: \(endpoint) was left out: \(error)") }
+        remark("saving from \(choice.status.endpoint): \(choice.reason.rawValue)")
     }
 }

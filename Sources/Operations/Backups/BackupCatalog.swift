@@ -41,6 +41,8 @@ package struct BackupCatalog: Sendable {
     package struct Listing: Sendable {
         /// Oldest first.
         package var backups: [StoredBackup]
+        /// Those that have all their objects.
+        package var whole: [StoredBackup] { backups.filter(\.faults.isEmpty) }
         /// Objects of folders without a manifest.
         package var strays: [ObjectInfo]
         /// Folders whose manifest cannot be read, and why.

@@ -2,6 +2,7 @@ internal import Etcd
 internal import EtcdStorage
 package import Foundation
 internal import Maintenance
+internal import NodeAccess
 package import ObjectStore
 internal import Subprocess
 package import SystemPackage
@@ -95,8 +96,8 @@ package struct BackupDrill: Sendable {
             }
             return "\(found.liveKeys) live keys at revision \(found.revision)"
         }
-        let ports = try Self.freePorts()
-        let peer = "http://127.0.0.1:\(ports.peer)"
+        let ports = try Loopback.freePorts(2)
+        let peer = "http://127.0.0.1:\(ports[0])"
         let identity = try ClusterIdentity(initialCluster: "drill=\(peer)", token: "drydock-drill")
         let target = SnapshotRestore.Target(member: try identity.member(named: "drill"), dataDirectory: data)
         let plan = SnapshotRestore.Plan(source: snapshot, identity: identity, token: "drydock-drill", targets: [target])
@@ -105,7 +106,7 @@ package struct BackupDrill: Sendable {
             return "a data directory of one member"
         }
         if let etcd {
-            let client = "http://127.0.0.1:\(ports.client)"
+            let client = "http://127.0.0.1:\(ports[1])"
             let arguments =
                 plan.flags(for: target) + [
                     "--listen-client-urls=\(client)", "--advertise-client-urls=\(client)", "--unsafe-no-fsync", "--log-level=error",
@@ -203,27 +204,5 @@ package struct BackupDrill: Sendable {
             return result
         }
         return try outcome.closureResult.get()
-    }
-
-    /// Two ports of the loopback interface on which nobody listens.
-    private static func freePorts() throws -> (client: Int, peer: Int) {
-        func port() throws -> (Int32, Int) {
-            let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-            let isBound = withUnsafeMutablePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
-                }
-            }
-            guard descriptor >= 0, isBound else { throw OperationError(.stopped, "there is no free port on 127.0.0.1.") }
-            return (descriptor, Int(UInt16(bigEndian: address.sin_port)))
-        }
-        let (first, second) = (try port(), try port())
-        close(first.0)
-        close(second.0)
-        return (first.1, second.1)
     }
 }

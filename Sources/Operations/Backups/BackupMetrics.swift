@@ -43,7 +43,7 @@ package struct BackupMetrics: Sendable {
         let location = ("location", catalog.store.location)
         do {
             let listing = try await catalog.list()
-            let backups = listing.backups.filter(\.faults.isEmpty)
+            let backups = listing.whole
             add("location_backups", [location], Double(backups.count))
             add("location_broken", [location], Double(listing.backups.count - backups.count + listing.unreadable.count))
             for (cluster, own) in Dictionary(grouping: backups, by: \.manifest.cluster).sorted(by: { $0.key < $1.key }) {

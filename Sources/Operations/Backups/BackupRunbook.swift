@@ -33,7 +33,7 @@ package struct BackupRunbook: Sendable {
     package static func read(_ catalog: BackupCatalog, cluster: String) async -> Place {
         var place = Place(location: catalog.store.location)
         do {
-            let backups = try await catalog.list(cluster: cluster).backups.filter { $0.faults.isEmpty }
+            let backups = try await catalog.list(cluster: cluster).whole
             place.count = backups.count
             place.newest = backups.last
             place.verified = backups.last { $0.verifiedAt != nil }

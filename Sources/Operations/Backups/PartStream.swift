@@ -97,7 +97,7 @@ struct PartDownload {
     private var storedBytes: UInt64 = 0
     private var plainBytes: UInt64 = 0
 
-    /// - Parameter identities: empty to check the object's bytes alone.
+    /// - Parameter identities: one of which opens it, where it is encrypted.
     init(_ part: BackupManifest.Part, identities: [AgeIdentity]) throws {
         self.part = part
         for (name, known) in [(part.compression, "zstd"), (part.encryption, "age")] {

@@ -29,15 +29,6 @@ package enum RestoreAction: Codable, Sendable, Equatable {
 
     package typealias Plan = Maintenance.Plan<RestoreAction>
     package typealias Step = Maintenance.Step<RestoreAction>
-
-    var host: String? {
-        switch self {
-        case .send(let host), .takeAway(let host), .stop(_, let host), .start(_, let host), .placeFiles(let host), .takeFilesBack(let host),
-            .swapIn(let host), .swapOut(let host):
-            host
-        default: nil
-        }
-    }
 }
 
 /// What a restore was asked for; the journal keeps it. Paths of keys, never keys.
