@@ -48,7 +48,7 @@ package struct CronSchedule: Sendable, Equatable, CustomStringConvertible {
         }
         if trimmed.hasPrefix("TZ=") || trimmed.hasPrefix("CRON_TZ=") { throw fail("the time zone has an option of its own, --time-zone") }
         if trimmed.hasPrefix("@every ") {
-            guard let seconds = Self.seconds(trimmed.dropFirst("@every ".count)), seconds >= 1 else {
+            guard let seconds = Duration.seconds(inGoText: trimmed.dropFirst("@every ".count)), seconds >= 1 else {
                 throw fail("@every takes a time like 6h or 1h30m")
             }
             rule = .every(seconds.rounded(.down))
@@ -104,22 +104,6 @@ package struct CronSchedule: Sendable, Equatable, CustomStringConvertible {
         return field
     }
 
-    /// Go's durations, as far as they are whole: `1h30m`, `90s`.
-    private static func seconds(_ text: Substring) -> Double? {
-        var total = 0.0
-        var rest = text
-        guard !rest.isEmpty else { return nil }
-        while !rest.isEmpty {
-            let digits = rest.prefix { $0.isNumber || $0 == "." }
-            rest = rest.dropFirst(digits.count)
-            let unit = rest.prefix { $0.isLetter }
-            rest = rest.dropFirst(unit.count)
-            guard let number = Double(digits), let factor = ["h": 3600.0, "m": 60, "s": 1][String(unit)] else { return nil }
-            total += number * factor
-        }
-        return total.isFinite ? total : nil
-    }
-
     /// Ends the search, as robfig's does.
     private static let horizon = 5 * 366 * 86400
 
@@ -151,6 +135,42 @@ package struct CronSchedule: Sendable, Equatable, CustomStringConvertible {
             return Date(timeIntervalSince1970: Double(moment))
         }
         return nil
+    }
+
+    /// Whether it goes by the clock on the wall, and not by time that has passed (`@every`).
+    package var isByWallClock: Bool {
+        if case .fields = rule { true } else { false }
+    }
+
+    /// As `next`, for what must not be left out and not be done twice, such as a window: a time that a clock skips comes at the first moment that it
+    /// shows instead, and one that it shows twice comes the first time.
+    package func nextOnce(after time: Date, in zone: TimeZone) -> Date? {
+        // What the clock on the wall shows, taken for the time of a place where clocks are never changed.
+        var wall = Date(timeIntervalSince1970: time.timeIntervalSince1970 + Double(zone.secondsFromGMT(for: time)))
+        while let shown = next(after: wall, in: .gmt) {
+            let moment = Self.moment(shownAs: Int(shown.timeIntervalSince1970), in: zone)
+            if moment > time { return moment }
+            wall = shown
+        }
+        return nil
+    }
+
+    /// The first moment at which a clock in `zone` shows this, or the first after it where it never does.
+    /// - Parameter wall: what it shows, as seconds since 1970 on a clock that is never changed.
+    static func moment(shownAs wall: Int, in zone: TimeZone) -> Date {
+        func offset(_ moment: Int) -> Int { zone.secondsFromGMT(for: Date(timeIntervalSince1970: Double(moment))) }
+        // Clocks are not changed twice within two days.
+        let (before, after) = (offset(wall - 86400), offset(wall + 86400))
+        for candidate in [wall - before, wall - after] where candidate + offset(candidate) == wall {
+            return Date(timeIntervalSince1970: Double(candidate))
+        }
+        // It is skipped: the moment of the change lies between the two.
+        var (low, high) = (wall - max(before, after), wall - min(before, after))
+        while high - low > 1 {
+            let middle = low + (high - low) / 2
+            if offset(middle) == before { low = middle } else { high = middle }
+        }
+        return Date(timeIntervalSince1970: Double(high))
     }
 
     /// When the day after `day` begins. A day in which clocks are put forward is shorter than others, and `guess` lies behind the beginning then.

@@ -75,16 +75,18 @@ struct ControlPlaneProbe: Sendable {
                 let answers = await client.statuses()
                 let statuses = answers.compactMap { try? $0.status.get() }
                 guard let revision = statuses.map(\.revision).max() else {
-                    let errors = answers.compactMap { answer -> String? in
+                    let errors = zip(settings.hosts, answers).compactMap { host, answer -> String? in
                         guard case .failure(let error) = answer.status else { return nil }
-                        return "\(error)"
+                        return "\(host.name): \(error)"
                     }
-                    return .unknown(errors.first ?? "nobody answers")
+                    return .unknown(errors.isEmpty ? "nobody answers" : errors.joined(separator: "; "))
                 }
                 guard statuses.contains(where: { $0.leaderID != 0 }) else { return .no }
-                // A linearizable read is what only a quorum answers.
+                // A linearizable read is what only a quorum answers. Asked of those that live: what the others say means nothing.
+                var living = client.configuration
+                living.endpoints = answers.filter { (try? $0.status.get()) != nil }.map(\.endpoint)
                 do {
-                    _ = try await client.countKeys()
+                    try await EtcdClient.connected(living) { _ = try await $0.countKeys() }
                     return .yes(revision: revision)
                 } catch let error as EtcdError where error.isTransient || error.code == .deadline {
                     return .no
