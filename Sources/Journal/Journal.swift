@@ -8,7 +8,7 @@ package import SystemPackage
 ///
 /// WAL mode with synchronous=FULL: what `record` returned from is on the disk. One run a subject at a time, among all processes that share
 /// the file: beginning a run and taking its subject's lock are one transaction.
-package final class Journal: Sendable {
+package final class Journal: RunJournal {
     /// What the journal is about to write or has written; tests end the process there.
     package struct Boundary: Sendable, Equatable, CustomStringConvertible {
         package enum Side: String, Sendable { case before, after }
@@ -110,7 +110,7 @@ package final class Journal: Sendable {
     /// - Parameters:
     ///   - takingLock: also when its owner is on another host, so that nobody here can tell whether it lives.
     ///   - reopening: also when it is done, and nothing else works on its subject.
-    package func takeOver(_ id: String, by owner: RunOwner, takingLock: Bool, reopening: Bool = false, at now: Date) throws -> RunRecord {
+    package func takeOver(_ id: String, takingLock: Bool, reopening: Bool = false, at now: Date) throws -> RunRecord {
         try write("take over \(id)") { database in
             guard var run = try Self.runs(database, where: "id = ?", [id]).first else { throw Self.missing(id) }
             if reopening, run.state == .done {

@@ -55,7 +55,7 @@ private func withJournal(_ body: (Journal, FilePath) async throws -> Void) async
             try journal.begin(run("other", subject: "etcd cluster 2"))
             try journal.end("one", as: .stopped, message: "it was tired", now: Date())
             #expect { try journal.begin(run("two")) } throws: { "\($0)".contains("it was tired") && "\($0)".contains("drydock runs resume one") }
-            _ = try journal.takeOver("one", by: .current, takingLock: false, at: Date())
+            _ = try journal.takeOver("one", takingLock: false, at: Date())
             try journal.end("one", as: .done, message: nil, now: Date())
             try journal.begin(run("two"))
         }
@@ -65,22 +65,22 @@ private func withJournal(_ body: (Journal, FilePath) async throws -> Void) async
         try await withJournal { journal, _ in
             var owner = RunOwner.current
             try journal.begin(run("alive", subject: "a"))
-            #expect { try journal.takeOver("alive", by: .current, takingLock: true, at: Date()) } throws: { "\($0)".contains("is at work") }
+            #expect { try journal.takeOver("alive", takingLock: true, at: Date()) } throws: { "\($0)".contains("is at work") }
             owner.processStart += 1
             try journal.begin(run("reused", subject: "b", owner: owner))
-            #expect(try journal.takeOver("reused", by: .current, takingLock: false, at: Date()).owner == .current)
+            #expect(try journal.takeOver("reused", takingLock: false, at: Date()).owner == .current)
             owner = .current
             owner.bootID = "another boot"
             try journal.begin(run("rebooted", subject: "c", owner: owner))
-            _ = try journal.takeOver("rebooted", by: .current, takingLock: false, at: Date())
+            _ = try journal.takeOver("rebooted", takingLock: false, at: Date())
             owner = .current
             owner.host = "elsewhere"
             try journal.begin(run("remote", subject: "d", owner: owner))
-            #expect { try journal.takeOver("remote", by: .current, takingLock: false, at: Date()) } throws: { "\($0)".contains("--take-lock") }
+            #expect { try journal.takeOver("remote", takingLock: false, at: Date()) } throws: { "\($0)".contains("--take-lock") }
             #expect { try journal.end("remote", as: .done, message: nil, now: Date()) } throws: { "\($0)".contains("no longer this process's") }
-            _ = try journal.takeOver("remote", by: .current, takingLock: true, at: Date())
+            _ = try journal.takeOver("remote", takingLock: true, at: Date())
             try journal.end("remote", as: .done, message: nil, now: Date())
-            #expect { try journal.takeOver("remote", by: .current, takingLock: true, at: Date()) } throws: { "\($0)".contains("is over") }
+            #expect { try journal.takeOver("remote", takingLock: true, at: Date()) } throws: { "\($0)".contains("is over") }
         }
     }
 

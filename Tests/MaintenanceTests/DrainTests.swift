@@ -99,11 +99,11 @@ struct DisruptionBudgetTests {
 
 struct DrainMachineTests {
     @Test func `Unready pods go first, and others as the budget has room`() {
-        var machine = DrainMachine(options: .init())
+        var machine = DrainMachine()
         let pods = [pod("p1"), pod("p2"), pod("p3", ready: false)] + (0..<2).map { pod("q\($0)", on: "n2") }
         for pod in pods { machine.apply(pod) }
         machine.apply(budget("b", max: 1, healthy: 4, expected: 4))
-        _ = machine.begin("n1", present: Array(pods.prefix(3)), at: start)
+        _ = machine.begin("n1", .init(), present: Array(pods.prefix(3)), at: start)
         #expect(machine.step(at: start).evictions.map(\.name.name) == ["p3", "p1"], "one from the budget, and the one that it does not hold")
         machine.answered("uid-p1", .accepted, at: start)
         machine.answered("uid-p3", .accepted, at: start)
@@ -116,10 +116,10 @@ struct DrainMachineTests {
     }
 
     @Test func `A node is drained when its pods are gone and others are ready in their place`() {
-        var machine = DrainMachine(options: .init())
+        var machine = DrainMachine()
         let pods = [pod("p1"), pod("p2", on: "n2")]
         machine.apply(pods[1])
-        _ = machine.begin("n1", present: [pods[0]], at: start)
+        _ = machine.begin("n1", .init(), present: [pods[0]], at: start)
         #expect(machine.step(at: start).evictions.count == 1)
         machine.answered("uid-p1", .accepted, at: start)
         machine.remove("uid-p1")
@@ -131,18 +131,18 @@ struct DrainMachineTests {
     }
 
     @Test func `Two budgets on one pod fail it, the time-out names what was waited for`() {
-        var machine = DrainMachine(options: .init())
+        var machine = DrainMachine()
         machine.apply(budget("b1", max: 1, healthy: 3, expected: 3))
         machine.apply(budget("b2", max: 1, healthy: 3, expected: 3))
-        _ = machine.begin("n1", present: [pod("p1")], at: start)
+        _ = machine.begin("n1", .init(), present: [pod("p1")], at: start)
         guard case .failed(let reason)? = machine.step(at: start).finished.first?.result else { return #expect(Bool(false), "it should have failed") }
         #expect(reason.contains("more than one disruption budget covers it (ns/b1, ns/b2)"))
 
         var options = DrainMachine.Options()
         options.timeoutSeconds = 60
-        var slow = DrainMachine(options: options)
+        var slow = DrainMachine()
         slow.apply(budget("b", max: 0, healthy: 3, expected: 3))
-        _ = slow.begin("n1", present: [pod("p1")], at: start)
+        _ = slow.begin("n1", options, present: [pod("p1")], at: start)
         #expect(slow.step(at: start).finished.isEmpty)
         slow.tick()
         guard case .failed(let late)? = slow.step(at: start.addingTimeInterval(61)).finished.first?.result else {
@@ -152,9 +152,9 @@ struct DrainMachineTests {
     }
 
     @Test func `A blocked answer waits for the budget, and asks again if nothing is heard`() {
-        var machine = DrainMachine(options: .init())
+        var machine = DrainMachine()
         machine.apply(budget("b", max: 1, healthy: 3, expected: 3))
-        _ = machine.begin("n1", present: [pod("p1")], at: start)
+        _ = machine.begin("n1", .init(), present: [pod("p1")], at: start)
         #expect(machine.step(at: start).evictions.count == 1)
         machine.answered("uid-p1", .blocked("needs 2 healthy pods"), at: start)
         #expect(machine.step(at: start.addingTimeInterval(1)).evictions.isEmpty)

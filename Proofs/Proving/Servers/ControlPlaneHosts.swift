@@ -182,12 +182,18 @@ package struct ControlPlaneHosts: Sendable {
             try FileManager.default.removeItem(at: host.kubernetes.appendingPathComponent(name))
         }
         try FileManager.default.removeItem(at: host.kubernetes.appendingPathComponent("manifests/etcd.yaml"))
-        // What ran is gone, too: nothing starts it any more.
-        let endpoint = try Endpoint(host.clientURL)
-        var configuration = try configuration
-        configuration.endpoints = [endpoint]
-        while (try? await EtcdClient.connected(configuration, backoff: Backoff(attempts: 1), body: { try await $0.status(at: endpoint) })) != nil {}
+        // What ran is gone, too: nothing starts it any more. (That it does not answer is not enough: without its certificate it shakes no hands, and
+        // still counts for the quorum.)
+        while Self.processes(with: host.dataFolder.path) > 0 { try await Task.sleep(for: .milliseconds(20)) }
         try FileManager.default.removeItem(at: host.dataFolder)
+    }
+
+    private static func processes(with argument: String) -> Int {
+        let all = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return all.count { id in
+            guard Int(id) != nil, let words = FileManager.default.contents(atPath: "/proc/\(id)/cmdline") else { return false }
+            return String(decoding: words, as: UTF8.self).contains(argument)
+        }
     }
 
     // MARK: As clients see it

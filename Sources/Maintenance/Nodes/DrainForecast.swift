@@ -110,7 +110,7 @@ package struct DrainForecast: Sendable, Equatable {
             self.request = request
             start = now
             self.now = now
-            machine = DrainMachine(options: request.options)
+            machine = DrainMachine()
             waiting = request.nodes.reversed()
             // All are cordoned at the begin, unless each comes back.
             let cordoned = request.returns ? [] : Set(request.nodes)
@@ -186,7 +186,7 @@ package struct DrainForecast: Sendable, Equatable {
                 facts.isUnschedulable = true
                 capacity.set(facts)
             }
-            let outcome = machine.begin(node, present: (podsOfNode[node] ?? []).compactMap { pods[$0] }, at: now)
+            let outcome = machine.begin(node, request.options, present: (podsOfNode[node] ?? []).compactMap { pods[$0] }, at: now)
             nodePositions[node] = forecast.nodes.count
             forecast.nodes.append(
                 NodeOutcome(node: node, pods: outcome.taken.count, begins: now.timeIntervalSince(start), warning: outcome.warningLine))

@@ -56,6 +56,7 @@ package struct DrainMachine: Sendable {
     }
 
     private struct NodeState: Sendable {
+        var options: Options
         var order: Int
         var begun: Date
         var total: Int
@@ -81,7 +82,6 @@ package struct DrainMachine: Sendable {
         case failed
     }
 
-    private let options: Options
     private var pods: [String: PodFacts] = [:]
     private var names: [ObjectName: String] = [:]
     private var budgets = BudgetIndex()
@@ -107,7 +107,7 @@ package struct DrainMachine: Sendable {
     /// How long fewer pods than before, all of them ready, must be so to count as scaled down, seconds.
     static let calm = 10.0
 
-    package init(options: Options) { self.options = options }
+    package init() {}
 
     // MARK: What is seen
 
@@ -202,11 +202,11 @@ package struct DrainMachine: Sendable {
     /// Begins to drain a node that is cordoned: the pods that are on it now are to go.
     /// - Parameter present: the pods of the node, as a list that the server made after the cordon says; they count beside what was seen before.
     /// - Returns: what the filters say; with a refusal the node is not begun.
-    package mutating func begin(_ node: String, present: [PodFacts], at now: Date) -> DrainFilters.Outcome {
+    package mutating func begin(_ node: String, _ options: Options, present: [PodFacts], at now: Date) -> DrainFilters.Outcome {
         for pod in present { apply(pod) }
         let outcome = options.filters.sort(present, at: now)
         guard outcome.refusals.isEmpty else { return outcome }
-        let state = NodeState(order: begunCount, begun: now, total: outcome.taken.count, remaining: Set(outcome.taken.map(\.uid)))
+        let state = NodeState(options: options, order: begunCount, begun: now, total: outcome.taken.count, remaining: Set(outcome.taken.map(\.uid)))
         begunCount += 1
         for pod in outcome.taken {
             nodeOf[pod.uid] = node
@@ -313,7 +313,7 @@ package struct DrainMachine: Sendable {
             states[uid] = .accepted
             return false
         }
-        if options.disablesEviction || DisruptionBudget.ignoresBudgets(pod) {
+        if nodeOf[uid].flatMap({ nodes[$0] })?.options.disablesEviction == true || DisruptionBudget.ignoresBudgets(pod) {
             states[uid] = .asked
             return true
         }
@@ -351,17 +351,18 @@ package struct DrainMachine: Sendable {
     package func covering(_ pod: PodFacts) -> [DisruptionBudget] { budgets.covering(pod) }
 
     private mutating func skipLongGone(at now: Date) {
-        guard options.filters.skipWaitForDeleteTimeoutSeconds > 0 else { return }
-        for uid in nodeOf.keys {
-            guard let deletion = pods[uid]?.deletion, now.timeIntervalSince(deletion) > options.filters.skipWaitForDeleteTimeoutSeconds else {
-                continue
+        for (node, state) in nodes where state.options.filters.skipWaitForDeleteTimeoutSeconds > 0 {
+            let limit = state.options.filters.skipWaitForDeleteTimeoutSeconds
+            for uid in state.remaining where nodeOf[uid] == node {
+                guard let deletion = pods[uid]?.deletion, now.timeIntervalSince(deletion) > limit else { continue }
+                leave(uid)
             }
-            leave(uid)
         }
     }
 
     private mutating func judge(_ node: String, at now: Date) {
         guard var state = nodes[node] else { return }
+        let options = state.options
         if !state.failures.isEmpty, state.remaining.count == state.failures.count {
             return end(node, .failed(Self.list(Dictionary(state.failures.values.map { ($0.pod, $0.reason) }, uniquingKeysWith: { $1 }))))
         }

@@ -38,7 +38,7 @@ extension EtcdRun {
         }
     }
 
-    package func act(_ step: EtcdAction.Step, notify: @Sendable (String) -> Void) async throws -> String? {
+    package func act(_ step: EtcdAction.Step, notify: @escaping @Sendable (String) -> Void) async throws -> String? {
         switch step.action {
         case .compact(let revision):
             do { try await client.compact(at: revision) } catch let error as EtcdError where error.code == .compacted {}

@@ -1,6 +1,6 @@
 internal import Foundation
 internal import KubernetesAPI
-internal import KubernetesClient
+package import KubernetesClient
 internal import KubernetesRuntime
 package import Maintenance
 internal import Synchronization
@@ -9,8 +9,25 @@ internal import Synchronization
 ///
 /// Works while `working` runs its body; several nodes may be drained at once, and share what is watched.
 package final class DrainDesk: Sendable {
+    /// How a node is drained.
+    package struct Terms: Sendable, Equatable {
+        package var options: DrainMachine.Options
+        /// Only the pods with these labels; nil for all.
+        package var podSelector: LabelSelector?
+        /// Seconds; nil for each pod's own.
+        package var gracePeriodSeconds: Int?
+
+        package init(options: DrainMachine.Options, podSelector: LabelSelector? = nil, gracePeriodSeconds: Int? = nil) {
+            self.options = options
+            self.podSelector = podSelector
+            self.gracePeriodSeconds = gracePeriodSeconds
+        }
+    }
+
     private struct State {
-        var machine: DrainMachine
+        var machine = DrainMachine()
+        /// Of the nodes that are drained.
+        var terms: [String: Terms] = [:]
         var waiting: [String: CheckedContinuation<DrainMachine.Result, any Error>] = [:]
         var failure: (any Error)?
         var nodes = NodesAway()
@@ -28,7 +45,6 @@ package final class DrainDesk: Sendable {
     }
 
     private let client: KubernetesClient
-    private let settings: NodeRunSettings
     private let evictionVersion: String?
     private let state: Mutex<State>
     private let signals: AsyncStream<Void>
@@ -37,19 +53,19 @@ package final class DrainDesk: Sendable {
     /// How often clocks are looked at: time-outs, and pauses that a server asked for.
     private static let tick = Duration.milliseconds(500)
 
-    private init(_ client: KubernetesClient, _ settings: NodeRunSettings, evictionVersion: String?) {
+    private init(_ client: KubernetesClient, evictionVersion: String?) {
         self.client = client
-        self.settings = settings
         self.evictionVersion = evictionVersion
-        state = Mutex(State(machine: DrainMachine(options: settings.options)))
+        state = Mutex(State())
         (signals, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
 
     /// Watches the cluster for as long as `body` runs.
-    static func working<Result: Sendable>(
-        _ client: KubernetesClient, _ settings: NodeRunSettings, discovery: Discovery, body: @escaping @Sendable (DrainDesk) async throws -> Result
+    package static func working<Result: Sendable>(
+        _ client: KubernetesClient, body: @escaping @Sendable (DrainDesk) async throws -> Result
     ) async throws -> Result {
-        let desk = DrainDesk(client, settings, evictionVersion: discovery.evictionVersion)
+        let discovery = try await client.discover()
+        let desk = DrainDesk(client, evictionVersion: discovery.evictionVersion)
         let policy = try discovery.resource(.podDisruptionBudgets, versions: ["v1", "v1beta1"])
         let budgets = Informer<Void>(Watcher(client: client, resource: policy), keep: { _ in }, onEvent: { desk.seeBudget($0) })
         let nodes = Informer<Void>(Watcher(client: client, resource: .nodes), keep: { _ in }, onEvent: { desk.seeNode($0) })
@@ -64,14 +80,6 @@ package final class DrainDesk: Sendable {
             }
             group.addTask {
                 await desk.evict()
-                return nil
-            }
-            group.addTask {
-                while !Task.isCancelled {
-                    do { try await client.time.sleep(tick) } catch { return nil }
-                    desk.state.withLock { $0.machine.tick() }
-                    desk.signal.yield()
-                }
                 return nil
             }
             group.addTask {
@@ -114,7 +122,7 @@ package final class DrainDesk: Sendable {
     }
 
     /// Says whether a node may go. Who is let go has the place at once, so that two who ask together do not both get the last one.
-    func claim(_ name: String) -> [GateCheck] {
+    func claim(_ name: String, _ settings: NodeRunSettings) -> [GateCheck] {
         state.withLock { state in
             let checks = NodeRun.checks(on: name, nodes: state.nodes, claimed: state.claimed, settings: settings)
             if checks.allSatisfy({ $0.outcome == .holds }) { state.claimed.insert(name) }
@@ -168,12 +176,13 @@ package final class DrainDesk: Sendable {
     }
 
     private func evict(_ pod: PodFacts) async {
+        let terms = state.withLock { $0.terms[pod.node ?? ""] }
         let answer: DrainMachine.Answer
         do {
-            if settings.options.disablesEviction {
-                try await client.delete(.pods, pod.name, DeleteOptions(gracePeriodSeconds: settings.gracePeriodSeconds, uid: pod.uid))
+            if terms?.options.disablesEviction == true {
+                try await client.delete(.pods, pod.name, DeleteOptions(gracePeriodSeconds: terms?.gracePeriodSeconds, uid: pod.uid))
             } else {
-                try await client.evict(pod.name, uid: pod.uid, version: evictionVersion ?? "v1", gracePeriodSeconds: settings.gracePeriodSeconds)
+                try await client.evict(pod.name, uid: pod.uid, version: evictionVersion ?? "v1", gracePeriodSeconds: terms?.gracePeriodSeconds)
             }
             answer = .accepted
         } catch let error as APIStatus { answer = Self.answer(error) } catch let error as KubernetesError where error.isTransient {
@@ -201,10 +210,30 @@ package final class DrainDesk: Sendable {
     /// - Parameter notify: told the warnings of the filters.
     /// - Returns: what came of it, for people.
     /// - Throws: `OperationError` when the filters refuse, or pods cannot go.
-    func drain(_ node: String, notify: @Sendable (String) -> Void) async throws -> String {
-        state.withLock { $0.listings += 1 }
+    package func drain(_ node: String, _ terms: Terms, notify: @escaping @Sendable (String) -> Void) async throws -> String {
+        try await withThrowingTaskGroup(of: String?.self) { group in
+            group.addTask { try await self.goAway(node, terms, notify: notify) }
+            group.addTask {
+                while true {
+                    try await self.client.time.sleep(Self.tick)
+                    self.state.withLock { $0.machine.tick() }
+                    self.signal.yield()
+                }
+            }
+            defer { group.cancelAll() }
+            guard let result = try await group.next() ?? nil else { throw CancellationError() }
+            return result
+        }
+    }
+
+    private func goAway(_ node: String, _ terms: Terms, notify: @Sendable (String) -> Void) async throws -> String {
+        state.withLock {
+            $0.listings += 1
+            $0.terms[node] = terms
+        }
+        defer { state.withLock { $0.terms[node] = nil } }
         let present: [PodFacts]
-        do { present = try await pods(on: node) } catch {
+        do { present = try await pods(on: node, terms.podSelector) } catch {
             state.withLock { $0.endListing() }
             throw error
         }
@@ -215,7 +244,7 @@ package final class DrainDesk: Sendable {
                     let left = present.filter { !state.gone.contains($0.uid) }
                     state.endListing()
                     if let failure = state.failure { return .failure(failure) }
-                    let outcome = state.machine.begin(node, present: left, at: now)
+                    let outcome = state.machine.begin(node, terms.options, present: left, at: now)
                     if outcome.refusals.isEmpty { state.waiting[node] = continuation }
                     return .success(outcome)
                 }
@@ -248,10 +277,10 @@ package final class DrainDesk: Sendable {
     }
 
     /// The pods of a node as a list says that is made now, finalised for the filters.
-    func pods(on node: String) async throws -> [PodFacts] {
+    package func pods(on node: String, _ selector: LabelSelector?) async throws -> [PodFacts] {
         let options = ListOptions(fields: .equal("spec.nodeName", node))
         var pods = try await client.list(Pod.self, options).map { $0.facts(placement: .anywhere) }
-        if let selector = settings.podSelector { pods = pods.filter { selector.matches($0.labels) } }
+        if let selector { pods = pods.filter { selector.matches($0.labels) } }
         var exists: [ObjectName: Bool] = [:]
         for index in pods.indices where pods[index].controller?.kind == "DaemonSet" && !pods[index].isFinished {
             let set = ObjectName(pods[index].name.namespace, pods[index].controller?.name ?? "")

@@ -84,6 +84,10 @@ package struct NodeRunSettings: RunSettings, Equatable {
     }
 }
 
+extension NodeRunSettings {
+    var terms: DrainDesk.Terms { .init(options: options, podSelector: podSelector, gracePeriodSeconds: gracePeriodSeconds) }
+}
+
 extension IntOrPercent: Codable {
     package init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()

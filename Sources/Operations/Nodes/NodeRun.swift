@@ -16,7 +16,7 @@ package struct NodeRun: RunOperation {
         notify: @escaping @Sendable (RunEvent) -> Void = { _ in },
         body: @escaping @Sendable (Runner<NodeRun>, DrainDesk) async throws -> Result
     ) async throws -> Result {
-        try await DrainDesk.working(client, settings, discovery: try await client.discover()) { desk in
+        try await DrainDesk.working(client) { desk in
             let run = NodeRun(client: client, settings: settings, desk: desk)
             let runner = Runner(
                 operation: run, journal: journal, gate: gate, patience: .seconds(settings.patienceSeconds), time: client.time, notify: notify)
@@ -34,7 +34,7 @@ package struct NodeRun: RunOperation {
         case .cordon(let node), .drain(let node): name = node
         default: return []
         }
-        return desk.claim(name)
+        return desk.claim(name, settings)
     }
 
     /// Pure: what the gate is told before a node goes, when nodes look like this and steps have begun on those that are claimed.
@@ -71,7 +71,7 @@ package struct NodeRun: RunOperation {
             return mark.mark == settings.mark ? "cordoned" : mark.text
         case .drain(let name):
             guard try await node(name) != nil else { return "the node is gone" }
-            let outcome = settings.options.filters.sort(try await desk.pods(on: name), at: client.time.now())
+            let outcome = settings.options.filters.sort(try await desk.pods(on: name, settings.podSelector), at: client.time.now())
             return outcome.taken.isEmpty && outcome.refusals.isEmpty ? "no pods to evict" : nil
         case .uncordon(let name):
             guard let node = try await node(name) else { return "the node is gone" }
@@ -87,7 +87,7 @@ package struct NodeRun: RunOperation {
         }
     }
 
-    package func act(_ step: NodeAction.Step, notify: @Sendable (String) -> Void) async throws -> String? {
+    package func act(_ step: NodeAction.Step, notify: @escaping @Sendable (String) -> Void) async throws -> String? {
         switch step.action {
         case .cordon(let name):
             guard let node = try await node(name) else { throw OperationError(.stopped, "the node \(name) is gone") }
@@ -96,7 +96,7 @@ package struct NodeRun: RunOperation {
         case .drain(let name):
             await client.note("DrydockDrain", "drydock drains the node for \(CordonMark.currentUser)", on: name)
             do {
-                let result = try await desk.drain(name, notify: notify)
+                let result = try await desk.drain(name, settings.terms, notify: notify)
                 await client.note("DrydockDrained", result, on: name)
                 return result
             } catch let error as OperationError {

@@ -85,7 +85,7 @@ package struct RestoreRun: RunOperation {
 
     // MARK: Acting
 
-    package func act(_ step: RestoreAction.Step, notify: @Sendable (String) -> Void) async throws -> String? {
+    package func act(_ step: RestoreAction.Step, notify: @escaping @Sendable (String) -> Void) async throws -> String? {
         switch step.action {
         case .prepare:
             let (catalog, backup) = try await source()

@@ -18,7 +18,7 @@ package protocol RunOperation: Sendable {
     func isAlreadySo(_ step: Step<Action>, evidence: [String: String]?) async throws -> String?
 
     /// Acts. Returns what came of it, for people.
-    func act(_ step: Step<Action>, notify: @Sendable (String) -> Void) async throws -> String?
+    func act(_ step: Step<Action>, notify: @escaping @Sendable (String) -> Void) async throws -> String?
 
     /// Whether an error of `act` says for certain that nothing was changed.
     func changedNothing(_ error: any Error) -> Bool

@@ -1,5 +1,5 @@
 internal import Foundation
-package import Journal
+internal import Journal
 package import Maintenance
 
 /// Carries a plan out: for each step the gate, then check, act and verify, written ahead to the journal.
@@ -8,7 +8,7 @@ package import Maintenance
 /// it keeps its subject until it is resumed, rolled back or abandoned.
 package struct Runner<Operation: RunOperation>: Sendable {
     package let operation: Operation
-    package let journal: Journal
+    package let journal: any RunJournal
     package let gate: Gate
     /// How long the gate may make a step wait.
     package let patience: Duration
@@ -16,7 +16,7 @@ package struct Runner<Operation: RunOperation>: Sendable {
     package let notify: @Sendable (RunEvent) -> Void
 
     package init(
-        operation: Operation, journal: Journal, gate: Gate, patience: Duration, time: RunTime = .system,
+        operation: Operation, journal: any RunJournal, gate: Gate, patience: Duration, time: RunTime = .system,
         notify: @escaping @Sendable (RunEvent) -> Void
     ) {
         self.operation = operation
@@ -39,7 +39,7 @@ package struct Runner<Operation: RunOperation>: Sendable {
             id: Self.identifier(plan.operation, at: now), operation: plan.operation, subject: plan.subject, state: .running, startedAt: now,
             updatedAt: now, owner: journal.owner, plan: String(decoding: try encoder.encode(plan), as: UTF8.self), settings: settings,
             steps: plan.steps.map { StepRecord(id: $0.id, title: $0.title) })
-        try journal.begin(run)
+        try await journal.begin(run)
         notify(.began(run: run.id))
         return try await finish(run.id, plan, run.steps)
     }
@@ -47,19 +47,19 @@ package struct Runner<Operation: RunOperation>: Sendable {
     /// Goes on with a run that stopped or whose process is gone.
     /// - Parameter subject: what the operation has reached; it must be what the run is about.
     package func resume(_ id: String, on subject: String, takingLock: Bool) async throws -> RunRecord {
-        let before = try journal.run(id)
+        let before = try await journal.run(id)
         try Self.check(before, isAbout: subject)
         guard !before.steps.contains(where: { $0.state == .undone }) else {
             throw OperationError(.refused, "the run \(id) is being rolled back. Go on with `drydock runs rollback \(id)`, or abandon it.")
         }
-        let run = try journal.takeOver(id, by: journal.owner, takingLock: takingLock, at: time.now())
+        let run = try await journal.takeOver(id, takingLock: takingLock, reopening: false, at: time.now())
         notify(.began(run: run.id))
         return try await finish(run.id, try Self.plan(of: run), run.steps)
     }
 
     /// Takes the steps of a run back, the last first.
     package func rollBack(_ id: String, on subject: String, takingLock: Bool) async throws -> RunRecord {
-        let before = try journal.run(id)
+        let before = try await journal.run(id)
         try Self.check(before, isAbout: subject)
         let plan = try Self.plan(of: before)
         for (step, record) in zip(plan.steps, before.steps) {
@@ -67,16 +67,16 @@ package struct Runner<Operation: RunOperation>: Sendable {
                 throw OperationError(.refused, "the run \(id) cannot be taken back: \"\(step.title)\" was done, and \(reason)")
             }
         }
-        let run = try journal.takeOver(
-            id, by: journal.owner, takingLock: takingLock, reopening: operation.canUndoWhenDone, at: time.now())
+        let run = try await journal.takeOver(
+            id, takingLock: takingLock, reopening: operation.canUndoWhenDone, at: time.now())
         notify(.began(run: run.id))
         try await stopping(run.id, command: "rollback") {
             for position in plan.steps.indices.reversed() where run.steps[position].state == .done || run.steps[position].state == .started {
                 try await takeBack(plan.steps[position], run.steps[position], at: position, of: plan.steps.count, run: run.id)
             }
         }
-        try journal.end(run.id, as: .rolledBack, message: nil, now: time.now())
-        return try journal.run(run.id)
+        try await journal.end(run.id, as: .rolledBack, message: nil, now: time.now())
+        return try await journal.run(run.id)
     }
 
     private static func check(_ run: RunRecord, isAbout subject: String) throws {
@@ -111,8 +111,8 @@ package struct Runner<Operation: RunOperation>: Sendable {
                 }
             }
         }
-        try journal.end(run, as: .done, message: nil, now: time.now())
-        return try journal.run(run)
+        try await journal.end(run, as: .done, message: nil, now: time.now())
+        return try await journal.run(run)
     }
 
     private func carryOut(_ position: Int, _ plan: Plan<Operation.Action>, _ records: [StepRecord], run: String) async throws {
@@ -165,17 +165,17 @@ package struct Runner<Operation: RunOperation>: Sendable {
             record.state = .started
             record.attempts += 1
             record.startedAt = time.now()
-            try journal.record(record, at: position, of: run, now: time.now())
+            try await journal.record(record, at: position, of: run, now: time.now())
             do { record.result = try await operation.act(step) { notify(.note($0)) } } catch  where operation.changedNothing(error) {
                 // A definite no: the step is as it was before.
-                try journal.record(earlier, at: position, of: run, now: time.now())
+                try await journal.record(earlier, at: position, of: run, now: time.now())
                 throw error
             }
             record.state = .done
         }
         try await operation.verify(step)
         record.endedAt = time.now()
-        try journal.record(record, at: position, of: run, now: time.now())
+        try await journal.record(record, at: position, of: run, now: time.now())
         return record
     }
 
@@ -194,7 +194,7 @@ package struct Runner<Operation: RunOperation>: Sendable {
         }
         record.state = .undone
         record.endedAt = time.now()
-        try journal.record(record, at: position, of: run, now: time.now())
+        try await journal.record(record, at: position, of: run, now: time.now())
         notify(.ended(title: step.title, state: .undone, result: step.undo.text))
     }
 
@@ -229,11 +229,11 @@ package struct Runner<Operation: RunOperation>: Sendable {
             let why = error is CancellationError || Task.isCancelled ? "it was interrupted" : "\(error)"
             let code = (error as? OperationError)?.code ?? .stopped
             let separator = why.hasSuffix(".") ? "" : "."
-            guard try journal.run(run).steps.contains(where: { $0.attempts > 0 || $0.state == .undone }) else {
-                try journal.end(run, as: .cancelled, message: why, now: time.now())
+            guard try await journal.run(run).steps.contains(where: { $0.attempts > 0 || $0.state == .undone }) else {
+                try await journal.end(run, as: .cancelled, message: why, now: time.now())
                 throw OperationError(code, "the run \(run) ended before it changed anything: \(why)\(separator)")
             }
-            try journal.end(run, as: .stopped, message: why, now: time.now())
+            try await journal.end(run, as: .stopped, message: why, now: time.now())
             throw OperationError(
                 code, "the run \(run) stopped: \(why)\(separator) When the cause is gone, `drydock runs \(command) \(run)` goes on with it.")
         }
