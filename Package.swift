@@ -55,8 +55,8 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "ClusterTwin", "Operations", "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient", "Maintenance",
-                "NodeAccess", "ObjectStore", logging, nioCore, system,
+                "ClusterTwin", "Controller", "Operations", "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient",
+                "KubernetesRuntime", "Maintenance", "NodeAccess", "ObjectStore", logging, nioCore, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -66,12 +66,22 @@ let package = Package(
             swiftSettings: strict
         ),
 
+        .target(
+            name: "Controller",
+            dependencies: [
+                "Journal", "KubernetesAPI", "KubernetesClient", "KubernetesRuntime", "Maintenance", "NodeAccess", "Operations",
+                .product(name: "Subprocess", package: "swift-subprocess"), system,
+            ],
+            swiftSettings: strict),
+
         // Floor 3: the use cases.
         .target(
             name: "Operations",
             dependencies: [
                 "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient", "KubernetesRuntime", "Maintenance", "NodeAccess",
-                "ObjectStore", crypto, system,
+                "ObjectStore", crypto, nioCore, system,
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "Yams", package: "Yams"),
             ],

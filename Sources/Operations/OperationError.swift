@@ -6,6 +6,8 @@ package struct OperationError: Error, CustomStringConvertible, Sendable {
         case refused
         /// A step failed; the run stands still and can be resumed.
         case stopped
+        /// The gate held a step up for longer than anybody waits; the run stands still and can be resumed.
+        case held
         /// The request makes no sense as it is.
         case invalid
         /// What was read is not what was written.

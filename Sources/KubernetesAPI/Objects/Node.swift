@@ -13,6 +13,12 @@ package struct Node: KubernetesObject {
     package var bootID: String { json["status"]["nodeInfo"]["bootID"].string ?? "" }
     package var kubeletVersion: String { json["status"]["nodeInfo"]["kubeletVersion"].string ?? "" }
 
+    /// Internal addresses first.
+    package var addresses: [String] {
+        let all = json["status"]["addresses"].elements.filter { ["InternalIP", "ExternalIP"].contains($0["type"].string) }
+        return all.sorted { ($0["type"].string ?? "") > ($1["type"].string ?? "") }.compactMap { $0["address"].string }
+    }
+
     /// By the labels of kubeadm, old and new.
     package var isControlPlane: Bool {
         let labels = labels

@@ -53,16 +53,18 @@ package struct CordonMark: Sendable, Equatable {
 
 extension KubernetesClient {
     /// Lets no new pods come to a node, and writes down for whom.
+    /// - Parameter annotations: what else is written on it.
     /// - Returns: false when somebody else cordoned it meanwhile, which is left so.
     @discardableResult
-    package func cordon(_ node: Node, _ mark: CordonMark) async throws -> Bool {
+    package func cordon(_ node: Node, _ mark: CordonMark, annotations: [String: JSON] = [:]) async throws -> Bool {
+        let annotations = JSONObject(
+            annotations.map { .init(name: $0.key, value: $0.value) } + [.init(name: CordonMark.annotation, value: .string(mark.json.description))])
         var node = node
         var attempts = 0
         while true {
+            if node.isUnschedulable { return CordonMark(node) == mark }
             let patch: JSON = [
-                "metadata": [
-                    "resourceVersion": .string(node.resourceVersion), "annotations": [CordonMark.annotation: .string(mark.json.description)],
-                ], "spec": ["unschedulable": true],
+                "metadata": ["resourceVersion": .string(node.resourceVersion), "annotations": .object(annotations)], "spec": ["unschedulable": true],
             ]
             do {
                 try await self.patch(.nodes, node.objectName, .merge(patch))
@@ -70,17 +72,18 @@ extension KubernetesClient {
             } catch let error as APIStatus where error.code == 409 && attempts < 5 {
                 attempts += 1
                 node = try await get(Node.self, node.objectName)
-                if node.isUnschedulable { return CordonMark(node) == mark }
             }
         }
     }
 
     /// Lets pods come again, if the node is as it was read.
+    /// - Parameter annotations: what else is written on it; null takes away.
     /// - Returns: the node as it is now.
     @discardableResult
-    package func uncordon(_ node: Node) async throws -> Node {
+    package func uncordon(_ node: Node, annotations: [String: JSON] = [:]) async throws -> Node {
         // In a merge patch null takes a member away.
-        let mark = JSONObject([.init(name: CordonMark.annotation, value: .null)])
+        let mark = JSONObject(
+            annotations.map { .init(name: $0.key, value: $0.value) } + [.init(name: CordonMark.annotation, value: .null)])
         let open = JSONObject([.init(name: "unschedulable", value: .null)])
         var node = node
         var attempts = 0

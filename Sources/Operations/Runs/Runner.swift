@@ -12,31 +12,36 @@ package struct Runner<Operation: RunOperation>: Sendable {
     package let gate: Gate
     /// How long the gate may make a step wait.
     package let patience: Duration
+    /// How often the gate is asked meanwhile.
+    package let pause: Duration
     package let time: RunTime
     package let notify: @Sendable (RunEvent) -> Void
 
     package init(
-        operation: Operation, journal: any RunJournal, gate: Gate, patience: Duration, time: RunTime = .system,
+        operation: Operation, journal: any RunJournal, gate: Gate, patience: Duration, pause: Duration = .milliseconds(250), time: RunTime = .system,
         notify: @escaping @Sendable (RunEvent) -> Void
     ) {
         self.operation = operation
         self.journal = journal
         self.gate = gate
         self.patience = patience
+        self.pause = pause
         self.time = time
         self.notify = notify
     }
 
     /// Begins a run with `plan` and carries it out.
-    /// - Parameter settings: what `resume` needs to know besides the plan, JSON without secrets.
+    /// - Parameters:
+    ///   - id: of the run, where the journal names runs itself; nil to make one.
+    ///   - settings: what `resume` needs to know besides the plan, JSON without secrets.
     /// - Returns: the run's record when it is done.
-    package func begin(_ plan: Plan<Operation.Action>, settings: String) async throws -> RunRecord {
+    package func begin(_ plan: Plan<Operation.Action>, id: String? = nil, settings: String) async throws -> RunRecord {
         guard plan.refusals.isEmpty else { throw OperationError(.refused, plan.refusals.joined(separator: "\n")) }
         let now = time.now()
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         let run = RunRecord(
-            id: Self.identifier(plan.operation, at: now), operation: plan.operation, subject: plan.subject, state: .running, startedAt: now,
+            id: id ?? Self.identifier(plan.operation, at: now), operation: plan.operation, subject: plan.subject, state: .running, startedAt: now,
             updatedAt: now, owner: journal.owner, plan: String(decoding: try encoder.encode(plan), as: UTF8.self), settings: settings,
             steps: plan.steps.map { StepRecord(id: $0.id, title: $0.title) })
         try await journal.begin(run)
@@ -212,11 +217,11 @@ package struct Runner<Operation: RunOperation>: Sendable {
             case .wait(let reasons):
                 guard time.now() < limit else {
                     throw OperationError(
-                        .stopped, "the gate did not open for \"\(step.title)\" within \(patience.text): \(reasons.joined(separator: "; "))")
+                        .held, "the gate did not open for \"\(step.title)\" within \(patience.text): \(reasons.joined(separator: "; "))")
                 }
                 if reasons != reported { notify(.waiting(reasons)) }
                 reported = reasons
-                try await time.sleep(.milliseconds(250))
+                try await time.sleep(pause)
             }
         }
     }

@@ -1,0 +1,232 @@
+internal import Foundation
+internal import KubernetesAPI
+internal import KubernetesClient
+internal import KubernetesRuntime
+internal import Maintenance
+internal import Operations
+internal import Synchronization
+
+/// Looks at one NodeMaintenance after the other: how its nodes stand, which may begin, and what people should know.
+struct Reconciler: Sendable {
+    let view: MaintenanceView
+    let desk: DrainDesk
+    let web: WebClient
+    let crew: Crew
+    let log: ControllerLog
+    /// An agent that has not reported for so long is taken for lost, seconds.
+    let staleSeconds: Double
+
+    /// When the gate said no for a reason that may pass, it is asked again after so many seconds.
+    private static let pause = 60.0
+
+    private var client: KubernetesClient { view.client }
+    private var now: Date { client.time.now() }
+
+    // MARK: Windows
+
+    /// Says in a MaintenanceWindow's status whether it is open, and when that changes.
+    func reconcile(window name: String) async throws -> Date? {
+        guard let object = view.windows[ObjectName("", name)] else { return nil }
+        var status = JSONObject()
+        var next: Date?
+        do {
+            let window = try Window(spec: object["spec"])
+            let interval = window.interval(endingAfter: now)
+            let isOpen = interval.map { $0.start <= now } ?? false
+            status = JSONObject([
+                .init(name: "open", value: .bool(isOpen)),
+                .init(name: "opensAt", value: JSON(window.nextOpening(after: now).map(Timestamp.time))),
+                .init(name: "closesAt", value: JSON(interval.map { Timestamp.time($0.end) })),
+                .init(name: "message", value: interval == nil ? "it never opens" : .null),
+            ])
+            next = isOpen ? interval?.end : interval?.start
+        } catch { status = JSONObject([.init(name: "open", value: false), .init(name: "message", value: .string("\(error)"))]) }
+        try await write(.object(status), over: object, .maintenanceWindows)
+        return next
+    }
+
+    // MARK: Maintenances
+
+    /// - Returns: when to look again if nothing changes.
+    func reconcile(_ name: String) async throws -> Date? {
+        guard let object = view.maintenances[ObjectName("", name)] else {
+            try giveBackOrphans(of: name)
+            return nil
+        }
+        let windows = Dictionary(view.windows.values.map { ($0.objectName.name, $0["spec"]) }, uniquingKeysWith: { $1 })
+        var policy: MaintenancePolicy
+        do { policy = try MaintenancePolicy(object, windows: windows) } catch {
+            try await write(MaintenanceStatus.invalid("\(error)", object, at: now), over: object, .nodeMaintenances)
+            return nil
+        }
+        policy.pause = view.pause ?? policy.pause
+        let nodes = view.nodes.values.filter { policy.selector.matches($0.labels) }.sorted { $0.name < $1.name }
+        if policy.action != .none { try await ensureAgents(nodes) }
+        var status = MaintenanceStatus(object)
+        status.observe(policy, at: now)
+        try await attend(policy, nodes)
+        var situations = nodes.map { situation(of: $0, policy, status) }
+        let seconds = status.nodeSeconds ?? policy.expectedNodeSeconds + policy.soakSeconds
+        var decision = Rollout(policy: policy, nodeSeconds: seconds).decide(situations, at: now)
+        if !decision.candidates.isEmpty {
+            let begun = try await begin(&decision, policy, situations, seconds, status.rolloutStartedAt == nil)
+            for index in situations.indices where begun.contains(situations[index].name) { situations[index].work = .inWork }
+            if !begun.isEmpty, status.rolloutStartedAt == nil { status.rolloutStartedAt = now }
+        }
+        status.learn(crew.takeDurations(of: name))
+        let left = Rollout(policy: policy, nodeSeconds: seconds).forecast(situations, at: now)
+        let end = status.conclude(policy, situations, decision, left, crew: crew, at: now)
+        if let end {
+            await tell(.ended, policy, end)
+        }
+        try await write(status.json(object, at: now), over: object, .nodeMaintenances)
+        // What hangs on the clock alone: the window, reports that grow old.
+        return [decision.nextTry, decision.blockers.isEmpty ? nil : closing(policy)].compactMap(\.self).filter { $0 > now }.min()
+    }
+
+    private func closing(_ policy: MaintenancePolicy) -> Date? { policy.window?.interval(endingAfter: now).map { $0.start > now ? $0.start : $0.end } }
+
+    /// Nodes whose NodeMaintenance is gone are not left as they are.
+    private func giveBackOrphans(of name: String) throws {
+        for run in view.runs.values where run.maintenance == name && run.isUnfinished {
+            guard let node = view.node(run.name) else { continue }
+            crew.take(Crew.Job(node: node, policy: MaintenancePolicy(name: name), kind: .giveBack(failed: false)))
+        }
+    }
+
+    /// A place for the order to, and the report of, each node's agent. Only the controller makes it, so that only the controller gives orders.
+    private func ensureAgents(_ nodes: [Node]) async throws {
+        for node in nodes where view.agent(node.name) == nil {
+            let agent: JSON = [
+                "apiVersion": .string(Resource.nodeAgents.apiVersion), "kind": "NodeAgent",
+                "metadata": [
+                    "name": .string(node.name),
+                    "ownerReferences": [["apiVersion": "v1", "kind": "Node", "name": .string(node.name), "uid": .string(node.uid)]],
+                ], "spec": .object(JSONObject()),
+            ]
+            do { try await client.create(.nodeAgents, agent) } catch let error as APIStatus where error.code == 409 {}
+        }
+    }
+
+    // MARK: Runs that are there
+
+    /// Goes on with runs that another leader began, and does what people ask for by annotation.
+    private func attend(_ policy: MaintenancePolicy, _ nodes: [Node]) async throws {
+        let busy = crew.inWork
+        for node in nodes where !busy.contains(node.name) {
+            guard let run = view.run(node.name), run.maintenance == policy.name else { continue }
+            if run.isUnfinished, run.annotations[Annotations.abort] != nil {
+                crew.take(Crew.Job(node: node, policy: policy, kind: .giveBack(failed: false)))
+            } else if run.isFailed {
+                guard run.annotations[Annotations.resume] != nil else { continue }
+                try await client.patch(.maintenanceRuns, run.objectName, .merge(["status": ["failed": false]]), subresource: "status")
+                let resume = JSONObject([.init(name: Annotations.resume, value: .null)])
+                try await client.patch(.maintenanceRuns, run.objectName, .merge(["metadata": ["annotations": .object(resume)]]))
+                if run.isUnfinished { crew.take(Crew.Job(node: node, policy: policy, kind: .resume)) }
+            } else if run.isUnfinished {
+                crew.take(Crew.Job(node: node, policy: policy, kind: .resume, retries: run.retries))
+            }
+        }
+    }
+
+    // MARK: How nodes stand
+
+    private func situation(of node: Node, _ policy: MaintenancePolicy, _ status: MaintenanceStatus) -> Rollout.Situation {
+        let done = (node.annotations[Annotations.maintained].flatMap { try? JSON(parsing: $0) } ?? .null)[policy.name].string
+        let doneAt = Timestamp.date(done)
+        var situation = Rollout.Situation(
+            place: NodeOrder.Place(name: node.name, labels: node.labels, zone: node.zone, isControlPlane: node.isControlPlane),
+            need: need(of: node, policy, doneAt, status), pause: view.pause(of: node))
+        if let begin = status.rolloutStartedAt, let doneAt { situation.isDone = doneAt >= begin }
+        if !node.isReady {
+            situation.away = "it is not ready"
+        } else if node.isUnschedulable {
+            situation.away = CordonMark(node)?.text ?? "somebody cordoned it"
+        }
+        if crew.standing(of: node.name) != nil {
+            situation.work = .inWork
+        } else if let run = view.run(node.name), run.maintenance == policy.name, run.isFailed {
+            situation.work = .failed("\(run.step.isEmpty ? "" : "\(run.step): ")\(run.message)")
+        }
+        return situation
+    }
+
+    private func need(of node: Node, _ policy: MaintenancePolicy, _ doneAt: Date?, _ status: MaintenanceStatus) -> Rollout.Situation.Need {
+        if policy.isByRounds {
+            guard let doneAt else { return .due("it was not seen to yet") }
+            guard let round = status.roundStartedAt, doneAt < round else { return .current }
+            return .due("last seen to at \(Timestamp.time(doneAt))")
+        }
+        guard let report = view.agent(node.name)?.report else { return .unknown("no agent has reported from it") }
+        guard now.timeIntervalSince(report.reportedAt) < staleSeconds else {
+            return .unknown("its agent has not reported since \(Timestamp.time(report.reportedAt))")
+        }
+        var reasons: [String] = []
+        if case .osUpdate(let choice) = policy.action {
+            let updates = report.updates(choice)
+            let security = updates.count(where: \.isSecurity)
+            if !updates.isEmpty { reasons.append("\(updates.count) updates\(security > 0 ? ", \(security) for security" : "")") }
+        }
+        if report.rebootRequired, policy.reboot != .never { reasons.append("a reboot is required") }
+        if reasons.isEmpty, let message = report.message { return .unknown(message) }
+        return reasons.isEmpty ? .current : .due(reasons.joined(separator: ", "))
+    }
+
+    // MARK: Beginning
+
+    /// Asks the gate about the candidates, one after the other, as long as there is room.
+    /// - Returns: the nodes that begin.
+    private func begin(
+        _ decision: inout Rollout.Decision, _ policy: MaintenancePolicy, _ situations: [Rollout.Situation], _ seconds: Double, _ isFirst: Bool
+    ) async throws -> Set<String> {
+        let nodeGate = NodeGate(view: view, desk: desk, web: web, policy: policy, inWork: { crew.inWork })
+        let needs = Dictionary(situations.map { ($0.name, $0.need) }, uniquingKeysWith: { $1 })
+        let gate = Gate(window: policy.window)
+        var begun: Set<String> = []
+        var refused: [String: Int] = [:]
+        for name in decision.candidates where begun.count < decision.room {
+            guard let node = view.node(name) else { continue }
+            if let other = view.run(name), other.isUnfinished, other.maintenance != policy.name {
+                decision.blockers.append(.init(node: name, "\(other.maintenance) is at work on it"))
+                continue
+            }
+            let checks = try await nodeGate.checks(name, hasBegun: false, moment: .before)
+            switch gate.decide(expectedSeconds: seconds, now: now, checks: checks) {
+            case .go:
+                let reason = if case .due(let why)? = needs[name] { why } else { "it is due" }
+                if crew.take(Crew.Job(node: node, policy: policy, kind: .begin(reason: reason, seconds: seconds))) {
+                    if isFirst, begun.isEmpty { await tell(.started, policy, "\(situations.count(where: \.isDue)) nodes are due, \(name) is the first") }
+                    begun.insert(name)
+                }
+            case .wait(let reasons), .stop(let reasons):
+                decision.blockers.append(.init(node: name, reasons.joined(separator: "; ")))
+                decision.nextTry = now.addingTimeInterval(Self.pause)
+                // What holds for one node and not for it alone need not be asked for a hundred times.
+                let reason = reasons.joined(separator: "; ")
+                refused[reason, default: 0] += 1
+                if refused[reason, default: 0] >= 3 { return begun }
+            }
+        }
+        return begun
+    }
+
+    private func tell(_ occasion: Notifier.Occasion, _ policy: MaintenancePolicy, _ message: String) async {
+        log(.info, message, ["maintenance": policy.name, "occasion": occasion.rawValue])
+        let failures = await Notifier(web: web, targets: policy.notifications).tell(occasion, maintenance: policy.name, message, at: now)
+        for failure in failures { log(.warning, "a notification did not get through: \(failure)", ["maintenance": policy.name]) }
+    }
+
+    // MARK: Writing
+
+    /// Writes a status when it says something else than the object does.
+    private func write(_ status: JSON, over object: JSON, _ resource: Resource) async throws {
+        var changes = JSONObject()
+        for member in status.object?.members ?? [] where object["status"][member.name] != member.value.withoutNulls {
+            changes.set(member.name, member.value)
+        }
+        guard !changes.isEmpty else { return }
+        do { try await client.patch(resource, object.objectName, .merge(["status": .object(changes)]), subresource: "status") } catch let error
+            as APIStatus where error.isNotFound
+        {}
+    }
+}

@@ -1,0 +1,127 @@
+internal import Foundation
+package import KubernetesAPI
+package import KubernetesClient
+package import KubernetesRuntime
+internal import Maintenance
+
+/// What the controller sees of the cluster: nodes, agents, and the resources of drydock, as they are now; and a bell for whoever waits for a change.
+package final class MaintenanceView: Sendable {
+    package let client: KubernetesClient
+    /// The namespace of the controller, whose annotation pauses everything.
+    package let namespace: String
+    package let nodes: Informer<Node>
+    package let agents: Informer<NodeAgent>
+    package let maintenances: Informer<JSON>
+    package let windows: Informer<JSON>
+    package let runs: Informer<MaintenanceRun>
+    private let pauses: Informer<String?>
+    private let bell: Bell
+
+    /// - Parameters:
+    ///   - client: for whom rate limits do not count: watches go on for ever.
+    ///   - changed: told after every change of what concerns maintenance.
+    package init(_ client: KubernetesClient, namespace: String, changed: @escaping @Sendable () -> Void) {
+        self.client = client
+        self.namespace = namespace
+        let bell = Bell()
+        self.bell = bell
+        let ring: @Sendable (JSON) -> Void = { object in
+            bell.ring(object.objectName.name)
+            changed()
+        }
+        func follow<Value: Sendable>(
+            _ resource: Resource, _ options: ListOptions = ListOptions(), keep: @escaping @Sendable (JSON) -> Value
+        ) -> Informer<Value> {
+            Informer(Watcher(client: client, resource: resource, options: options), keep: keep) { event in
+                switch event {
+                case .applied(let object), .deleted(let object): ring(object)
+                }
+            }
+        }
+        nodes = follow(.nodes) { Node(Self.slim($0)) }
+        agents = follow(.nodeAgents) { NodeAgent(Self.withoutManagedFields($0)) }
+        maintenances = follow(.nodeMaintenances, keep: Self.withoutManagedFields)
+        windows = follow(.maintenanceWindows, keep: Self.withoutManagedFields)
+        runs = follow(.maintenanceRuns) { MaintenanceRun($0).withoutPlan() }
+        pauses = follow(.namespaces, ListOptions(fields: .equal("metadata.name", namespace))) {
+            $0["metadata"]["annotations"][Annotations.pause].string
+        }
+    }
+
+    /// Follows the cluster for as long as `body` runs, which begins when everything has been seen once.
+    package func following<Result: Sendable>(_ body: @escaping @Sendable () async throws -> Result) async throws -> Result {
+        try await withThrowingTaskGroup(of: Result?.self) { group in
+            group.addTask { try await self.nodes.run(); return nil }
+            group.addTask { try await self.agents.run(); return nil }
+            group.addTask { try await self.maintenances.run(); return nil }
+            group.addTask { try await self.windows.run(); return nil }
+            group.addTask { try await self.runs.run(); return nil }
+            group.addTask { try await self.pauses.run(); return nil }
+            group.addTask {
+                try await self.nodes.synced()
+                try await self.agents.synced()
+                try await self.maintenances.synced()
+                try await self.windows.synced()
+                try await self.runs.synced()
+                try await self.pauses.synced()
+                return try await body()
+            }
+            defer { group.cancelAll() }
+            while let next = try await group.next() {
+                if let result = next { return result }
+            }
+            throw CancellationError()
+        }
+    }
+
+    /// What is kept of a node: images and volumes are most of its bytes.
+    private static func slim(_ object: JSON) -> JSON {
+        var node = object
+        for name in ["images", "volumesAttached", "volumesInUse", "daemonEndpoints"] { node["status"][name] = .null }
+        var managed: [JSON] = []
+        for entry in object["metadata"]["managedFields"].elements where !entry["fieldsV1"]["f:spec"]["f:unschedulable"].isNull {
+            managed.append(["manager": entry["manager"], "fieldsV1": ["f:spec": ["f:unschedulable": .object(JSONObject())]]])
+        }
+        node["metadata"]["managedFields"] = managed.isEmpty ? .null : .array(managed)
+        return node
+    }
+
+    private static func withoutManagedFields(_ object: JSON) -> JSON {
+        var object = object
+        object["metadata"]["managedFields"] = .null
+        return object
+    }
+
+    // MARK: Questions
+
+    package func node(_ name: String) -> Node? { nodes[ObjectName("", name)] }
+    package func agent(_ name: String) -> NodeAgent? { agents[ObjectName("", name)] }
+    package func run(_ node: String) -> MaintenanceRun? { runs[ObjectName("", node)] }
+
+    /// Why nothing begins anywhere.
+    package var pause: String? {
+        (pauses[ObjectName("", namespace)] ?? nil).map { $0.isEmpty ? "everything is paused" : $0 }
+    }
+
+    /// Why nothing begins on a node.
+    package func pause(of node: Node) -> String? {
+        node.annotations[Annotations.pause].map { $0.isEmpty ? "by annotation" : $0 }
+    }
+
+    // MARK: Waiting
+
+    /// Looks until `look` finds something, at every change of what has this name, and now and then.
+    /// - Returns: what was found; nil when it was not within `seconds`.
+    package func wait<Value: Sendable>(
+        _ name: String, seconds: Double, every pause: Double = 30, _ look: () async throws -> Value?
+    ) async throws -> Value? {
+        let end = client.time.now().addingTimeInterval(seconds)
+        while true {
+            let seen = bell.count(name)
+            if let value = try await look() { return value }
+            let left = end.timeIntervalSince(client.time.now())
+            guard left > 0 else { return nil }
+            try await bell.wait(name, after: seen, seconds: min(pause, left), client.time)
+        }
+    }
+}

@@ -1,0 +1,306 @@
+internal import Foundation
+internal import KubernetesAPI
+internal import KubernetesClient
+internal import KubernetesRuntime
+package import Maintenance
+
+/// Sees to one node of a live cluster.
+package struct NodeMaintenanceRun: RunOperation {
+    package let view: MaintenanceView
+    package let desk: DrainDesk
+    package let web: WebClient
+    package let policy: MaintenancePolicy
+    package let settings: MaintenanceRunSettings
+    package let node: String
+    /// Who carries it out, for the mark on the node.
+    package let leader: String
+    /// Nodes that are in work now: their alerts are expected.
+    package let inWork: @Sendable () -> Set<String>
+
+    package init(
+        view: MaintenanceView, desk: DrainDesk, web: WebClient, policy: MaintenancePolicy, settings: MaintenanceRunSettings, node: String,
+        leader: String, inWork: @escaping @Sendable () -> Set<String>
+    ) {
+        self.view = view
+        self.desk = desk
+        self.web = web
+        self.policy = policy
+        self.settings = settings
+        self.node = node
+        self.leader = leader
+        self.inWork = inWork
+    }
+
+    private var client: KubernetesClient { view.client }
+    private var now: Date { client.time.now() }
+
+    /// As the server has it now.
+    private func current() async throws -> Node {
+        guard let found = try await client.find(Node.self, ObjectName("", node)) else { throw OperationError(.stopped, "the node \(node) is gone") }
+        return found
+    }
+
+    // MARK: The gate's conditions
+
+    package func checks(before step: MaintenanceAction.Step) async throws -> [GateCheck] {
+        try await NodeGate(view: view, desk: desk, web: web, policy: policy, inWork: inWork).checks(
+            node, hasBegun: step.action != .close, moment: step.action == .close ? .before : .during)
+    }
+
+    // MARK: Look, act, verify
+
+    package func evidence(before step: MaintenanceAction.Step) async throws -> [String: String] {
+        switch step.action {
+        case .reboot: ["bootID": try await current().bootID]
+        case .soak: ["since": Timestamp.time(now)]
+        default: [:]
+        }
+    }
+
+    package func isAlreadySo(_ step: MaintenanceAction.Step, evidence: [String: String]?) async throws -> String? {
+        switch step.action {
+        case .close:
+            let node = try await current()
+            return node.isUnschedulable && CordonMark(node)?.mark == settings.mark ? "cordoned" : nil
+        case .drain:
+            guard let drain = policy.drain else { return "the policy does not drain" }
+            let outcome = drain.options.filters.sort(try await desk.pods(on: node, drain.podSelector), at: now)
+            return outcome.taken.isEmpty && outcome.refusals.isEmpty ? "no pods to evict" : nil
+        case .order(let order):
+            if let progress = view.agent(node)?.progress, progress.id == order.id, progress.state == .done { return progress.message }
+            guard order.kind == .update, let choice = order.packages, let report = view.agent(node)?.report else { return nil }
+            return report.updates(choice).isEmpty ? "no updates are pending" : nil
+        case .reboot(_, let rule):
+            if let before = evidence?["bootID"] {
+                guard try await isBack(from: before) == nil else { return nil }
+                return "it booted anew"
+            }
+            guard rule == .ifNeeded, let report = view.agent(node)?.report, !report.rebootRequired else { return nil }
+            return "no reboot is needed"
+        case .check: return nil
+        case .soak(let seconds):
+            guard let since = Timestamp.date(evidence?["since"]), now.timeIntervalSince(since) >= seconds else { return nil }
+            return "watched for \(seconds.wholeSeconds) s"
+        case .open, .giveBack:
+            let node = try await current()
+            return node.isUnschedulable && CordonMark(node)?.mark == settings.mark ? nil : "it is not this run that keeps pods away"
+        }
+    }
+
+    package func act(_ step: MaintenanceAction.Step, notify: @escaping @Sendable (String) -> Void) async throws -> String? {
+        switch step.action {
+        case .close: return try await close(notify)
+        case .drain:
+            guard let drain = policy.drain else { return nil }
+            return try await self.drain(drain, notify)
+        case .order(let order): return try await give(order)
+        case .reboot(let order, _): return try await reboot(order)
+        case .check: return try await waitUntilWell()
+        case .soak(let seconds): return try await watch(seconds)
+        case .open: return try await open(isDone: true, notify)
+        case .giveBack: return try await open(isDone: false, notify)
+        }
+    }
+
+    package func changedNothing(_ error: any Error) -> Bool { (error as? OperationError)?.code == .refused }
+
+    package func verify(_ step: MaintenanceAction.Step) async throws {
+        switch step.action {
+        case .close:
+            guard try await current().isUnschedulable else { throw OperationError(.stopped, "\(node) takes pods again: somebody uncordoned it") }
+        case .reboot(_, let rule):
+            // Also what needed no reboot must be ready; a reboot that was ordered has been proven.
+            if rule == .always, try await !current().isReady { throw OperationError(.stopped, "\(node) is not ready after its reboot") }
+        default: break
+        }
+    }
+
+    // MARK: Closing and opening
+
+    private func close(_ notify: @Sendable (String) -> Void) async throws -> String? {
+        let seen = try await current()
+        if let url = policy.alertmanager {
+            let longest = policy.expectedNodeSeconds + policy.actionTimeoutSeconds + policy.rebootTimeoutSeconds + policy.healthTimeoutSeconds
+                + policy.soakSeconds + (policy.drain?.options.timeoutSeconds ?? 0)
+            do {
+                try await Silences(web: web, url: url).begin(
+                    node: node, addresses: seen.addresses, mark: settings.mark, comment: "\(node) is in maintenance (\(policy.name))", from: now,
+                    until: now.addingTimeInterval(longest))
+            } catch let error as OperationError {
+                // Nothing breaks by it: somebody is paged for nothing.
+                notify("its alerts are not silenced: \(error)")
+            }
+        }
+        let mark = CordonMark(mark: settings.mark, by: leader, at: now, reason: settings.reason)
+        guard try await client.cordon(seen, mark, annotations: Self.closing(seen)) else {
+            throw OperationError(.refused, "it was cordoned by somebody else at this moment")
+        }
+        return nil
+    }
+
+    /// The autoscaler is kept off, unless somebody else does so already.
+    private static func closing(_ node: Node) -> [String: JSON] {
+        guard node.annotations[Annotations.scaleDownDisabled] == nil else { return [:] }
+        return [Annotations.scaleDownDisabled: "true", Annotations.ownsScaleDown: "true"]
+    }
+
+    private func open(isDone: Bool, _ notify: @Sendable (String) -> Void) async throws -> String? {
+        let seen = try await current()
+        guard seen.isReady else {
+            throw OperationError(.stopped, "\(node) is not ready, so it stays cordoned. Mend it; `kubectl uncordon \(node)` opens it.")
+        }
+        var annotations: [String: JSON] = [:]
+        if seen.annotations[Annotations.ownsScaleDown] != nil {
+            annotations = [Annotations.scaleDownDisabled: .null, Annotations.ownsScaleDown: .null]
+        }
+        if isDone {
+            var done = (seen.annotations[Annotations.maintained].flatMap { try? JSON(parsing: $0) } ?? .null).strings
+            done[policy.name] = Timestamp.time(now)
+            annotations[Annotations.maintained] = .string(JSON(done).description)
+        }
+        let opened = try await client.uncordon(seen, annotations: annotations)
+        // Whoever decides next must see it.
+        _ = try await view.wait(node, seconds: 10) { view.node(node)?.resourceVersion == opened.resourceVersion ? true : nil }
+        if let url = policy.alertmanager {
+            do { try await Silences(web: web, url: url).end(mark: settings.mark) } catch let error as OperationError {
+                notify("its silences are not ended: \(error). They end by themselves.")
+            }
+        }
+        return nil
+    }
+
+    // MARK: Work
+
+    private func drain(_ drain: MaintenancePolicy.Drain, _ notify: @escaping @Sendable (String) -> Void) async throws -> String {
+        var terms = DrainDesk.Terms(options: drain.options, podSelector: drain.podSelector, gracePeriodSeconds: drain.gracePeriodSeconds)
+        // Nothing is evicted when the window is closed.
+        let left = policy.window.map { $0.remaining(at: now) ?? 0 }
+        let isCut = left.map { terms.options.timeoutSeconds == 0 || $0 < terms.options.timeoutSeconds } ?? false
+        if let left, isCut { terms.options.timeoutSeconds = max(1, left) }
+        do { return try await desk.drain(node, terms, notify: notify) } catch let error as OperationError where error.code == .stopped && isCut {
+            guard policy.window?.remaining(at: now) ?? 0 < 1 else { throw error }
+            throw OperationError(.refused, "the window closed before the node was drained: \(error)")
+        }
+    }
+
+    /// Gives an order, and waits for its end.
+    private func give(_ order: NodeAgent.Order) async throws -> String? {
+        try await write(order)
+        let progress = try await view.wait(node, seconds: order.timeoutSeconds + 120) { () -> NodeAgent.Progress? in
+            guard let progress = view.agent(node)?.progress, progress.id == order.id, progress.state != .running else { return nil }
+            return progress
+        }
+        guard let progress else {
+            throw OperationError(.stopped, "the agent of \(node) did not finish within \((order.timeoutSeconds + 120).wholeSeconds) s; its pod's log may tell why")
+        }
+        switch progress.state {
+        case .done, .running: return progress.message.isEmpty ? nil : progress.message
+        case .failed: throw OperationError(.stopped, "\(node): \(progress.message)")
+        case .refused: throw OperationError(.refused, "the agent of \(node) refuses: \(progress.message)")
+        }
+    }
+
+    private func write(_ order: NodeAgent.Order) async throws {
+        do { try await client.patch(.nodeAgents, ObjectName("", node), .merge(["spec": ["order": order.json]])) } catch let error as APIStatus
+            where error.isNotFound
+        { throw OperationError(.stopped, "there is no agent on \(node): the DaemonSet of drydock has no pod there") }
+    }
+
+    private func reboot(_ order: NodeAgent.Order) async throws -> String {
+        // As it was before the order, also when this is the second attempt.
+        let before = try await current().bootID
+        try await write(order)
+        var lacks = "it has not been ordered yet"
+        let isBack = try await view.wait(node, seconds: order.timeoutSeconds, every: 15) { () -> Bool? in
+            if let progress = view.agent(node)?.progress, progress.id == order.id {
+                if progress.state == .refused { throw OperationError(.refused, "the agent of \(node) refuses: \(progress.message)") }
+                if progress.state == .failed { throw OperationError(.stopped, "\(node): \(progress.message)") }
+            }
+            guard let lack = try await self.isBack(from: before) else { return true }
+            lacks = lack
+            return nil
+        }
+        guard isBack == true else {
+            throw OperationError(.stopped, "\(node) did not come back within \(order.timeoutSeconds.wholeSeconds) s: \(lacks). Look at its console.")
+        }
+        return "booted anew"
+    }
+
+    /// What is missing of a proven reboot; nil when it is proven: another boot id, ready, and a lease that the kubelet renewed since.
+    private func isBack(from bootID: String) async throws -> String? {
+        guard let node = view.node(node) else { return "it is gone" }
+        guard node.bootID != bootID else { return "its boot id is the same as before" }
+        guard node.isReady else { return "its kubelet is not ready" }
+        let lease = try await client.find(Lease.self, ObjectName("kube-node-lease", node.name))
+        guard let lease, let renewed = lease.renewTime else { return "its kubelet has no lease" }
+        // The kubelet writes both; the node became ready in this boot, and the lease is younger than the boot before it could be.
+        guard now.timeIntervalSince(renewed) < 40 else { return "its kubelet does not renew its lease" }
+        return nil
+    }
+
+    // MARK: Health
+
+    private func waitUntilWell() async throws -> String {
+        var lacks = "nothing was seen"
+        let isWell = try await view.wait(node, seconds: policy.healthTimeoutSeconds, every: 10) { () -> Bool? in
+            guard let lack = try await complaint(.after) else { return true }
+            lacks = lack
+            return nil
+        }
+        guard isWell == true else {
+            throw OperationError(.stopped, "\(node) is not well after \(policy.healthTimeoutSeconds.wholeSeconds) s: \(lacks)")
+        }
+        return "it is well"
+    }
+
+    /// What the node lacks; nil when it is well.
+    private func complaint(_ moment: MaintenancePolicy.HealthCheck.Moment) async throws -> String? {
+        guard let seen = view.node(node) else { return "it is gone" }
+        guard seen.isReady else { return "it is not ready" }
+        if moment == .after {
+            if policy.action != .none {
+                guard let report = view.agent(node)?.report, report.bootID == seen.bootID else { return "its agent has not reported since it booted" }
+                if case .osUpdate(let choice) = policy.action {
+                    let left = report.updates(choice)
+                    if let first = left.first { return "\(left.count) updates are pending still, such as \(first.name) \(first.to)" }
+                }
+            }
+            if let lack = try await daemonSetsLack() { return lack }
+        }
+        for check in policy.checks where check.moments.contains(moment) {
+            if let complaint = try await NodeGate.complaint(check, node: seen, view: view, web: web, mark: settings.mark) {
+                return "\(check.name): \(complaint)"
+            }
+        }
+        return nil
+    }
+
+    private func daemonSetsLack() async throws -> String? {
+        let pods = try await client.list(Pod.self, ListOptions(fields: .equal("spec.nodeName", node)))
+        let unready = pods.filter { $0.controller?.qualifiedKind == "DaemonSet" && !$0.isReady && $0.deletion == nil }
+        guard let first = unready.first else { return nil }
+        return "\(unready.count) pods of DaemonSets are not ready, such as \(first.objectName)"
+    }
+
+    private func watch(_ seconds: Double) async throws -> String {
+        let end = now.addingTimeInterval(seconds)
+        while now < end {
+            if let complaint = try await complaint(.during) { throw OperationError(.stopped, "\(node), while it was watched: \(complaint)") }
+            let left = end.timeIntervalSince(now)
+            guard left > 0 else { break }
+            _ = try await view.wait(node, seconds: min(15, left)) { () -> Bool? in
+                view.node(node)?.isReady == false ? true : nil
+            }
+        }
+        return "watched for \(seconds.wholeSeconds) s"
+    }
+}
+
+/// coordination.k8s.io Lease.
+struct Lease: KubernetesObject {
+    static let resource = Resource.leases
+    var json: JSON
+    init(_ json: JSON) { self.json = json }
+
+    var renewTime: Date? { Timestamp.date(json["spec"]["renewTime"].string) }
+}
