@@ -10,6 +10,9 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+/// For what rehearsals live in: weeks of a cluster pass in a test, which is worth optimising also where everything else is built for debugging.
+let fast = strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]
+
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
@@ -96,7 +99,7 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
             ],
-            swiftSettings: strict),
+            swiftSettings: fast),
 
         // Floor 2: formats, protocols and clients. They do not know each other.
         .target(
@@ -126,7 +129,7 @@ let package = Package(
         .target(name: "ClusterPKI", dependencies: [asn1, crypto, x509], swiftSettings: strict),
         .target(
             name: "NodeAccess", dependencies: [system, .product(name: "Subprocess", package: "swift-subprocess")], swiftSettings: strict),
-        .target(name: "KubernetesAPI", dependencies: ["Maintenance"], swiftSettings: strict),
+        .target(name: "KubernetesAPI", dependencies: ["Maintenance"], swiftSettings: fast),
         .target(
             name: "KubernetesClient",
             dependencies: [
@@ -142,7 +145,7 @@ let package = Package(
             name: "Journal", dependencies: ["Maintenance", system, .product(name: "GRDB", package: "GRDB.swift")], swiftSettings: strict),
 
         // Floor 1: the domain. No I/O, no clock of its own.
-        .target(name: "Maintenance", swiftSettings: strict),
+        .target(name: "Maintenance", swiftSettings: fast),
         .target(name: "CPlatform"),
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
@@ -152,8 +155,8 @@ let package = Package(
         .target(
             name: "Proving",
             dependencies: [
-                "ClusterPKI", "ClusterTwin", "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient", "Maintenance",
-                "ObjectStore", "Operations", crypto, logging, nioCore, system,
+                "ClusterPKI", "ClusterTwin", "Controller", "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient",
+                "KubernetesRuntime", "Maintenance", "ObjectStore", "Operations", crypto, logging, nioCore, system,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -163,8 +166,8 @@ let package = Package(
         .executableTarget(
             name: "drydock-proof",
             dependencies: [
-                "ClusterTwin", "Commands", "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient", "KubernetesRuntime", "Maintenance",
-                "ObjectStore", "Operations", "Proving", system,
+                "ClusterTwin", "Commands", "Controller", "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient",
+                "KubernetesRuntime", "Maintenance", "ObjectStore", "Operations", "Proving", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Proofs/drydock-proof",
@@ -186,6 +189,13 @@ let package = Package(
             dependencies: [
                 "ClusterTwin", "Journal", "KubernetesAPI", "KubernetesClient", "KubernetesRuntime", "Maintenance", "Operations", "Proving", "drydock",
                 system,
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ControllerTests",
+            dependencies: [
+                "ClusterTwin", "Controller", "KubernetesAPI", "KubernetesClient", "KubernetesRuntime", "Maintenance", "NodeAccess", "Operations",
+                "Proving", "drydock",
             ],
             swiftSettings: strict),
         .testTarget(name: "JournalTests", dependencies: ["Journal", "Maintenance", "Proving"], swiftSettings: strict),

@@ -137,6 +137,12 @@ package final class Twin: Sendable {
         pulse()
     }
 
+    /// A node goes down, and is back after so many seconds with another boot id.
+    package func reboot(_ node: String, seconds: Double) {
+        world.withLock { $0.reboot(node, seconds: seconds) }
+        pulse()
+    }
+
     package var faults: TwinFaults {
         get { world.withLock { $0.faults } }
         set { world.withLock { $0.faults = newValue } }
@@ -166,6 +172,11 @@ package final class Twin: Sendable {
 
     package func objects(_ resource: Resource) -> [JSON] {
         world.withLock { $0.objects(KindKey(group: resource.group, plural: resource.plural)) }
+    }
+
+    /// Of the newest change of a kind; 0 where nobody remembers one.
+    package func revision(of resource: Resource) -> Int64 {
+        world.withLock { $0.tables[KindKey(group: resource.group, plural: resource.plural)]?.history.last?.revision ?? 0 }
     }
 
     package func object(_ resource: Resource, _ name: ObjectName) -> JSON? {

@@ -20,8 +20,13 @@ package struct TwinOptions: Sendable {
     package var jobSeconds = 30.0
     /// How often a kubelet renews its lease, seconds.
     package var leaseSeconds = 10.0
-    /// Whether kubelets write their leases; thousands of nodes write thousands of them.
+    /// Whether kubelets write their leases as time passes. Thousands of nodes write thousands of them, and weeks of a few write as many: where they do
+    /// not, a lease is renewed when somebody reads it, and time goes by without anything to do.
     package var writesLeases = true
+    /// Between two bookmarks of a watch, seconds.
+    package var bookmarkSeconds = 60.0
+    /// How long a watch lasts, seconds; nil for as long as its client asks.
+    package var watchSeconds: Double?
     /// A node that was not heard for so long is not ready (node-monitor-grace-period).
     package var nodeGraceSeconds = 40.0
     /// How often the node controller looks (node-monitor-period).

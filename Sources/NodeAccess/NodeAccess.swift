@@ -11,6 +11,8 @@ package struct NodeAccess: Sendable, Codable, Equatable {
         /// - destination: as ssh takes it.
         /// - configuration: of ssh; nil for the user's.
         case ssh(destination: String, configuration: String?)
+        /// The host whose file system is mounted here, as in a privileged pod; through `drydock chroot`, since a small image has no other.
+        case chroot(root: String)
     }
 
     /// The node's name, as the cluster has it.
@@ -85,6 +87,7 @@ package struct NodeAccess: Sendable, Codable, Equatable {
         let shell = (usesSudo ? ["sudo", "-n"] : []) + ["sh", "-c", script]
         switch way {
         case .local: return (.name(shell[0]), Array(shell.dropFirst()))
+        case .chroot(let root): return (.path("/proc/self/exe"), ["chroot", root] + shell)
         case .ssh(let destination, let configuration):
             return (.name("ssh"), Self.options(configuration) + ["--", destination, shell.map(Self.quoted).joined(separator: " ")])
         }

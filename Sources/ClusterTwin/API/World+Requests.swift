@@ -51,6 +51,7 @@ extension World {
         }
         switch request.method {
         case .get:
+            if key == .leases, own.namespace == "kube-node-lease", !options.writesLeases { renewLease(own.name) }
             guard let object = object(key, own) else { throw .notFound(kind.resource, name: name) }
             return success(200, rendering.one(object, now: now.timeIntervalSince1970))
         case .put:
@@ -227,9 +228,9 @@ extension World {
             end()
             return .watch(0)
         }
-        let seconds = request.query["timeoutSeconds"].flatMap { Double($0) } ?? 1800
+        let seconds = options.watchSeconds ?? request.query["timeoutSeconds"].flatMap { Double($0) } ?? 1800
         schedule(seconds, .endWatch(id))
-        if watch.wantsBookmarks { schedule(60, .bookmark(id)) }
+        if watch.wantsBookmarks { schedule(options.bookmarkSeconds, .bookmark(id)) }
         return .watch(id)
     }
 
@@ -246,7 +247,7 @@ extension World {
     mutating func bookmark(_ id: Int) {
         guard let watch = watches[id], let kind = kinds[watch.key] else { return }
         watch.emit(bookmark(of: kind))
-        schedule(60, .bookmark(id))
+        schedule(options.bookmarkSeconds, .bookmark(id))
     }
 
     // MARK: Patches

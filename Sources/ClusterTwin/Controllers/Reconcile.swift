@@ -35,6 +35,8 @@ extension World {
         case .podCompletes(let name, let uid): podCompletes(name, uid)
         case .heartbeat(let node): heartbeat(node)
         case .monitorNodes: monitorNodes()
+        case .nodeUnheard(let node): nodeUnheard(node)
+        case .nodeBoots(let node): nodeBoots(node)
         case .taintEviction(let name, let uid): evictForTaint(name, uid)
         case .endWatch(let id): endWatch(id)
         case .bookmark(let id): bookmark(id)

@@ -190,7 +190,7 @@ extension World {
         if before == nil {
             if faults.lostNodes.contains(name) { deadNodes.insert(name) }
             heartbeats[name] = now
-            schedule(options.leaseSeconds * random.unit(), .heartbeat(node: name))
+            if options.writesLeases { schedule(options.leaseSeconds * random.unit(), .heartbeat(node: name)) }
             for set in sortedNames(.daemonSets) { enqueue(.daemonSet(set)) }
         }
         if old?.isUnschedulable != facts.isUnschedulable { enqueue(.node(name)) }
@@ -212,11 +212,16 @@ extension World {
 
     mutating func heartbeat(_ name: String) {
         guard object(.nodes, ObjectName("", name)) != nil else { return }
-        schedule(options.leaseSeconds, .heartbeat(node: name))
+        if options.writesLeases { schedule(options.leaseSeconds, .heartbeat(node: name)) }
         guard !deadNodes.contains(name) else { return }
         heartbeats[name] = now
         if Node(object(.nodes, ObjectName("", name)) ?? .null).isReady == false { nodeReturns(name) }
-        guard options.writesLeases else { return }
+        if options.writesLeases { renewLease(name) }
+    }
+
+    /// The kubelet says that it lives.
+    mutating func renewLease(_ name: String) {
+        guard !deadNodes.contains(name), object(.nodes, ObjectName("", name)) != nil else { return }
         let stamp = JSON.string(Timestamp.microTime(now))
         let lease = ObjectName("kube-node-lease", name)
         if object(.leases, lease) == nil {
@@ -235,35 +240,41 @@ extension World {
         schedule(options.nodeMonitorSeconds, .monitorNodes)
         for name in heartbeats.keys.sorted() {
             guard let heard = heartbeats[name], now.timeIntervalSince(heard) > options.nodeGraceSeconds else { continue }
-            guard let node = object(.nodes, ObjectName("", name)), Node(node).condition("Ready")?["status"].string != "Unknown" else { continue }
-            let stamp = JSON.string(Timestamp.time(now))
-            update(.nodes, ObjectName("", name)) { node in
-                node["status"]["conditions"] = .array(
-                    node["status"]["conditions"].elements.map {
-                        var condition = $0
-                        if condition["type"].string == "Ready" {
-                            condition["status"] = "Unknown"
-                            condition["reason"] = "NodeStatusUnknown"
-                            condition["message"] = "Kubelet stopped posting node status."
-                            condition["lastTransitionTime"] = stamp
-                        }
-                        return condition
-                    })
-                var taints = node["spec"]["taints"].elements
-                for effect in ["NoSchedule", "NoExecute"] {
-                    taints.append(["key": "node.kubernetes.io/unreachable", "effect": .string(effect), "timeAdded": stamp])
-                }
-                node["spec"]["taints"] = .array(taints)
+            nodeUnheard(name)
+        }
+    }
+
+    /// A node was not heard for too long.
+    mutating func nodeUnheard(_ name: String) {
+        guard deadNodes.contains(name), let node = object(.nodes, ObjectName("", name)), Node(node).condition("Ready")?["status"].string != "Unknown"
+        else { return }
+        let stamp = JSON.string(Timestamp.time(now))
+        update(.nodes, ObjectName("", name)) { node in
+            node["status"]["conditions"] = .array(
+                node["status"]["conditions"].elements.map {
+                    var condition = $0
+                    if condition["type"].string == "Ready" {
+                        condition["status"] = "Unknown"
+                        condition["reason"] = "NodeStatusUnknown"
+                        condition["message"] = "Kubelet stopped posting node status."
+                        condition["lastTransitionTime"] = stamp
+                    }
+                    return condition
+                })
+            var taints = node["spec"]["taints"].elements
+            for effect in ["NoSchedule", "NoExecute"] {
+                taints.append(["key": "node.kubernetes.io/unreachable", "effect": .string(effect), "timeAdded": stamp])
             }
-            let taint = Taint(key: "node.kubernetes.io/unreachable", effect: "NoExecute")
-            for pod in pods.onNode(name).sorted(by: { $0.name < $1.name }) where !pod.isFinished {
-                setReady(pod.name, false)
-                let tolerations = pod.placement.tolerations.filter { $0.tolerates(taint) }
-                if tolerations.isEmpty {
-                    schedule(0, .taintEviction(pod.name, uid: pod.uid))
-                } else if let least = tolerations.compactMap(\.seconds).min() {
-                    schedule(least, .taintEviction(pod.name, uid: pod.uid))
-                }
+            node["spec"]["taints"] = .array(taints)
+        }
+        let taint = Taint(key: "node.kubernetes.io/unreachable", effect: "NoExecute")
+        for pod in pods.onNode(name).sorted(by: { $0.name < $1.name }) where !pod.isFinished {
+            setReady(pod.name, false)
+            let tolerations = pod.placement.tolerations.filter { $0.tolerates(taint) }
+            if tolerations.isEmpty {
+                schedule(0, .taintEviction(pod.name, uid: pod.uid))
+            } else if let least = tolerations.compactMap(\.seconds).min() {
+                schedule(least, .taintEviction(pod.name, uid: pod.uid))
             }
         }
     }
@@ -281,7 +292,26 @@ extension World {
             heartbeat(node)
         } else {
             deadNodes.insert(node)
+            if !options.writesLeases { schedule(options.nodeGraceSeconds + options.nodeMonitorSeconds / 2, .nodeUnheard(node)) }
         }
+    }
+
+    /// A node goes down, and is back after a time, booted anew; one that is lost stays away.
+    mutating func reboot(_ node: String, seconds: Double) {
+        setAlive(node, false)
+        schedule(seconds, .nodeBoots(node))
+    }
+
+    mutating func nodeBoots(_ name: String) {
+        guard !faults.lostNodes.contains(name) else { return }
+        let uid = makeUID()
+        setAlive(name, true)
+        // What ran starts anew, also where nobody has missed the node.
+        for pod in pods.onNode(name).sorted(by: { $0.name < $1.name }) where pod.isReady && !pod.isTerminating {
+            setReady(pod.name, false)
+            schedule(draw(options.readySeconds), .podReady(pod.name, uid: pod.uid))
+        }
+        update(.nodes, ObjectName("", name)) { $0["status"]["nodeInfo"]["bootID"] = .string(uid) }
     }
 
     private mutating func nodeReturns(_ name: String) {

@@ -55,7 +55,7 @@ struct World {
             let namespace: JSON = ["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": .string(name)]]
             _ = try? create(.namespaces, namespace, namespace: "")
         }
-        schedule(options.nodeMonitorSeconds, .monitorNodes)
+        if options.writesLeases { schedule(options.nodeMonitorSeconds, .monitorNodes) }
     }
 
     // MARK: Kinds
@@ -219,6 +219,8 @@ struct World {
         case podCompletes(ObjectName, uid: String)
         case heartbeat(node: String)
         case monitorNodes
+        case nodeUnheard(String)
+        case nodeBoots(String)
         case taintEviction(ObjectName, uid: String)
         case endWatch(Int)
         case bookmark(Int)
