@@ -35,6 +35,7 @@ struct RehearseMaintenanceCommand: AsyncParsableCommand {
                 print(
                     "seed \(own): \(report.nodes) nodes, \(report.reboots) reboots, \(report.kills) kills, \(report.explained) explained, \((ContinuousClock.now - start).seconds) s"
                 )
+                for reason in report.reasons.sorted() { print("    \(reason)") }
                 fflush(nil)
             }
         }

@@ -193,10 +193,10 @@ final class Crew: Sendable {
             case .begin(let reason, let seconds):
                 // A mark from chance that rehearsals can repeat is none of security: it only has to be another each time.
                 let mark = "\(name)-\(Timestamp.time(began))"
-                let settings = MaintenanceRunSettings(mark: mark, reason: reason)
-                let plan = job.policy.plan(
-                    node: name, mark: mark, reason: reason, seconds: seconds,
-                    notAfter: job.policy.window?.remaining(at: began).map { began.addingTimeInterval($0) })
+                var updates: [NodeAgent.Report.Package] = []
+                if case .osUpdate(let choice) = job.policy.action { updates = view.agent(name)?.report?.updates(choice) ?? [] }
+                let settings = MaintenanceRunSettings(mark: mark, reason: reason, updates: updates.map { "\($0.name) \($0.to)" })
+                let plan = job.policy.plan(node: name, mark: mark, reason: reason, seconds: seconds)
                 state.withLock { $0.counts.begun += 1 }
                 _ = try await runner(job, settings, journal, gate: gate).begin(
                     plan, id: name, settings: String(decoding: try JSONEncoder().encode(settings), as: UTF8.self))
@@ -274,7 +274,7 @@ final class Crew: Sendable {
         do {
             let settings = try await settings(of: name, journal)
             _ = try await runner(job, settings, journal, gate: Gate()).rollBack(name, on: "node \(name)", takingLock: true)
-            try await journal.judge(failed: isFailure, retries: 0)
+            try await journal.judge(failed: isFailure, retries: 0, message: why)
             state.withLock { $0.counts.givenBack += 1 }
             log(.info, "given back: \(why)", ["node": name, "maintenance": job.policy.name])
             await view.client.note("DrydockGivenBack", "\(job.policy.name) gives the node back: \(why)", on: name)
@@ -282,7 +282,7 @@ final class Crew: Sendable {
             // Whoever leads next sees to it.
         } catch {
             log(.error, "it cannot be given back: \(error)", ["node": name, "maintenance": job.policy.name])
-            do { try await journal.judge(failed: true, retries: 0) } catch { log(.error, "\(error)", ["node": name]) }
+            do { try await journal.judge(failed: true, retries: 0, message: "\(why); it could not be given back: \(error)") } catch { log(.error, "\(error)", ["node": name]) }
         }
     }
 }

@@ -9,9 +9,7 @@ struct MaintenanceStatus: Sendable {
     var message = ""
     var counts: [(name: String, count: Int)] = []
     var nextTry: Date?
-    var nodeSeconds: Double?
-    var rolloutStartedAt: Date?
-    var roundStartedAt: Date?
+    var progress: MaintenanceProgress
     var blockers: [Rollout.Blocker] = []
     var nodes: [JSON] = []
     var forecast = JSON.null
@@ -20,25 +18,11 @@ struct MaintenanceStatus: Sendable {
     private static let most = 50
 
     /// What was known before.
-    init(_ object: JSON) {
-        let status = object["status"]
-        if case .number(let seconds) = status["nodeSeconds"] { nodeSeconds = seconds } else { nodeSeconds = status["nodeSeconds"].integer.map(Double.init) }
-        rolloutStartedAt = Timestamp.date(status["rolloutStartedAt"].string)
-        roundStartedAt = Timestamp.date(status["roundStartedAt"].string)
-        let requested = Timestamp.date(object["metadata"]["annotations"][Annotations.requested].string)
-        let created = Timestamp.date(object["metadata"]["creationTimestamp"].string)
-        roundStartedAt = [roundStartedAt, requested, object["spec"]["windows"].elements.isEmpty ? created : nil].compactMap(\.self).max()
-    }
-
-    /// A window that is open begins a round.
-    mutating func observe(_ policy: MaintenancePolicy, at now: Date) {
-        guard let open = policy.window?.interval(endingAfter: now), open.start <= now else { return }
-        roundStartedAt = max(roundStartedAt ?? .distantPast, open.start)
-    }
+    init(_ object: JSON) { progress = MaintenanceProgress(object) }
 
     /// How long nodes have taken: the latest count most.
     mutating func learn(_ durations: [Double]) {
-        for seconds in durations { nodeSeconds = ((nodeSeconds ?? seconds) * 0.7 + seconds * 0.3).rounded() }
+        for seconds in durations { progress.nodeSeconds = ((progress.nodeSeconds ?? seconds) * 0.7 + seconds * 0.3).rounded() }
     }
 
     /// Draws the conclusion.
@@ -87,15 +71,18 @@ struct MaintenanceStatus: Sendable {
                 "message": JSON(standing?.note),
             ]
         }
+        // To ten minutes: nobody knows it better, and a status that changes with every look is written with every look.
+        let end = forecast.left.isEmpty ? forecast.visits.map(\.ends).max() : nil
+        let rounded = end.map { Date(timeIntervalSince1970: ($0.timeIntervalSince1970 / 600).rounded(.up) * 600) }
         self.forecast = [
             "thisWindow": JSON(forecast.inFirstWindow), "left": JSON(forecast.visits.count - forecast.inFirstWindow + forecast.left.count),
-            "endsAt": JSON(forecast.left.isEmpty ? forecast.visits.map(\.ends).max().map(Timestamp.time) : nil),
+            "endsAt": JSON(failed.isEmpty && policy.pause == nil ? rounded.map(Timestamp.time) : nil),
         ]
-        guard rolloutStartedAt != nil, inWork == 0 else { return nil }
+        guard progress.rolloutStartedAt != nil, inWork == 0 else { return nil }
         let isClosed = policy.window.map { $0.remaining(at: now) == nil } ?? false
         guard due == 0 || isClosed || !failed.isEmpty else { return nil }
         let done = situations.count(where: \.isDone)
-        rolloutStartedAt = nil
+        progress.rolloutStartedAt = nil
         let rest = due == 0 ? "" : ", \(due) are left\(waits.map { ": \($0.reason)" } ?? "")"
         return "\(done) nodes are done\(failed.isEmpty ? "" : ", \(failed.count) failed")\(rest)"
     }
@@ -109,9 +96,9 @@ struct MaintenanceStatus: Sendable {
         add("phase", .string(phase))
         add("message", .string(message))
         add("nextTry", JSON(nextTry.map(Timestamp.time)))
-        add("nodeSeconds", nodeSeconds.map { JSON(Int($0)) } ?? .null)
-        add("rolloutStartedAt", JSON(rolloutStartedAt.map(Timestamp.time)))
-        add("roundStartedAt", JSON(roundStartedAt.map(Timestamp.time)))
+        add("nodeSeconds", progress.nodeSeconds.map { JSON(Int($0)) } ?? .null)
+        add("rolloutStartedAt", JSON(progress.rolloutStartedAt.map(Timestamp.time)))
+        add("roundStartedAt", JSON(progress.roundStartedAt.map(Timestamp.time)))
         add(
             "blockers",
             .array(

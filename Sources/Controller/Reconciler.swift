@@ -63,15 +63,19 @@ struct Reconciler: Sendable {
         let nodes = view.nodes.values.filter { policy.selector.matches($0.labels) }.sorted { $0.name < $1.name }
         if policy.action != .none { try await ensureAgents(nodes) }
         var status = MaintenanceStatus(object)
-        status.observe(policy, at: now)
+        status.progress.observe(policy, at: now)
         try await attend(policy, nodes)
-        var situations = nodes.map { situation(of: $0, policy, status) }
-        let seconds = status.nodeSeconds ?? policy.expectedNodeSeconds + policy.soakSeconds
+        var situations = nodes.map { node in
+            Rollout.Situation(
+                node, agent: view.agent(node.name), run: view.run(node.name), isInWork: crew.standing(of: node.name) != nil, policy: policy,
+                progress: status.progress, staleSeconds: staleSeconds, at: now)
+        }
+        let seconds = status.progress.expectedSeconds(policy)
         var decision = Rollout(policy: policy, nodeSeconds: seconds).decide(situations, at: now)
         if !decision.candidates.isEmpty {
-            let begun = try await begin(&decision, policy, situations, seconds, status.rolloutStartedAt == nil)
+            let begun = try await begin(&decision, policy, situations, seconds, status.progress.rolloutStartedAt == nil)
             for index in situations.indices where begun.contains(situations[index].name) { situations[index].work = .inWork }
-            if !begun.isEmpty, status.rolloutStartedAt == nil { status.rolloutStartedAt = now }
+            if !begun.isEmpty, status.progress.rolloutStartedAt == nil { status.progress.rolloutStartedAt = now }
         }
         status.learn(crew.takeDurations(of: name))
         let left = Rollout(policy: policy, nodeSeconds: seconds).forecast(situations, at: now)
@@ -127,49 +131,6 @@ struct Reconciler: Sendable {
                 crew.take(Crew.Job(node: node, policy: policy, kind: .resume, retries: run.retries))
             }
         }
-    }
-
-    // MARK: How nodes stand
-
-    private func situation(of node: Node, _ policy: MaintenancePolicy, _ status: MaintenanceStatus) -> Rollout.Situation {
-        let done = (node.annotations[Annotations.maintained].flatMap { try? JSON(parsing: $0) } ?? .null)[policy.name].string
-        let doneAt = Timestamp.date(done)
-        var situation = Rollout.Situation(
-            place: NodeOrder.Place(name: node.name, labels: node.labels, zone: node.zone, isControlPlane: node.isControlPlane),
-            need: need(of: node, policy, doneAt, status), pause: view.pause(of: node))
-        if let begin = status.rolloutStartedAt, let doneAt { situation.isDone = doneAt >= begin }
-        if !node.isReady {
-            situation.away = "it is not ready"
-        } else if node.isUnschedulable {
-            situation.away = CordonMark(node)?.text ?? "somebody cordoned it"
-        }
-        if crew.standing(of: node.name) != nil {
-            situation.work = .inWork
-        } else if let run = view.run(node.name), run.maintenance == policy.name, run.isFailed {
-            situation.work = .failed("\(run.step.isEmpty ? "" : "\(run.step): ")\(run.message)")
-        }
-        return situation
-    }
-
-    private func need(of node: Node, _ policy: MaintenancePolicy, _ doneAt: Date?, _ status: MaintenanceStatus) -> Rollout.Situation.Need {
-        if policy.isByRounds {
-            guard let doneAt else { return .due("it was not seen to yet") }
-            guard let round = status.roundStartedAt, doneAt < round else { return .current }
-            return .due("last seen to at \(Timestamp.time(doneAt))")
-        }
-        guard let report = view.agent(node.name)?.report else { return .unknown("no agent has reported from it") }
-        guard now.timeIntervalSince(report.reportedAt) < staleSeconds else {
-            return .unknown("its agent has not reported since \(Timestamp.time(report.reportedAt))")
-        }
-        var reasons: [String] = []
-        if case .osUpdate(let choice) = policy.action {
-            let updates = report.updates(choice)
-            let security = updates.count(where: \.isSecurity)
-            if !updates.isEmpty { reasons.append("\(updates.count) updates\(security > 0 ? ", \(security) for security" : "")") }
-        }
-        if report.rebootRequired, policy.reboot != .never { reasons.append("a reboot is required") }
-        if reasons.isEmpty, let message = report.message { return .unknown(message) }
-        return reasons.isEmpty ? .current : .due(reasons.joined(separator: ", "))
     }
 
     // MARK: Beginning

@@ -18,8 +18,11 @@ package struct RandomMaintenance {
         package var kills = 0
         package var explained = 0
         package var weeks = 0.0
-        package var jobs = 0
+        package var reasons: Set<String> = []
     }
+
+    /// What goes on for longer than this is going round in circles.
+    private static let mostJobs = 1_000_000
 
     private let seed: UInt64
     private var chance: SplitMix
@@ -73,20 +76,24 @@ package struct RandomMaintenance {
         var report = Report(nodes: count, weeks: days / 7)
         var arrivals = makeArrivals(names, options.start, end)
         let alerts = makeAlerts(options.start, end)
+        let hasOperator = happens(0.6)
         while twin.now < end {
             let isLast = report.kills >= 4 || !happens(0.6)
-            let jobs = isLast ? nil : draw(200...6000)
+            let jobs = isLast ? Self.mostJobs : draw(200...6000)
             let rehearsal = Rehearsal(twin)
             let time = rehearsal.time
-            let (kills, plan) = (report.kills, arrivals.filter { $0.at > twin.now })
+            let plan = arrivals.filter { $0.at > twin.now }
             let outcome = rehearsal.run(killedAfter: jobs) {
                 try await Self.live(
-                    twin, fleet, time, leader: "leader-\(kills)", arrivals: plan, alerts: alerts, until: end)
+                    twin, fleet, time, arrivals: plan, alerts: alerts, hasOperator: hasOperator, until: end)
             }
             arrivals = plan
             switch outcome {
             case .ended(.success): break
             case .ended(.failure(let error)): report.broken.append("it ended in an error: \(error)")
+            case .killed where isLast:
+                let status = twin.object(.nodeMaintenances, ObjectName("", "weekly"))?["status"] ?? .null
+                report.broken.append("it never rests: at \(twin.now.formatted(.iso8601)), \(status)")
             case .killed:
                 report.kills += 1
                 fleet.settle()
@@ -103,7 +110,7 @@ package struct RandomMaintenance {
 
     /// The controller, the agents, and the world that goes on.
     private static func live(
-        _ twin: Twin, _ fleet: TwinFleet, _ time: RunTime, leader: String, arrivals: [Arrival], alerts: [DateInterval], until end: Date
+        _ twin: Twin, _ fleet: TwinFleet, _ time: RunTime, arrivals: [Arrival], alerts: [DateInterval], hasOperator: Bool, until end: Date
     ) async throws {
         let client = KubernetesClient(transport: TwinTransport(twin, time: time), rate: nil, time: time)
         let web = WebClient { _, url, _, _ in
@@ -126,9 +133,22 @@ package struct RandomMaintenance {
                 }
                 try await time.sleep(.seconds(86400 * 365))
             }
+            if hasOperator { group.addTask { try await operate(client, fleet) } }
             group.addTask { try await time.sleep(.seconds(max(0, end.timeIntervalSince(time.now())))) }
             defer { group.cancelAll() }
             try await group.next()
+        }
+    }
+
+    /// A person who looks twice a day, mends what failed, and goes on.
+    private static func operate(_ client: KubernetesClient, _ fleet: TwinFleet) async throws {
+        while true {
+            try await client.time.sleep(.seconds(43200))
+            let failed = try await client.list(MaintenanceRun.self).filter(\.isFailed)
+            guard !failed.isEmpty else { continue }
+            for run in failed { fleet.mend(run.name) }
+            try await client.time.sleep(.seconds(300))
+            _ = try await MaintenanceControls(client: client).resume("weekly")
         }
     }
 
@@ -280,6 +300,7 @@ private final class MaintenanceJudge: Sendable {
             let isNamed = blockers.contains { $0["node"].string == name } || status["nodes"].elements.contains { $0["name"].string == name }
             if isNamed || general {
                 report.explained += 1
+                report.reasons.formUnion(blockers.map { "\($0["node"].string ?? "*"): \($0["reason"].string ?? "")" })
             } else {
                 report.broken.append(
                     "\(name) is not current (\(fleet.isCurrent(name) ? "up to date" : "updates pending"), \(node?.isReady == true ? "ready" : "not ready"), \(node?.isUnschedulable == true ? "cordoned" : "open")), and nobody says why: \(status["phase"].string ?? "") \(status["message"].string ?? "")"

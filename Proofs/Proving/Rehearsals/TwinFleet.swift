@@ -94,7 +94,8 @@ package final class TwinFleet: Sendable {
             }
             // It went down.
             let character = character(node)
-            try await client.time.sleep(.seconds(character.isLost ? 86400 * 365 : character.bootSeconds + 1))
+            guard !character.isLost else { continue }
+            try await client.time.sleep(.seconds(character.bootSeconds + 1))
             setUp(node, true)
         }
     }
@@ -110,6 +111,16 @@ package final class TwinFleet: Sendable {
     fileprivate func setUp(_ node: String, _ isUp: Bool) {
         hosts.withLock { $0[node]?.isUp = isUp }
         bell.ring(node)
+    }
+
+    /// Somebody mends a host: its package manager works, and where it is down it boots.
+    package func mend(_ node: String) {
+        hosts.withLock { hosts in
+            hosts[node]?.character.failsUpdates = false
+            hosts[node]?.character.isLost = false
+        }
+        if twin.object(.nodes, ObjectName("", node)).map({ !Node($0).isReady }) == true { twin.reboot(node, seconds: 60) }
+        setUp(node, true)
     }
 
     /// Tasks of a rehearsal that was killed are gone: hosts that were on their way up are, in the cluster.

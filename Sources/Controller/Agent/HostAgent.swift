@@ -122,8 +122,11 @@ package struct HostAgent: Sendable {
             case .reboot where known.bootID != boot: return try await end(&progress, .done, "booted anew")
             case .command, .check:
                 return try await end(&progress, .failed, "the agent was started anew while it ran; nobody knows how far it came")
-            // Both may be done again.
-            case .reboot, .update: break
+            // Both may be done again, while there is time.
+            case .reboot, .update:
+                if let limit = order.notAfter, now > limit {
+                    return try await end(&progress, .refused, "the agent was started anew while it ran, and since \(Timestamp.time(limit)) it may not go on")
+                }
             }
         } else if let limit = order.notAfter, now > limit {
             return try await end(&progress, .refused, "the order came at \(Timestamp.time(now)), after \(Timestamp.time(limit))")

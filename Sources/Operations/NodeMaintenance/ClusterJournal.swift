@@ -115,7 +115,7 @@ package final class ClusterJournal: RunJournal {
                 guard steps.indices.contains(position) else { throw JournalError(.invalid, "the MaintenanceRun \(run) has no step \(position)") }
                 steps[position] = Self.json(step)
                 object["status"]["steps"] = .array(steps)
-                object["status"]["step"] = .string(step.title)
+                if step.state != .undone { object["status"]["step"] = .string(step.title) }
                 object["status"]["updatedAt"] = .string(Timestamp.time(now))
             }
         }
@@ -137,12 +137,14 @@ package final class ClusterJournal: RunJournal {
     }
 
     /// Notes whether a run that stopped failed, and how often it was tried again.
-    package func judge(failed: Bool, retries: Int) async throws {
+    /// - Parameter message: why; nil for what is written already.
+    package func judge(failed: Bool, retries: Int, message: String? = nil) async throws {
         try await speaking {
             try await read()
             try await write { object in
                 object["status"]["failed"] = .bool(failed)
                 object["status"]["retries"] = JSON(retries)
+                if let message { object["status"]["message"] = .string(String(message.prefix(2000))) }
             }
         }
     }

@@ -1,4 +1,3 @@
-package import Foundation
 package import Maintenance
 
 /// What is done to a node that is seen to.
@@ -28,10 +27,13 @@ package struct MaintenanceRunSettings: Codable, Sendable, Equatable {
     /// Stands in the annotation of the cordon and in silences.
     package var mark: String
     package var reason: String
+    /// The updates that were pending, `NAME VERSION`: none of them may be so afterwards. What comes out meanwhile is for the next time.
+    package var updates: [String]
 
-    package init(mark: String, reason: String) {
+    package init(mark: String, reason: String, updates: [String]) {
         self.mark = mark
         self.reason = reason
+        self.updates = updates
     }
 }
 
@@ -40,8 +42,7 @@ extension MaintenancePolicy {
     /// - Parameters:
     ///   - mark: unique to the run: its orders carry it.
     ///   - seconds: how long the node is expected to take.
-    ///   - notAfter: when its window closes; orders that come later are refused by the agent.
-    package func plan(node: String, mark: String, reason: String, seconds: Double, notAfter: Date?) -> MaintenanceAction.Plan {
+    package func plan(node: String, mark: String, reason: String, seconds: Double) -> MaintenanceAction.Plan {
         var steps: [MaintenanceAction.Step] = []
         func add(
             _ id: String, _ title: String, effect: String, undo: Undo<MaintenanceAction> = .nothing(because: "nothing was changed"), share: Double = 0,
@@ -64,17 +65,15 @@ extension MaintenancePolicy {
         let stays = Undo<MaintenanceAction>.nothing(because: "what was installed or run stays")
         switch action {
         case .osUpdate(let choice):
-            let order = NodeAgent.Order(
-                id: "\(mark)-update", kind: .update, packages: choice, timeoutSeconds: actionTimeoutSeconds, notAfter: notAfter)
+            let order = NodeAgent.Order(id: "\(mark)-update", kind: .update, packages: choice, timeoutSeconds: actionTimeoutSeconds)
             add("update", "update \(node)", effect: "packages are updated", undo: stays, share: 0.6, isDisruptive: true, .order(order))
         case .command(let words):
-            let order = NodeAgent.Order(
-                id: "\(mark)-command", kind: .command, command: words, timeoutSeconds: actionTimeoutSeconds, notAfter: notAfter)
+            let order = NodeAgent.Order(id: "\(mark)-command", kind: .command, command: words, timeoutSeconds: actionTimeoutSeconds)
             add("command", "run a command on \(node)", effect: words.joined(separator: " "), undo: stays, share: 0.6, isDisruptive: true, .order(order))
         case .reboot, .none: break
         }
         if reboot != .never, action != .none {
-            let order = NodeAgent.Order(id: "\(mark)-reboot", kind: .reboot, timeoutSeconds: rebootTimeoutSeconds, notAfter: notAfter)
+            let order = NodeAgent.Order(id: "\(mark)-reboot", kind: .reboot, timeoutSeconds: rebootTimeoutSeconds)
             add(
                 "reboot", "reboot \(node)\(reboot == .always ? "" : " if it is needed")", effect: "the host boots anew", undo: stays, share: 0.4,
                 isDisruptive: true, .reboot(order, reboot))

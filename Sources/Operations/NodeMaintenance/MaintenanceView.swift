@@ -3,6 +3,7 @@ package import KubernetesAPI
 package import KubernetesClient
 package import KubernetesRuntime
 internal import Maintenance
+internal import Synchronization
 
 /// What the controller sees of the cluster: nodes, agents, and the resources of drydock, as they are now; and a bell for whoever waits for a change.
 package final class MaintenanceView: Sendable {
@@ -25,23 +26,39 @@ package final class MaintenanceView: Sendable {
         self.namespace = namespace
         let bell = Bell()
         self.bell = bell
-        let ring: @Sendable (JSON) -> Void = { object in
-            bell.ring(object.objectName.name)
-            changed()
-        }
+        /// - Parameter concern: what of an object matters here; nil for all of it.
         func follow<Value: Sendable>(
-            _ resource: Resource, _ options: ListOptions = ListOptions(), keep: @escaping @Sendable (JSON) -> Value
+            _ resource: Resource, _ options: ListOptions = ListOptions(), concern: (@Sendable (JSON) -> [JSON])? = nil,
+            keep: @escaping @Sendable (JSON) -> Value
         ) -> Informer<Value> {
-            Informer(Watcher(client: client, resource: resource, options: options), keep: keep) { event in
-                switch event {
-                case .applied(let object), .deleted(let object): ring(object)
+            let known = Mutex<[String: Int]>([:])
+            return Informer(Watcher(client: client, resource: resource, options: options), keep: keep) { event in
+                let (object, isGone) =
+                    switch event {
+                    case .applied(let object): (object, false)
+                    case .deleted(let object): (object, true)
+                    }
+                let name = object.objectName.name
+                if let concern {
+                    let digest = isGone ? nil : concern(object).hashValue
+                    let isSame = known.withLock { known in
+                        defer { known[name] = digest }
+                        return digest != nil && known[name] == digest
+                    }
+                    if isSame { return }
                 }
+                bell.ring(name)
+                changed()
             }
         }
-        nodes = follow(.nodes) { Node(Self.slim($0)) }
+        // Kubelets write their nodes' status all the time, and the controller writes its own: that is nothing to look at.
+        nodes = follow(
+            .nodes, concern: { [$0["metadata"]["labels"], $0["metadata"]["annotations"], $0["spec"], $0["status"]["nodeInfo"], .bool(Node($0).isReady)] }
+        ) { Node(Self.slim($0)) }
         agents = follow(.nodeAgents) { NodeAgent(Self.withoutManagedFields($0)) }
-        maintenances = follow(.nodeMaintenances, keep: Self.withoutManagedFields)
-        windows = follow(.maintenanceWindows, keep: Self.withoutManagedFields)
+        let asked: @Sendable (JSON) -> [JSON] = { [$0["metadata"]["uid"], $0["metadata"]["generation"], $0["metadata"]["annotations"]] }
+        maintenances = follow(.nodeMaintenances, concern: asked, keep: Self.withoutManagedFields)
+        windows = follow(.maintenanceWindows, concern: asked, keep: Self.withoutManagedFields)
         runs = follow(.maintenanceRuns) { MaintenanceRun($0).withoutPlan() }
         pauses = follow(.namespaces, ListOptions(fields: .equal("metadata.name", namespace))) {
             $0["metadata"]["annotations"][Annotations.pause].string

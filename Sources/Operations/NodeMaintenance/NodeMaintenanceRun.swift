@@ -67,7 +67,7 @@ package struct NodeMaintenanceRun: RunOperation {
             let outcome = drain.options.filters.sort(try await desk.pods(on: node, drain.podSelector), at: now)
             return outcome.taken.isEmpty && outcome.refusals.isEmpty ? "no pods to evict" : nil
         case .order(let order):
-            if let progress = view.agent(node)?.progress, progress.id == order.id, progress.state == .done { return progress.message }
+            if let progress = view.agent(node)?.progress, progress.id.hasPrefix("\(order.id)-"), progress.state == .done { return progress.message }
             guard order.kind == .update, let choice = order.packages, let report = view.agent(node)?.report else { return nil }
             return report.updates(choice).isEmpty ? "no updates are pending" : nil
         case .reboot(_, let rule):
@@ -184,8 +184,8 @@ package struct NodeMaintenanceRun: RunOperation {
     }
 
     /// Gives an order, and waits for its end.
-    private func give(_ order: NodeAgent.Order) async throws -> String? {
-        try await write(order)
+    private func give(_ planned: NodeAgent.Order) async throws -> String? {
+        let order = try await write(planned)
         let progress = try await view.wait(node, seconds: order.timeoutSeconds + 120) { () -> NodeAgent.Progress? in
             guard let progress = view.agent(node)?.progress, progress.id == order.id, progress.state != .running else { return nil }
             return progress
@@ -200,16 +200,28 @@ package struct NodeMaintenanceRun: RunOperation {
         }
     }
 
-    private func write(_ order: NodeAgent.Order) async throws {
-        do { try await client.patch(.nodeAgents, ObjectName("", node), .merge(["spec": ["order": order.json]])) } catch let error as APIStatus
-            where error.isNotFound
-        { throw OperationError(.stopped, "there is no agent on \(node): the DaemonSet of drydock has no pod there") }
+    /// Writes an order for the agent. One that it is at already, since another leader gave it, is not given again; every other attempt has an id of its own.
+    private func write(_ planned: NodeAgent.Order) async throws -> NodeAgent.Order {
+        guard let agent = try await client.find(NodeAgent.self, ObjectName("", node)) else {
+            throw OperationError(.stopped, "there is no agent on \(node): the DaemonSet of drydock has no pod there")
+        }
+        var attempt = 1
+        if let given = agent.order, given.id.hasPrefix("\(planned.id)-") {
+            if agent.progress?.id != given.id || agent.progress?.state == .running { return given }
+            attempt = (Int(given.id.dropFirst(planned.id.count + 1)) ?? 0) + 1
+        }
+        var order = planned
+        order.id = "\(planned.id)-\(attempt)"
+        // What comes when the window is closed is refused there, too.
+        order.notAfter = policy.window.map { now.addingTimeInterval($0.remaining(at: now) ?? 0) }
+        try await client.patch(.nodeAgents, ObjectName("", node), .merge(["spec": ["order": order.json]]))
+        return order
     }
 
-    private func reboot(_ order: NodeAgent.Order) async throws -> String {
+    private func reboot(_ planned: NodeAgent.Order) async throws -> String {
         // As it was before the order, also when this is the second attempt.
         let before = try await current().bootID
-        try await write(order)
+        let order = try await write(planned)
         var lacks = "it has not been ordered yet"
         let isBack = try await view.wait(node, seconds: order.timeoutSeconds, every: 15) { () -> Bool? in
             if let progress = view.agent(node)?.progress, progress.id == order.id {
@@ -261,7 +273,7 @@ package struct NodeMaintenanceRun: RunOperation {
             if policy.action != .none {
                 guard let report = view.agent(node)?.report, report.bootID == seen.bootID else { return "its agent has not reported since it booted" }
                 if case .osUpdate(let choice) = policy.action {
-                    let left = report.updates(choice)
+                    let left = report.updates(choice).filter { settings.updates.contains("\($0.name) \($0.to)") }
                     if let first = left.first { return "\(left.count) updates are pending still, such as \(first.name) \(first.to)" }
                 }
             }
