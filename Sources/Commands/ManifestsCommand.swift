@@ -1,11 +1,12 @@
 internal import ArgumentParser
+internal import Controller
 internal import Foundation
 internal import Maintenance
 internal import Operations
 
 struct ManifestsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "manifests", abstract: "Print Kubernetes manifests that run drydock in a cluster.", subcommands: [Backup.self])
+        commandName: "manifests", abstract: "Print Kubernetes manifests that run drydock in a cluster.", subcommands: [Backup.self, Controller.self])
 
     struct Backup: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -39,10 +40,7 @@ struct ManifestsCommand: ParsableCommand {
         @OptionGroup(title: "Output") var output: OutputOptions
 
         func run() throws {
-            let parts = kubernetesVersion.split(separator: ".").map(String.init)
-            guard parts.count >= 2, ["1", "v1"].contains(parts[0]), let minor = Int(parts[1]) else {
-                throw ValidationError("--kubernetes-version is like 1.20.")
-            }
+            let minor = try ManifestsCommand.minor(of: kubernetesVersion)
             if let timeZone, TimeZone(identifier: timeZone) == nil { throw ValidationError("This machine does not know the time zone \(timeZone).") }
             var jobs = BackupJobs(image: image, minor: minor)
             (jobs.namespace, jobs.location, jobs.cluster, jobs.recipients) = (namespace, location, cluster, recipient)
@@ -55,5 +53,54 @@ struct ManifestsCommand: ParsableCommand {
             }
             print(try jobs.text(kind.kinds), terminator: "")
         }
+    }
+
+    struct Controller: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print what runs the maintenance controller and its agents: resources, roles, Deployment, DaemonSet, policies.",
+            discussion: """
+                `drydock manifests controller --output-dir drydock && kubectl apply --server-side -k drydock`, or without a folder as one stream: \
+                `drydock manifests controller | kubectl apply --server-side -f -`. Undo: `kubectl delete` in the place of `apply`.
+                """)
+
+        @Option(help: "An image with drydock.") var image = "drydock:\(Version.current)"
+        @Option(help: "Where it runs.") var namespace = "drydock"
+        @Option(help: "How many controllers; one of them leads.") var replicas = 2
+        @Option(help: ArgumentHelp("For which Kubernetes: rules in CEL need 1.25.", valueName: "1.x")) var kubernetesVersion = "1.29"
+        @Option(help: "MAX_UNAVAILABLE, for a default NodeMaintenance without custom resources.") var maxUnavailable: String?
+        @Option(help: "MAINTENANCE_WINDOW, a cron schedule.") var maintenanceWindow: String?
+        @Option(help: "MAINTENANCE_DURATION.") var maintenanceDuration: String?
+        @Option(help: "TZ, of the window.") var timeZone: String?
+        @Flag(help: "Also a ServiceMonitor, for Prometheus' operator.") var serviceMonitor = false
+        @Option(help: "Write a folder for kustomize, and print nothing.") var outputDir: String?
+
+        func run() throws {
+            var manifests = ControllerManifests(image: image, minor: try ManifestsCommand.minor(of: kubernetesVersion))
+            (manifests.namespace, manifests.replicas, manifests.withServiceMonitor) = (namespace, replicas, serviceMonitor)
+            let variables = [
+                ("MAX_UNAVAILABLE", maxUnavailable), ("MAINTENANCE_WINDOW", maintenanceWindow), ("MAINTENANCE_DURATION", maintenanceDuration),
+                ("TZ", timeZone),
+            ]
+            manifests.environment = variables.compactMap { name, value in value.map { (name, $0) } }
+            // What the controller would refuse is refused here.
+            _ = try DefaultMaintenance(
+                environment: Dictionary(manifests.environment.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 }))
+            guard let outputDir else {
+                print(try manifests.text(), terminator: "")
+                return
+            }
+            try FileManager.default.createDirectory(atPath: outputDir, withIntermediateDirectories: true)
+            for (name, text) in try manifests.files() {
+                try Data(text.utf8).write(to: URL(fileURLWithPath: outputDir).appendingPathComponent(name), options: .atomic)
+            }
+        }
+    }
+
+    static func minor(of version: String) throws -> Int {
+        let parts = version.split(separator: ".").map(String.init)
+        guard parts.count >= 2, ["1", "v1"].contains(parts[0]), let minor = Int(parts[1]) else {
+            throw ValidationError("--kubernetes-version is like 1.20.")
+        }
+        return minor
     }
 }

@@ -27,6 +27,11 @@ package struct NodeAccess: Sendable, Codable, Equatable {
         self.usesSudo = usesSudo
     }
 
+    /// The host that is mounted at `root`; this one where that is /.
+    package static func host(named name: String, root: String) -> NodeAccess {
+        NodeAccess(name: name, way: root == "/" ? .local : .chroot(root: root))
+    }
+
     /// Takes what a script is to read from its standard input.
     package struct Input: Sendable {
         fileprivate let writer: StandardInputWriter

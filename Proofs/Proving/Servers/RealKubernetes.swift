@@ -13,6 +13,8 @@ package struct RealKubernetes: Sendable {
     package let kubeconfig: URL
     package let folder: URL
     package let access: ClusterAccess
+    /// Every request that was answered, a JSON object a line.
+    package let auditLog: URL
     private let kubelets: HollowKubelets
 
     /// How often a hollow kubelet had to be started anew; their fake runtime crashes now and then (concurrent map writes).
@@ -97,6 +99,9 @@ package struct RealKubernetes: Sendable {
 
             """.utf8
         ).write(to: kubeconfig)
+        let auditPolicy = state.appendingPathComponent("audit.yaml")
+        let auditLog = state.appendingPathComponent("audit.log")
+        try Data("{apiVersion: audit.k8s.io/v1, kind: Policy, omitStages: [RequestReceived], rules: [{level: Metadata}]}\n".utf8).write(to: auditPolicy)
         func run(_ program: String, _ arguments: [String]) throws {
             processes.append(try CommandRun.Running(assets.appendingPathComponent(program).path, arguments, environment: ["KUBECONFIG": ""]))
         }
@@ -116,6 +121,7 @@ package struct RealKubernetes: Sendable {
                 file("apiserver.crt"), "--tls-private-key-file", file("apiserver.key"), "--service-account-key-file", file("sa.crt"),
                 "--service-account-signing-key-file", file("sa.key"), "--service-account-issuer", "https://kubernetes.default.svc",
                 "--authorization-mode", "Node,RBAC", "--allow-privileged", "--cert-dir", pki.path,
+                "--audit-policy-file", auditPolicy.path, "--audit-log-path", auditLog.path,
             ])
         var access = try Kubeconfig(paths: [kubeconfig.path], mustExist: true).access(environment: [:])
         access.context = nil
@@ -154,7 +160,7 @@ package struct RealKubernetes: Sendable {
                 // Pods need their namespace's account.
                 _ = try await client.get(Resource(plural: "serviceaccounts", kind: "ServiceAccount"), .init("default", "default"))
             }
-            return try await body(RealKubernetes(kubeconfig: kubeconfig, folder: assets, access: access, kubelets: kubelets))
+            return try await body(RealKubernetes(kubeconfig: kubeconfig, folder: assets, access: access, auditLog: auditLog, kubelets: kubelets))
         }
     }
 

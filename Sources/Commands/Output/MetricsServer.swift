@@ -5,7 +5,7 @@ internal import Hummingbird
 internal import Logging
 internal import NIOCore
 
-/// Serves /metrics and /healthz until it is cancelled.
+/// Serves /metrics, /healthz and /readyz until it is cancelled.
 struct MetricsServer: Sendable {
     struct Address: Sendable {
         var host: String
@@ -24,8 +24,10 @@ struct MetricsServer: Sendable {
 
     let address: Address
 
-    /// - Parameter metrics: what to answer, Prometheus' text format.
-    func run(_ metrics: @escaping @Sendable () async -> String) async throws {
+    /// - Parameters:
+    ///   - isReady: whether it can do its work.
+    ///   - metrics: what to answer, Prometheus' text format.
+    func run(isReady: @escaping @Sendable () -> Bool = { true }, _ metrics: @escaping @Sendable () async -> String) async throws {
         var configuration = ApplicationConfiguration(address: .hostname(address.host, port: address.port))
         configuration.serverName = nil
         var logger = Logger(label: "metrics")
@@ -39,7 +41,8 @@ struct MetricsServer: Sendable {
                 switch request.uri.path {
                 case "/metrics": return answer(.ok, await metrics(), "text/plain; version=0.0.4; charset=utf-8")
                 case "/healthz": return answer(.ok, "ok\n")
-                default: return answer(.notFound, "there are /metrics and /healthz\n")
+                case "/readyz": return isReady() ? answer(.ok, "ok\n") : answer(.serviceUnavailable, "it does not know the cluster yet\n")
+                default: return answer(.notFound, "there are /metrics, /healthz and /readyz\n")
                 }
             }, configuration: configuration, logger: logger)
         try await application.run()

@@ -1,0 +1,159 @@
+import Controller
+import Foundation
+import KubernetesAPI
+import KubernetesClient
+import KubernetesRuntime
+import Maintenance
+import Operations
+import Proving
+import Synchronization
+import Testing
+
+/// The controller as it is installed, on a real control plane with roles in force.
+@Suite(.enabled(if: RealKubernetes.mayRun, Comment(rawValue: RealKubernetes.missing)), .timeLimit(.minutes(20)))
+struct ControllerClusterTests {
+    private static let kills = 20
+
+    @Test func `Two replicas with their own rights see to every node, though the leader is killed twenty times`() async throws {
+        let seed = UInt64.random(in: 0...UInt64.max)
+        print("seed \(seed)")
+        try await BuiltProgram.withFolder { folder in
+            try await RealKubernetes.running(nodes: 4) { cluster in
+                let installed = try await InstalledController(in: cluster, folder: folder)
+                let rights = try await installed.kubeconfig(of: "drydock-controller")
+                let agentRights = try await installed.kubeconfig(of: "drydock-agent")
+                try await KubernetesClient.connected(cluster.access) { admin in
+                    try await prepare(admin)
+                    let access = try Kubeconfig(paths: [agentRights.path], mustExist: true).access(environment: [:])
+                    try await KubernetesClient.connected(access) { agents in
+                        let watch = Watch()
+                        let hosts = (1...4).map { ("worker-\($0)", HollowHost(admin: admin, node: "worker-\($0)")) }
+                        for (_, host) in hosts { host.release(1) }
+                        try await withThrowingTaskGroup(of: Void.self) { group in
+                            for (name, host) in hosts {
+                                group.addTask { try await host.keepBootID() }
+                                group.addTask { try await Self.serve(agents, name, host) }
+                            }
+                            let nodes = Informer(Watcher(client: admin, resource: .nodes), keep: { Node($0) }) { watch.see($0) }
+                            group.addTask { try await nodes.run() }
+                            group.addTask { try await killLeaders(installed, rights, hosts, watch, seed) }
+                            defer { group.cancelAll() }
+                            // Everything but the killing goes on for ever.
+                            while try await group.next() != nil, !watch.isOver {}
+                        }
+                        #expect(watch.most == 1, "never more than one node is away")
+                        for (name, host) in hosts {
+                            let node = try await admin.get(Node.self, ObjectName("", name))
+                            #expect(!node.isUnschedulable && node.annotations[CordonMark.annotation] == nil, "\(name) takes pods")
+                            #expect(node.annotations[Annotations.scaleDownDisabled] == nil)
+                            let run = try await admin.get(MaintenanceRun.self, ObjectName("", name))
+                            #expect(run.state == .done, "\(name): \(run.json["status"])")
+                            // An update that was killed may be done again, and a reboot as well: never is one left out.
+                            let versions = Set(host.installed)
+                            #expect(versions.count == (host.installed.last.flatMap { Int($0.dropFirst(5)) } ?? 0), "\(name): \(host.installed)")
+                            #expect(host.reboots >= versions.count)
+                        }
+                        let refused = try installed.requests(of: "drydock-controller").filter { $0.code == 403 }
+                        #expect(refused.isEmpty, "no right is missing: \(refused.first.map { "\($0)" } ?? "")")
+                    }
+                }
+            }
+        }
+    }
+
+    private static func serve(_ client: KubernetesClient, _ name: String, _ host: HollowHost) async throws {
+        while true {
+            var agent = HostAgent(client, node: name, host: host, version: "test")
+            agent.reportSeconds = 1
+            // It ends when its host boots anew.
+            do { try await agent.run() } catch is CancellationError { try Task.checkCancellation() }
+        }
+    }
+
+    private func prepare(_ admin: KubernetesClient) async throws {
+        try await admin.create(
+            .nodeMaintenances,
+            [
+                "apiVersion": .string(Resource.nodeMaintenances.apiVersion), "kind": "NodeMaintenance", "metadata": ["name": "weekly"],
+                "spec": ["maxUnavailable": "25%", "drain": ["replacementTimeout": "20s"]],
+            ])
+        let labels: JSON = ["app": "web"]
+        try await admin.create(
+            .deployments,
+            [
+                "apiVersion": "apps/v1", "kind": "Deployment", "metadata": ["name": "web", "namespace": "default"],
+                "spec": [
+                    "replicas": 4, "selector": ["matchLabels": labels],
+                    "template": [
+                        "metadata": ["labels": labels],
+                        "spec": ["terminationGracePeriodSeconds": 0, "containers": [["name": "main", "image": "example.com/web:1"]]],
+                    ],
+                ],
+            ])
+        try await admin.create(
+            Resource(group: "policy", version: "v1beta1", plural: "poddisruptionbudgets", kind: "PodDisruptionBudget"),
+            [
+                "apiVersion": "policy/v1beta1", "kind": "PodDisruptionBudget", "metadata": ["name": "web", "namespace": "default"],
+                "spec": ["minAvailable": 3, "selector": ["matchLabels": labels]],
+            ])
+    }
+
+    /// Kills the leader at random moments, releases updates so that there is always something to do, and waits until all is done.
+    private func killLeaders(
+        _ installed: InstalledController, _ rights: URL, _ hosts: [(String, HollowHost)], _ watch: Watch, _ seed: UInt64
+    ) async throws {
+        var chance = SplitMix(seed: seed)
+        var replicas = [try installed.start(rights), try installed.start(rights)]
+        defer { for replica in replicas { replica.send(SIGKILL) } }
+        var kills = 0
+        var version = 1
+        let limit = ContinuousClock.now + .seconds(600)
+        func isLeader(_ replica: CommandRun.Running) -> Bool { replica.errorsSoFar.contains(#""message":"leads""#) }
+        while ContinuousClock.now < limit {
+            try await Self.pause(0.2)
+            let isCurrent = hosts.allSatisfy { $0.1.isCurrent }
+            if kills >= Self.kills, isCurrent, watch.away.isEmpty { break }
+            if kills < Self.kills, isCurrent, watch.away.isEmpty {
+                version += 1
+                for (_, host) in hosts { host.release(version) }
+            }
+            guard kills < Self.kills, let index = replicas.firstIndex(where: isLeader) else { continue }
+            try await Self.pause(Double.random(in: 0.1...4, using: &chance))
+            replicas[index].send(SIGKILL)
+            _ = await replicas[index].finish()
+            kills += 1
+            replicas[index] = try installed.start(rights)
+        }
+        // The last node's run ends a moment after its node is open.
+        try await Self.pause(3)
+        #expect(kills == Self.kills && hosts.allSatisfy { $0.1.isCurrent }, "\(kills) kills; version \(version); \(replicas.map(\.errorsSoFar).joined().suffix(3000))")
+        for replica in replicas {
+            replica.send(SIGTERM)
+            #expect(await replica.finish().status == 1, "a controller that is asked to end ends")
+        }
+        replicas = []
+        watch.end()
+    }
+
+    private static func pause(_ seconds: Double) async throws { try await RunTime.system.sleep(.seconds(seconds)) }
+
+    /// Which nodes are away, and how many were at most.
+    private final class Watch: Sendable {
+        private let state = Mutex<(away: Set<String>, most: Int, isOver: Bool)>(([], 0, false))
+
+        var away: Set<String> { state.withLock { $0.away } }
+        var most: Int { state.withLock { $0.most } }
+        var isOver: Bool { state.withLock { $0.isOver } }
+
+        func end() { state.withLock { $0.isOver = true } }
+
+        func see(_ event: Informer<Node>.Event) {
+            guard case .applied(let object) = event else { return }
+            let node = Node(object)
+            state.withLock { state in
+                if node.isUnschedulable { state.away.insert(node.name) } else { state.away.remove(node.name) }
+                state.most = max(state.most, state.away.count)
+            }
+        }
+    }
+}
