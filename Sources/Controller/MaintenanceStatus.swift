@@ -93,8 +93,8 @@ struct MaintenanceStatus: Sendable {
         var members: [JSONObject.Member] = counts.map { .init(name: $0.name, value: JSON($0.count)) }
         func add(_ name: String, _ value: JSON) { members.append(.init(name: name, value: value)) }
         add("observedGeneration", object["metadata"]["generation"])
-        add("phase", .string(phase))
-        add("message", .string(message))
+        add("phase", JSON(nonEmpty: phase))
+        add("message", JSON(nonEmpty: message))
         add("nextTry", JSON(nextTry.map(Timestamp.time)))
         add("nodeSeconds", progress.nodeSeconds.map { JSON(Int($0)) } ?? .null)
         add("rolloutStartedAt", JSON(progress.rolloutStartedAt.map(Timestamp.time)))
@@ -135,18 +135,11 @@ struct MaintenanceStatus: Sendable {
         let old = object["status"]["conditions"].elements.first { $0["type"].string == type }
         let status = isTrue ? "True" : "False"
         let isSame = old?["status"].string == status
-        return [
+        let condition: JSON = [
             "type": .string(type), "status": .string(status), "reason": .string(reason), "message": .string(message),
             "observedGeneration": object["metadata"]["generation"],
             "lastTransitionTime": isSame ? old?["lastTransitionTime"] ?? .null : .string(Timestamp.time(now)),
         ]
-    }
-}
-
-extension JSON {
-    /// Without members that say nothing, one level deep.
-    var withoutNulls: JSON {
-        guard case .object(let object) = self else { return self }
-        return .object(JSONObject(object.members.filter { !$0.value.isNull && $0.value != "" }))
+        return condition.withoutNulls
     }
 }

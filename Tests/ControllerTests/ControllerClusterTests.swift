@@ -20,6 +20,7 @@ struct ControllerClusterTests {
         try await BuiltProgram.withFolder { folder in
             try await RealKubernetes.running(nodes: 4) { cluster in
                 let installed = try await InstalledController(in: cluster, folder: folder)
+                try await installed.removePods()
                 let rights = try await installed.kubeconfig(of: "drydock-controller")
                 let agentRights = try await installed.kubeconfig(of: "drydock-agent")
                 try await KubernetesClient.connected(cluster.access) { admin in
@@ -107,7 +108,7 @@ struct ControllerClusterTests {
         defer { for replica in replicas { replica.send(SIGKILL) } }
         var kills = 0
         var version = 1
-        let limit = ContinuousClock.now + .seconds(600)
+        let limit = ContinuousClock.now + .seconds(300)
         func isLeader(_ replica: CommandRun.Running) -> Bool { replica.errorsSoFar.contains(#""message":"leads""#) }
         while ContinuousClock.now < limit {
             try await Self.pause(0.2)

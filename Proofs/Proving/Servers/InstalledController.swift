@@ -27,6 +27,14 @@ package struct InstalledController: Sendable {
         }
     }
 
+    /// Takes the pods away, which hollow nodes only pretend to run; everything else stays.
+    package func removePods() async throws {
+        let removed = try await CommandRun.run(
+            cluster.kubectl,
+            ["--kubeconfig", cluster.kubeconfig.path, "-n", "drydock", "delete", "deployment/drydock-controller", "daemonset/drydock-agent", "--wait=false"])
+        guard removed.status == 0 else { throw LocalEtcdCluster.Failure(description: "kubectl delete: \(removed.errors)") }
+    }
+
     /// A kubeconfig with a token of a service account.
     package func kubeconfig(of account: String) async throws -> URL {
         let token = try await KubernetesClient.connected(cluster.access) { client in

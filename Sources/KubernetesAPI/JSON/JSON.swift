@@ -187,6 +187,15 @@ extension JSON {
     package init(_ integer: Int) { self = .integer(Int64(integer)) }
 
     package init(_ string: String?) { self = string.map { .string($0) } ?? .null }
+
+    /// Null for an empty text: some API servers (1.20 among them) take an empty string in a custom resource for null, and refuse it.
+    package init(nonEmpty string: String) { self = string.isEmpty ? .null : .string(string) }
+
+    /// Without members that say nothing, one level deep.
+    package var withoutNulls: JSON {
+        guard case .object(let object) = self else { return self }
+        return .object(JSONObject(object.members.filter { !$0.value.isNull && $0.value != "" }))
+    }
 }
 
 extension JSON: ExpressibleByStringLiteral, ExpressibleByStringInterpolation, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral,

@@ -228,7 +228,7 @@ package struct ControllerManifests: Sendable {
                     - name: POD_NAMESPACE
                       valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
         \(variables.split(separator: "\n").map { "        \($0)\n" }.joined())          ports:
-                    - {name: metrics, containerPort: 9108}
+                    - {name: metrics, containerPort: 9108, protocol: TCP}
                   livenessProbe:
                     httpGet: {path: /healthz, port: metrics}
                     periodSeconds: 10
@@ -252,7 +252,7 @@ package struct ControllerManifests: Sendable {
           labels: \(labels("drydock-controller"))
         spec:
           maxUnavailable: 1
-          selector:
+        \(minor >= 27 ? "  unhealthyPodEvictionPolicy: AlwaysAllow\n" : "")  selector:
             matchLabels: \(labels("drydock-controller"))
         ---
         apiVersion: v1
@@ -264,7 +264,7 @@ package struct ControllerManifests: Sendable {
         spec:
           selector: \(labels("drydock-controller"))
           ports:
-            - {name: metrics, port: 9108, targetPort: metrics}
+            - {name: metrics, port: 9108, targetPort: metrics, protocol: TCP}
 
         """
     }

@@ -126,7 +126,7 @@ package final class ClusterJournal: RunJournal {
             try await write { object in
                 try checkOwns(object)
                 object["status"]["state"] = .string(state.rawValue)
-                if let message { object["status"]["message"] = .string(String(message.prefix(2000))) }
+                if let message { object["status"]["message"] = JSON(nonEmpty: String(message.prefix(2000))) }
                 if state == .done {
                     object["status"]["step"] = .null
                     object["status"]["message"] = .null
@@ -144,7 +144,7 @@ package final class ClusterJournal: RunJournal {
             try await write { object in
                 object["status"]["failed"] = .bool(failed)
                 object["status"]["retries"] = JSON(retries)
-                if let message { object["status"]["message"] = .string(String(message.prefix(2000))) }
+                if let message { object["status"]["message"] = JSON(nonEmpty: String(message.prefix(2000))) }
             }
         }
     }
@@ -221,7 +221,7 @@ package final class ClusterJournal: RunJournal {
         ]
         if let date = step.startedAt { json["startedAt"] = .string(Timestamp.time(date)) }
         if let date = step.endedAt { json["endedAt"] = .string(Timestamp.time(date)) }
-        if let result = step.result { json["result"] = .string(String(result.prefix(2000))) }
+        if let result = step.result, !result.isEmpty { json["result"] = .string(String(result.prefix(2000))) }
         if !step.evidence.isEmpty { json["evidence"] = JSON(step.evidence) }
         return json
     }

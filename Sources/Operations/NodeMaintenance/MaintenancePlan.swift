@@ -29,11 +29,14 @@ package struct MaintenanceRunSettings: Codable, Sendable, Equatable {
     package var reason: String
     /// The updates that were pending, `NAME VERSION`: none of them may be so afterwards. What comes out meanwhile is for the next time.
     package var updates: [String]
+    /// DaemonSets whose pods there were not ready before: that they are not afterwards is not the run's doing.
+    package var unreadyDaemonSets: [ObjectName]
 
-    package init(mark: String, reason: String, updates: [String]) {
+    package init(mark: String, reason: String, updates: [String], unreadyDaemonSets: [ObjectName]) {
         self.mark = mark
         self.reason = reason
         self.updates = updates
+        self.unreadyDaemonSets = unreadyDaemonSets
     }
 }
 

@@ -107,7 +107,7 @@ package struct NodeAgent: KubernetesObject {
         package func json(at now: Date) -> JSON {
             [
                 "id": .string(id), "state": .string(state.rawValue), "bootID": .string(bootID), "startedAt": .string(Timestamp.time(startedAt)),
-                "endedAt": state == .running ? .null : .string(Timestamp.time(now)), "message": .string(message),
+                "endedAt": state == .running ? .null : .string(Timestamp.time(now)), "message": JSON(nonEmpty: message),
             ]
         }
     }
@@ -161,7 +161,7 @@ package struct NodeAgent: KubernetesObject {
 
         package func json(version: String) -> JSON {
             [
-                "agentVersion": .string(version), "bootID": .string(bootID), "packageManager": JSON(packageManager), "message": JSON(message),
+                "agentVersion": .string(version), "bootID": JSON(nonEmpty: bootID), "packageManager": JSON(packageManager), "message": JSON(nonEmpty: message ?? ""),
                 "reportedAt": .string(Timestamp.time(reportedAt)), "rebootRequired": .bool(rebootRequired),
                 "rebootReasons": .array(rebootReasons.prefix(20).map { .string($0) }),
                 "updates": [
@@ -169,10 +169,10 @@ package struct NodeAgent: KubernetesObject {
                     "held": JSON(packages.count(where: \.isHeld)),
                     "packages": .array(
                         packages.prefix(Self.mostPackages).map {
-                            [
+                            ([
                                 "name": .string($0.name), "from": .string($0.from), "to": .string($0.to), "security": .bool($0.isSecurity),
                                 "held": .bool($0.isHeld),
-                            ]
+                            ] as JSON).withoutNulls
                         }),
                 ],
             ]

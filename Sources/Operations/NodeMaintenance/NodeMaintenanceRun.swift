@@ -1,6 +1,6 @@
 internal import Foundation
 internal import KubernetesAPI
-internal import KubernetesClient
+package import KubernetesClient
 internal import KubernetesRuntime
 package import Maintenance
 
@@ -277,7 +277,8 @@ package struct NodeMaintenanceRun: RunOperation {
                     if let first = left.first { return "\(left.count) updates are pending still, such as \(first.name) \(first.to)" }
                 }
             }
-            if let lack = try await daemonSetsLack() { return lack }
+            let unready = try await Self.unreadyDaemonSets(on: node, client).filter { !settings.unreadyDaemonSets.contains($0) }
+            if let first = unready.first { return "\(unready.count) DaemonSets have no ready pod there, such as \(first)" }
         }
         for check in policy.checks where check.moments.contains(moment) {
             if let complaint = try await NodeGate.complaint(check, node: seen, view: view, web: web, mark: settings.mark) {
@@ -287,11 +288,13 @@ package struct NodeMaintenanceRun: RunOperation {
         return nil
     }
 
-    private func daemonSetsLack() async throws -> String? {
-        let pods = try await client.list(Pod.self, ListOptions(fields: .equal("spec.nodeName", node)))
-        let unready = pods.filter { $0.controller?.qualifiedKind == "DaemonSet" && !$0.isReady && $0.deletion == nil }
-        guard let first = unready.first else { return nil }
-        return "\(unready.count) pods of DaemonSets are not ready, such as \(first.objectName)"
+    /// The DaemonSets that have a pod on a node, and none that is ready.
+    package static func unreadyDaemonSets(on node: String, _ client: KubernetesClient) async throws -> [ObjectName] {
+        let pods = try await client.list(Pod.self, ListOptions(fields: .equal("spec.nodeName", node))).filter {
+            $0.controller?.qualifiedKind == "DaemonSet" && !$0.isFinished
+        }
+        let sets = Dictionary(grouping: pods) { ObjectName($0.namespace, $0.controller?.name ?? "") }
+        return sets.filter { !$0.value.contains(where: \.isReady) }.keys.sorted()
     }
 
     private func watch(_ seconds: Double) async throws -> String {
