@@ -284,7 +284,9 @@ final class Crew: Sendable {
             // Whoever leads next sees to it.
         } catch {
             log(.error, "it cannot be given back: \(error)", ["node": name, "maintenance": job.policy.name])
-            do { try await journal.judge(failed: true, retries: 0, message: "\(why); it could not be given back: \(error)") } catch { log(.error, "\(error)", ["node": name]) }
+            do { try await journal.judge(failed: true, retries: 0, message: "\(why); it could not be given back: \(error)") } catch {
+                log(.error, "\(error)", ["node": name])
+            }
         }
     }
 }

@@ -47,7 +47,8 @@ struct MaintenanceStatus: Sendable {
             message = "\(failed[0].name) failed; `drydock maintenance status \(policy.name)` says what to do"
         } else if inWork > 0 {
             phase = "Working"
-            message = situations.filter { $0.work == .inWork }.prefix(3).map(\.name).joined(separator: ", ") + (inWork > 3 ? " and \(inWork - 3) more" : "")
+            message =
+                situations.filter { $0.work == .inWork }.prefix(3).map(\.name).joined(separator: ", ") + (inWork > 3 ? " and \(inWork - 3) more" : "")
         } else if policy.pause != nil, due > 0 {
             phase = "Paused"
             message = policy.pause ?? ""
@@ -67,7 +68,8 @@ struct MaintenanceStatus: Sendable {
             }
             let standing = crew.standing(of: situation.name)
             return [
-                "name": .string(situation.name), "state": "InWork", "step": JSON(standing?.step), "since": JSON(standing.map { Timestamp.time($0.since) }),
+                "name": .string(situation.name), "state": "InWork", "step": JSON(standing?.step),
+                "since": JSON(standing.map { Timestamp.time($0.since) }),
                 "message": JSON(standing?.note),
             ]
         }

@@ -88,7 +88,9 @@ struct Reconciler: Sendable {
         return [decision.nextTry, decision.blockers.isEmpty ? nil : closing(policy)].compactMap(\.self).filter { $0 > now }.min()
     }
 
-    private func closing(_ policy: MaintenancePolicy) -> Date? { policy.window?.interval(endingAfter: now).map { $0.start > now ? $0.start : $0.end } }
+    private func closing(_ policy: MaintenancePolicy) -> Date? {
+        policy.window?.interval(endingAfter: now).map { $0.start > now ? $0.start : $0.end }
+    }
 
     /// Nodes whose NodeMaintenance is gone are not left as they are.
     private func giveBackOrphans(of name: String) throws {
@@ -156,7 +158,9 @@ struct Reconciler: Sendable {
             case .go:
                 let reason = if case .due(let why)? = needs[name] { why } else { "it is due" }
                 if crew.take(Crew.Job(node: node, policy: policy, kind: .begin(reason: reason, seconds: seconds))) {
-                    if isFirst, begun.isEmpty { await tell(.started, policy, "\(situations.count(where: \.isDue)) nodes are due, \(name) is the first") }
+                    if isFirst, begun.isEmpty {
+                        await tell(.started, policy, "\(situations.count(where: \.isDue)) nodes are due, \(name) is the first")
+                    }
                     begun.insert(name)
                 }
             case .wait(let reasons), .stop(let reasons):

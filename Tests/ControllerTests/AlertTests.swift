@@ -24,7 +24,9 @@ struct AlertTests {
         return nil
     }
 
-    @Test func `Alerts that fire hold nodes up, unless they are ignored or are about a node in work; silences cover that node alone, and end`() async throws {
+    @Test func `Alerts that fire hold nodes up, unless they are ignored or are about a node in work; silences cover that node alone, and end`()
+        async throws
+    {
         try await LocalPrometheus.running(Self.alerts) { servers in
             try await WebClient.connected { web in
                 func gate(_ ignore: String?, pending: Bool = false, excused: Set<String> = []) async -> GateCheck {
@@ -53,7 +55,9 @@ struct AlertTests {
                     return Dictionary(
                         try answer.json.elements.map { alert in
                             let labels = alert["labels"].strings
-                            return ("\(labels["alertname"] ?? "") \(labels["node"] ?? labels["instance"] ?? "")", alert["status"]["state"].string ?? "")
+                            return (
+                                "\(labels["alertname"] ?? "") \(labels["node"] ?? labels["instance"] ?? "")", alert["status"]["state"].string ?? ""
+                            )
                         }, uniquingKeysWith: { $1 })
                 }
                 _ = try await eventually { try await states().values.count(where: { $0 == "active" }) == 4 ? true : nil }
@@ -102,7 +106,8 @@ struct AlertTests {
             let failures = await notifier.tell(.failed, maintenance: "weekly", node: "w1", "w1 failed", at: Date(timeIntervalSince1970: 0))
             #expect(
                 sent.lines[0]
-                    == #"POST http://one/hook {"event":"Failed","maintenance":"weekly","message":"w1 failed","node":"w1","time":"1970-01-01T00:00:00Z"}"#)
+                    == #"POST http://one/hook {"event":"Failed","maintenance":"weekly","message":"w1 failed","node":"w1","time":"1970-01-01T00:00:00Z"}"#
+            )
             #expect(sent.lines[1] == #"POST https://hooks.example.com/secret {"text":"*drydock* weekly: w1 failed"}"#)
             #expect(failures.count == 3 && failures.allSatisfy { !$0.contains("s3cret") }, "\(failures)")
         }

@@ -26,7 +26,9 @@ struct AptAgentTests {
             return try await agent.report
         }
 
-        func order(_ id: String, _ kind: NodeAgent.Order.Kind, _ choice: PackageChoice? = nil, command: [String] = []) async throws -> NodeAgent.Progress? {
+        func order(_ id: String, _ kind: NodeAgent.Order.Kind, _ choice: PackageChoice? = nil, command: [String] = []) async throws -> NodeAgent
+            .Progress?
+        {
             let order = NodeAgent.Order(id: id, kind: kind, packages: choice, command: command, timeoutSeconds: 120)
             try await client.patch(.nodeAgents, ObjectName("", "n1"), .merge(["spec": ["order": order.json]]))
             for _ in 0..<900 {
@@ -60,11 +62,14 @@ struct AptAgentTests {
         }
     }
 
-    @Test func `Updates are applied, what is held or belongs to Kubernetes stays, and a package that fails leaves everything consistent`() async throws {
+    @Test func `Updates are applied, what is held or belongs to Kubernetes stays, and a package that fails leaves everything consistent`()
+        async throws
+    {
         try await withBench { system in
             for name in ["alpha", "held", "kubelet", "bad", "needs-kubelet"] { try await system.offer(name, "1") }
             try await system.offer("secure", "1", isSecurity: true)
-            try await system.run("apt-get -qq update; apt-get -qq -y install alpha held kubelet bad secure needs-kubelet >/dev/null; apt-mark hold held >/dev/null")
+            try await system.run(
+                "apt-get -qq update; apt-get -qq -y install alpha held kubelet bad secure needs-kubelet >/dev/null; apt-mark hold held >/dev/null")
             for name in ["alpha", "held", "kubelet"] { try await system.offer(name, "2") }
             try await system.offer("secure", "2", isSecurity: true)
             try await system.offer("needs-kubelet", "2", depends: "kubelet (>= 2)")
@@ -119,7 +124,9 @@ struct AptAgentTests {
     @Test func `A reboot that is required is reported with its reasons, and commands run in the host's own root`() async throws {
         try await withBench { system in
             try await system.offer("alpha", "1")
-            try await system.run("mkdir -p /run; touch /run/reboot-required; printf 'linux-image-1\\nlibc6\\nlibc6\\n' >/run/reboot-required.pkgs; echo host >/the-host")
+            try await system.run(
+                "mkdir -p /run; touch /run/reboot-required; printf 'linux-image-1\\nlibc6\\nlibc6\\n' >/run/reboot-required.pkgs; echo host >/the-host"
+            )
         } _: { bench in
             let report = try #require(try await bench.report { $0.rebootRequired })
             #expect(report.rebootReasons == ["libc6", "linux-image-1"])

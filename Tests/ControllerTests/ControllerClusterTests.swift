@@ -62,6 +62,126 @@ struct ControllerClusterTests {
         }
     }
 
+    /// What roles say, one right a line: `get nodes`.
+    private func rights(_ rules: [ControllerManifests.Rule]) -> Set<String> {
+        Set(
+            rules.flatMap { rule in
+                rule.resources.flatMap { resource in rule.verbs.map { "\($0) \(rule.group.isEmpty ? resource : "\(rule.group)/\(resource)")" } }
+            })
+    }
+
+    @Test func `Every right that the roles give is used, and none is missing; people are told what failed, and go on`() async throws {
+        try await BuiltProgram.withFolder { folder in
+            try await RealKubernetes.running(nodes: 2) { cluster in
+                let environment = ["MAX_UNAVAILABLE": "50%", "MAINTENANCE_WINDOW": "0 0 * * *", "MAINTENANCE_DURATION": "24h", "TZ": "Europe/Berlin"]
+                let installed = try await InstalledController(
+                    in: cluster, folder: folder, ["--max-unavailable", "50%", "--maintenance-window", "0 0 * * *", "--maintenance-duration", "24h"])
+                try await installed.removePods()
+                let rights = try await installed.kubeconfig(of: "drydock-controller")
+                let agentRights = try await installed.kubeconfig(of: "drydock-agent")
+                let people = ["KUBECONFIG": cluster.kubeconfig.path]
+                try await KubernetesClient.connected(cluster.access) { admin in
+                    try await admin.create(.daemonSets, Self.daemons)
+                    try await admin.create(.deployments, Self.web)
+                    let access = try Kubeconfig(paths: [agentRights.path], mustExist: true).access(environment: [:])
+                    try await KubernetesClient.connected(access) { agents in
+                        let hosts = (1...2).map { ("worker-\($0)", HollowHost(admin: admin, node: "worker-\($0)")) }
+                        for (_, host) in hosts { host.release(1) }
+                        hosts[0].1.failOnce()
+                        let controller = try installed.start(rights, environment: environment)
+                        defer { controller.send(SIGKILL) }
+                        try await withThrowingTaskGroup(of: Void.self) { group in
+                            for (name, host) in hosts {
+                                group.addTask { try await host.keepBootID() }
+                                group.addTask { try await Self.serve(agents, name, host) }
+                            }
+                            group.addTask {
+                                try await Self.until("a node failed") { try await admin.list(MaintenanceRun.self).contains(where: \.isFailed) }
+                                try await Self.until("the status says so") {
+                                    try await admin.list(.nodeMaintenances).contains { $0["status"]["phase"].string == "Failed" }
+                                }
+                                let seen = try await CommandRun.run(
+                                    cluster.kubectl, ["--kubeconfig", cluster.kubeconfig.path, "get", "nodemaintenances,maintenanceruns,nodeagents"])
+                                #expect(seen.output.contains("default") && seen.output.contains("Failed"), "\(seen.output)\(seen.errors)")
+                                let status = try await BuiltProgram.run(["maintenance", "status"], environment: people)
+                                #expect(
+                                    status.status == 3 && status.output.contains("dpkg: error processing package tool"),
+                                    "\(status.status) \(status.output)\(status.errors)")
+                                #expect(status.output.contains("drydock maintenance resume default"), "\(status.output)")
+                                let rehearsed = try await BuiltProgram.run(["maintenance", "resume", "default", "--dry-run"], environment: people)
+                                #expect(
+                                    rehearsed.output.contains("maintenancerun/worker-1 would be tried again"),
+                                    "\(rehearsed.output)\(rehearsed.errors)")
+                                let resumed = try await BuiltProgram.run(["maintenance", "resume", "default"], environment: people)
+                                #expect(resumed.status == 0, "\(resumed.errors)")
+                                try await Self.until("all is done") {
+                                    try await admin.list(.nodeMaintenances).contains { $0["status"]["current"].count == 2 }
+                                }
+                                // A second time, which takes the place of the first.
+                                for (_, host) in hosts { host.release(2) }
+                                try await Self.until("it is done again") {
+                                    let status = try await admin.get(.nodeMaintenances, ObjectName("", "default"))["status"]
+                                    return hosts.allSatisfy { $0.1.isCurrent } && status["current"].count == 2 && status["inWork"].count == 0
+                                }
+                            }
+                            defer { group.cancelAll() }
+                            try await group.next()
+                        }
+                        // A watch is written down when it ends.
+                        controller.send(SIGTERM)
+                        _ = await controller.finish()
+                        for account in ["drydock-controller", "drydock-agent"] {
+                            let requests = try installed.requests(of: account)
+                            let refused = requests.filter { $0.code == 403 }
+                            #expect(refused.isEmpty, "\(account) lacks a right: \(refused.first.map { "\($0)" } ?? "")")
+                            var rules = ControllerManifests.agentRules
+                            if account == "drydock-controller" {
+                                let manifests = ControllerManifests(image: "", minor: 20)
+                                rules =
+                                    ControllerManifests.clusterRules + [manifests.namespaceRule(), ControllerManifests.environmentRule]
+                                    + manifests.ownRules() + ControllerManifests.otherRules.map(\.rule)
+                            }
+                            var used = Set(requests.filter { $0.code < 400 || $0.code == 404 }.map { "\($0.verb) \($0.resource)" })
+                            // What is applied and was not there takes the right to create, and is written down as a patch.
+                            for kind in ["maintenancewindows", "nodemaintenances"] where used.contains("patch drydock.dev/\(kind)") {
+                                used.insert("create drydock.dev/\(kind)")
+                            }
+                            let idle = self.rights(rules).subtracting(used).sorted()
+                            #expect(idle.isEmpty, "\(account) has rights that nothing uses: \(idle.joined(separator: ", "))")
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    private static func until(_ what: String, _ look: () async throws -> Bool) async throws {
+        let limit = ContinuousClock.now + .seconds(120)
+        while true {
+            if try await look() { return }
+            guard ContinuousClock.now < limit else { throw LocalEtcdCluster.Failure(description: "it did not come about that \(what)") }
+            try await pause(0.2)
+        }
+    }
+
+    private static let daemons: JSON = [
+        "apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": ["name": "daemon", "namespace": "default"],
+        "spec": [
+            "selector": ["matchLabels": ["app": "daemon"]],
+            "template": ["metadata": ["labels": ["app": "daemon"]], "spec": ["containers": [["name": "main", "image": "example.com/daemon:1"]]]],
+        ],
+    ]
+    private static let web: JSON = [
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": ["name": "web", "namespace": "default"],
+        "spec": [
+            "replicas": 4, "selector": ["matchLabels": ["app": "web"]],
+            "template": [
+                "metadata": ["labels": ["app": "web"]],
+                "spec": ["terminationGracePeriodSeconds": 0, "containers": [["name": "main", "image": "example.com/web:1"]]],
+            ],
+        ],
+    ]
+
     private static func serve(_ client: KubernetesClient, _ name: String, _ host: HollowHost) async throws {
         while true {
             var agent = HostAgent(client, node: name, host: host, version: "test")
@@ -78,24 +198,12 @@ struct ControllerClusterTests {
                 "apiVersion": .string(Resource.nodeMaintenances.apiVersion), "kind": "NodeMaintenance", "metadata": ["name": "weekly"],
                 "spec": ["maxUnavailable": "25%", "drain": ["replacementTimeout": "20s"]],
             ])
-        let labels: JSON = ["app": "web"]
-        try await admin.create(
-            .deployments,
-            [
-                "apiVersion": "apps/v1", "kind": "Deployment", "metadata": ["name": "web", "namespace": "default"],
-                "spec": [
-                    "replicas": 4, "selector": ["matchLabels": labels],
-                    "template": [
-                        "metadata": ["labels": labels],
-                        "spec": ["terminationGracePeriodSeconds": 0, "containers": [["name": "main", "image": "example.com/web:1"]]],
-                    ],
-                ],
-            ])
+        try await admin.create(.deployments, Self.web)
         try await admin.create(
             Resource(group: "policy", version: "v1beta1", plural: "poddisruptionbudgets", kind: "PodDisruptionBudget"),
             [
                 "apiVersion": "policy/v1beta1", "kind": "PodDisruptionBudget", "metadata": ["name": "web", "namespace": "default"],
-                "spec": ["minAvailable": 3, "selector": ["matchLabels": labels]],
+                "spec": ["minAvailable": 3, "selector": ["matchLabels": ["app": "web"]]],
             ])
     }
 
@@ -127,7 +235,9 @@ struct ControllerClusterTests {
         }
         // The last node's run ends a moment after its node is open.
         try await Self.pause(3)
-        #expect(kills == Self.kills && hosts.allSatisfy { $0.1.isCurrent }, "\(kills) kills; version \(version); \(replicas.map(\.errorsSoFar).joined().suffix(3000))")
+        #expect(
+            kills == Self.kills && hosts.allSatisfy { $0.1.isCurrent },
+            "\(kills) kills; version \(version); \(replicas.map(\.errorsSoFar).joined().suffix(3000))")
         for replica in replicas {
             replica.send(SIGTERM)
             #expect(await replica.finish().status == 1, "a controller that is asked to end ends")

@@ -66,7 +66,9 @@ private func date(_ text: String) throws -> Date { try Date(text, strategy: .iso
         var chance = SplitMix(seed: seed)
         for _ in 0..<60 {
             let zone = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/St_Johns"].randomElement(using: &chance) ?? ""
-            let (minute, hour, length) = (Int.random(in: 0...59, using: &chance), Int.random(in: 0...23, using: &chance), Int.random(in: 1...30, using: &chance))
+            let (minute, hour, length) = (
+                Int.random(in: 0...59, using: &chance), Int.random(in: 0...23, using: &chance), Int.random(in: 1...30, using: &chance)
+            )
             let first = Int.random(in: 1...27, using: &chance)
             let month = ["03", "04", "10", "11"].randomElement(using: &chance) ?? ""
             let text = "\(minute) \(hour) * * * \(length * 20)m \(zone); not 2026-\(month)-\(first < 10 ? "0" : "")\(first)..2026-\(month)-28 \(zone)"

@@ -194,7 +194,9 @@ package struct RandomMaintenance {
             let day = ["*", "*", "SAT", "SAT,SUN", "1-5"][draw(0...4)]
             var window: JSON = [
                 "timeZone": .string(zone),
-                "openings": [["schedule": .string("\(draw(0...59)) \([22, 23, 0, 1, 2, 3][draw(0...5)]) * * \(day)"), "duration": .string("\(draw(2...6))h")]],
+                "openings": [
+                    ["schedule": .string("\(draw(0...59)) \([22, 23, 0, 1, 2, 3][draw(0...5)]) * * \(day)"), "duration": .string("\(draw(2...6))h")]
+                ],
             ]
             if happens(0.3) { window["blackouts"] = [["from": "2026-12-20", "through": "2026-12-24"]] }
             windows["window"] = window
@@ -207,7 +209,9 @@ package struct RandomMaintenance {
         if happens(0.4) { spec["prometheus"] = ["url": "http://prometheus"] }
         if happens(0.3) { spec["soak"] = .string("\(draw(10...300))s") }
         if happens(0.2) { spec["canaries"] = JSON(draw(1...2)) }
-        if happens(0.2) { spec["onFailure"] = ["action": "Retry", "retries": JSON(draw(1...2))] } else if happens(0.2) {
+        if happens(0.2) {
+            spec["onFailure"] = ["action": "Retry", "retries": JSON(draw(1...2))]
+        } else if happens(0.2) {
             spec["onFailure"] = ["action": "RollBack"]
         }
         spec["order"]["zones"] = .string(["Any", "OneAtATime", "RoundRobin"][draw(0...2)])
@@ -249,7 +253,9 @@ private final class MaintenanceJudge: Sendable {
     /// An update or a reboot begins.
     func disturbed(_ node: String) {
         guard let (twin, policy) = state.withLock({ state in state.twin.flatMap { twin in state.policy.map { (twin, $0) } } }) else { return }
-        if !Self.isOpen(policy, twin.now) { note("\(node) is disturbed at \(twin.now.formatted(.iso8601)), outside of \(policy.window?.description ?? "")") }
+        if !Self.isOpen(policy, twin.now) {
+            note("\(node) is disturbed at \(twin.now.formatted(.iso8601)), outside of \(policy.window?.description ?? "")")
+        }
         let object = twin.object(.nodes, ObjectName("", node)).map { Node($0) }
         if object?.isUnschedulable != true { note("\(node) is disturbed, and takes pods") }
     }
@@ -267,7 +273,9 @@ private final class MaintenanceJudge: Sendable {
         let nodes = twin.objects(.nodes).map { Node($0) }
         let own = Set(nodes.filter { $0.isUnschedulable && CordonMark($0) != nil }.map(\.name))
         let away = nodes.filter { $0.isUnschedulable || !$0.isReady }
-        let pods = own.isEmpty ? [] : twin.objects(.pods).filter { own.contains($0["spec"]["nodeName"].string ?? "") && !$0["metadata"]["deletionTimestamp"].isNull }
+        let pods =
+            own.isEmpty
+            ? [] : twin.objects(.pods).filter { own.contains($0["spec"]["nodeName"].string ?? "") && !$0["metadata"]["deletionTimestamp"].isNull }
         let terminating = Set(pods.compactMap { $0["metadata"]["uid"].string })
         let (isMore, evicted, others) = state.withLock { state -> (Bool, Bool, Int) in
             state.awaySince = Dictionary(away.map { ($0.name, state.awaySince[$0.name] ?? now) }, uniquingKeysWith: { $1 })

@@ -29,6 +29,7 @@ package struct AptRoot: Sendable {
             let result: Swift.Result<Result, any Error>
             do {
                 try await own.host(script)
+                for isSecurity in [false, true] { try await own.index(isSecurity: isSecurity) }
                 result = .success(try await body(own))
             } catch { result = .failure(error) }
             try await own.host("cd \(folder.path); umount root/dev root/proc; umount root || umount -l root")
@@ -44,7 +45,8 @@ package struct AptRoot: Sendable {
     /// Runs a command in the system.
     @discardableResult
     package func run(_ script: String) async throws -> String {
-        let run = try await CommandRun.run("/usr/sbin/chroot", [root.path, "/bin/sh", "-euc", "export DEBIAN_FRONTEND=noninteractive LC_ALL=C; \(script)"])
+        let run = try await CommandRun.run(
+            "/usr/sbin/chroot", [root.path, "/bin/sh", "-euc", "export DEBIAN_FRONTEND=noninteractive LC_ALL=C; \(script)"])
         guard run.status == 0 else { throw LocalEtcdCluster.Failure(description: "\(script): \(run.errors)\(run.output)") }
         return run.output
     }
@@ -73,8 +75,17 @@ package struct AptRoot: Sendable {
             END
             chmod 755 build build/DEBIAN build/DEBIAN/postinst
             dpkg-deb --root-owner-group -b build \(place)/\(name)_\(version)_all.deb >/dev/null
-            cd \(place)
+            """)
+        try await index(isSecurity: isSecurity)
+    }
+
+    /// Writes the repository's index.
+    private func index(isSecurity: Bool) async throws {
+        try await host(
+            """
+            cd \(repository.appendingPathComponent(isSecurity ? "security" : "main").path)
             for file in *.deb; do
+                [ -e "$file" ] || continue
                 dpkg-deb -f $file | grep -v '^$'
                 echo "Filename: ./$file"; echo "Size: $(stat -c %s $file)"; echo "SHA256: $(sha256sum $file | cut -d' ' -f1)"; echo
             done >Packages

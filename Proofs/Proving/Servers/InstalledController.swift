@@ -31,7 +31,10 @@ package struct InstalledController: Sendable {
     package func removePods() async throws {
         let removed = try await CommandRun.run(
             cluster.kubectl,
-            ["--kubeconfig", cluster.kubeconfig.path, "-n", "drydock", "delete", "deployment/drydock-controller", "daemonset/drydock-agent", "--wait=false"])
+            [
+                "--kubeconfig", cluster.kubeconfig.path, "-n", "drydock", "delete", "deployment/drydock-controller", "daemonset/drydock-agent",
+                "--wait=false",
+            ])
         guard removed.status == 0 else { throw LocalEtcdCluster.Failure(description: "kubectl delete: \(removed.errors)") }
     }
 
@@ -76,8 +79,9 @@ package struct InstalledController: Sendable {
     package func requests(of account: String) throws -> [(verb: String, resource: String, namespace: String, code: Int)] {
         let user = "system:serviceaccount:drydock:\(account)"
         let lines = try String(contentsOf: cluster.auditLog, encoding: .utf8).split(separator: "\n")
-        return try lines.compactMap { line in
-            let event = try JSON(parsing: String(line))
+        return lines.compactMap { line in
+            // The last may be half written.
+            guard let event = try? JSON(parsing: String(line)) else { return nil }
             let object = event["objectRef"]
             guard event["user"]["username"].string == user, let plural = object["resource"].string else { return nil }
             let resource = object["subresource"].string.map { "\(plural)/\($0)" } ?? plural
@@ -99,6 +103,7 @@ package final class HollowHost: AgentHost {
         /// Version by package, as often as it was installed.
         var installed: [String] = []
         var reboots = 0
+        var failures = 0
     }
 
     private let admin: KubernetesClient
@@ -116,6 +121,9 @@ package final class HollowHost: AgentHost {
             state.pending.append(.init(name: "tool", from: "\(version - 1)", to: "\(version)"))
         }
     }
+
+    /// The next update fails.
+    package func failOnce() { state.withLock { $0.failures = 1 } }
 
     package var isCurrent: Bool { state.withLock { $0.pending.isEmpty && !$0.rebootRequired } }
     package var installed: [String] { state.withLock { $0.installed } }
@@ -147,7 +155,11 @@ package final class HollowHost: AgentHost {
 
     package func update(_ order: NodeAgent.Order) async throws -> String {
         try await Task.sleep(for: .milliseconds(700))
-        return state.withLock { state in
+        return try state.withLock { state in
+            if state.failures > 0 {
+                state.failures -= 1
+                throw OperationError(.stopped, "dpkg: error processing package tool")
+            }
             state.installed += state.pending.map { "\($0.name) \($0.to)" }
             state.pending = []
             state.rebootRequired = true

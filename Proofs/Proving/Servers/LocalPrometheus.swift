@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Operations
 
 /// A real Prometheus with rules whose alerts fire, and a real Alertmanager that it tells, for as long as a closure runs.
 package struct LocalPrometheus: Sendable {
@@ -58,8 +59,8 @@ package struct LocalPrometheus: Sendable {
                         guard ContinuousClock.now < limit, process.isRunning else {
                             throw LocalEtcdCluster.Failure(description: "it does not serve: \(process.errorsSoFar.suffix(1000))")
                         }
-                        let url = URL(string: "http://127.0.0.1:\(port)/-/ready")
-                        if let url, let text = try? String(contentsOf: url, encoding: .utf8), !text.isEmpty { break }
+                        let answer = try? await WebClient.connected { try await $0.send("GET", "http://127.0.0.1:\(port)/-/ready", nil, 5) }
+                        if answer?.status == 200 { break }
                         try await Task.sleep(for: .milliseconds(100))
                     }
                 }

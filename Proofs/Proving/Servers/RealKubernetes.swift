@@ -101,7 +101,8 @@ package struct RealKubernetes: Sendable {
         ).write(to: kubeconfig)
         let auditPolicy = state.appendingPathComponent("audit.yaml")
         let auditLog = state.appendingPathComponent("audit.log")
-        try Data(#"{"apiVersion":"audit.k8s.io/v1","kind":"Policy","omitStages":["RequestReceived"],"rules":[{"level":"Metadata"}]}"#.utf8).write(to: auditPolicy)
+        try Data(#"{"apiVersion":"audit.k8s.io/v1","kind":"Policy","omitStages":["RequestReceived"],"rules":[{"level":"Metadata"}]}"#.utf8).write(
+            to: auditPolicy)
         func run(_ program: String, _ arguments: [String]) throws {
             processes.append(try CommandRun.Running(assets.appendingPathComponent(program).path, arguments, environment: ["KUBECONFIG": ""]))
         }

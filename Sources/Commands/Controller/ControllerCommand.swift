@@ -67,7 +67,8 @@ struct ControllerCommand: AsyncParsableCommand {
 
 struct AgentCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "agent", abstract: "Serve one node: report its updates, and do what the controller orders; run by `drydock manifests controller`.",
+        commandName: "agent",
+        abstract: "Serve one node: report its updates, and do what the controller orders; run by `drydock manifests controller`.",
         discussion: "Logs JSON lines on standard error.")
 
     @Option(help: "The node that it serves. (NODE_NAME)") var node: String?

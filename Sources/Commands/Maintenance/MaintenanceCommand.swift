@@ -15,7 +15,7 @@ struct MaintenanceCommand: AsyncParsableCommand {
             discussion: "Exit code 3: a node failed, or nobody knows how it stands.")
 
         @Argument(help: "Which; all when none is named.") var names: [String] = []
-        @Flag(name: .shortAndLong, help: "Look again every two seconds, until it is interrupted.") var watch = false
+        @Flag(help: "Look again every two seconds, until it is interrupted.") var watch = false
         @Flag(help: "Also the nodes that are as they are meant to be.") var all = false
         @OptionGroup(title: "Kubernetes") var kubernetes: KubernetesOptions
         @OptionGroup(title: "Output") var output: OutputOptions
@@ -187,12 +187,15 @@ enum MaintenanceText {
             var table = TextTable(["NODE", "BEGINS", "ENDS", "WINDOW", "WHY"], alignedRight: [3])
             for row in rows {
                 table.add([
-                    row.node, row.begins?.formatted(.iso8601) ?? "-", row.ends?.formatted(.iso8601) ?? "-", row.window.map { "\($0)" } ?? "-", row.detail,
+                    row.node, row.begins?.formatted(.iso8601) ?? "-", row.ends?.formatted(.iso8601) ?? "-", row.window.map { "\($0)" } ?? "-",
+                    row.detail,
                 ])
             }
             lines.append(table.text)
         }
-        for row in overview.nodes where row.begins == nil && row.state != "current" { lines.append("not planned: \(row.node) (\(row.state)): \(row.detail)") }
+        for row in overview.nodes where row.begins == nil && row.state != "current" {
+            lines.append("not planned: \(row.node) (\(row.state)): \(row.detail)")
+        }
         for node in overview.unplaced { lines.append("finds no place in \(MaintenanceForecast.horizon) windows: \(node)") }
         return lines.joined(separator: "\n")
     }

@@ -1,10 +1,11 @@
 internal import Foundation
+internal import KubernetesAPI
 
 /// One JSON object a line on standard error, for what runs in a cluster.
 enum JSONLog {
     static func write(_ level: String, _ message: String, _ fields: [String: String]) {
         var line: [String: String] = fields
-        line["time"] = Date().formatted(.iso8601.time(includingFractionalSeconds: true))
+        line["time"] = Timestamp.microTime(Date())
         line["level"] = level
         line["message"] = message
         let encoder = JSONEncoder()

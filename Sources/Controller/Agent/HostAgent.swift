@@ -125,7 +125,8 @@ package struct HostAgent: Sendable {
             // Both may be done again, while there is time.
             case .reboot, .update:
                 if let limit = order.notAfter, now > limit {
-                    return try await end(&progress, .refused, "the agent was started anew while it ran, and since \(Timestamp.time(limit)) it may not go on")
+                    return try await end(
+                        &progress, .refused, "the agent was started anew while it ran, and since \(Timestamp.time(limit)) it may not go on")
                 }
             }
         } else if let limit = order.notAfter, now > limit {

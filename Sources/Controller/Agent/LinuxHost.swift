@@ -59,7 +59,8 @@ package struct LinuxHost: AgentHost {
 
     private func rebootRequired(_ manager: (any PackageManager)?) async throws -> (Bool, [String]) {
         let text = try await shell(
-            "if [ -e /run/reboot-required ] || [ -e /var/run/reboot-required ]; then echo required; cat /run/reboot-required.pkgs 2>/dev/null || :; fi")
+            "if [ -e /run/reboot-required ] || [ -e /var/run/reboot-required ]; then echo required; cat /run/reboot-required.pkgs 2>/dev/null || :; fi"
+        )
         var lines = text.split(separator: "\n").map(String.init)
         if lines.first == "required" {
             lines.removeFirst()

@@ -25,7 +25,11 @@ package struct ControllerManifests: Sendable {
             ("agent.yaml", agent), ("network.yaml", network),
         ]
         if withServiceMonitor { files.append(("monitoring.yaml", serviceMonitor)) }
-        files.append(("kustomization.yaml", "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n\(files.map { "  - \($0.0)\n" }.joined())"))
+        files.append(
+            (
+                "kustomization.yaml",
+                "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n\(files.map { "  - \($0.0)\n" }.joined())"
+            ))
         return files
     }
 
@@ -104,7 +108,8 @@ package struct ControllerManifests: Sendable {
 
     /// What the environment needs besides, which makes resources of itself.
     package static let environmentRule = Rule(
-        CustomResources.group, ["maintenancewindows", "nodemaintenances"], ["create", "patch"], "MAX_UNAVAILABLE and its like become a NodeMaintenance")
+        CustomResources.group, ["maintenancewindows", "nodemaintenances"], ["create", "patch"],
+        "MAX_UNAVAILABLE and its like become a NodeMaintenance")
 
     /// Of the controller, in its own namespace.
     package func ownRules() -> [Rule] {
@@ -227,7 +232,7 @@ package struct ControllerManifests: Sendable {
                   env:
                     - name: POD_NAMESPACE
                       valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
-        \(variables.split(separator: "\n").map { "        \($0)\n" }.joined())          ports:
+        \(variables)          ports:
                     - {name: metrics, containerPort: 9108, protocol: TCP}
                   livenessProbe:
                     httpGet: {path: /healthz, port: metrics}

@@ -57,7 +57,8 @@ package final class ClusterJournal: RunJournal {
         try await speaking {
             if let old = try await client.find(MaintenanceRun.self, node.objectName) {
                 guard !old.isUnfinished else {
-                    throw JournalError(.locked, "the MaintenanceRun \(node.name) of \(old.maintenance) is not over: \(old.state?.rawValue ?? "begun")")
+                    throw JournalError(
+                        .locked, "the MaintenanceRun \(node.name) of \(old.maintenance) is not over: \(old.state?.rawValue ?? "begun")")
                 }
                 try await client.delete(.maintenanceRuns, node.objectName, DeleteOptions(uid: old.uid))
             }
@@ -193,7 +194,8 @@ package final class ClusterJournal: RunJournal {
     private func checkOwns(_ object: JSON) throws {
         let run = MaintenanceRun(object)
         guard run.owner == owner.host, run.state == .running else {
-            throw JournalError(.locked, "the MaintenanceRun \(run.name) is no longer this leader's: it is \(run.state?.rawValue ?? "begun"), of \(run.owner)")
+            throw JournalError(
+                .locked, "the MaintenanceRun \(run.name) is no longer this leader's: it is \(run.state?.rawValue ?? "begun"), of \(run.owner)")
         }
     }
 

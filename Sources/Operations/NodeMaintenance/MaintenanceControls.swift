@@ -145,7 +145,10 @@ package struct MaintenanceControls: Sendable {
         _ = try await maintenances([name])
         let stamp = Timestamp.time(client.time.now())
         let patch: JSON = [
-            "metadata": ["annotations": .object(JSONObject([.init(name: Annotations.requested, value: .string(stamp)), .init(name: Annotations.pause, value: .null)]))],
+            "metadata": [
+                "annotations": .object(
+                    JSONObject([.init(name: Annotations.requested, value: .string(stamp)), .init(name: Annotations.pause, value: .null)]))
+            ],
             "spec": ["paused": false],
         ]
         return [try await change(.nodeMaintenances, name, patch, "started", "would be started")]

@@ -48,7 +48,8 @@ extension MaintenancePolicy {
     package func plan(node: String, mark: String, reason: String, seconds: Double) -> MaintenanceAction.Plan {
         var steps: [MaintenanceAction.Step] = []
         func add(
-            _ id: String, _ title: String, effect: String, undo: Undo<MaintenanceAction> = .nothing(because: "nothing was changed"), share: Double = 0,
+            _ id: String, _ title: String, effect: String, undo: Undo<MaintenanceAction> = .nothing(because: "nothing was changed"),
+            share: Double = 0,
             isDisruptive: Bool = false, _ action: MaintenanceAction
         ) {
             steps.append(
@@ -72,7 +73,9 @@ extension MaintenancePolicy {
             add("update", "update \(node)", effect: "packages are updated", undo: stays, share: 0.6, isDisruptive: true, .order(order))
         case .command(let words):
             let order = NodeAgent.Order(id: "\(mark)-command", kind: .command, command: words, timeoutSeconds: actionTimeoutSeconds)
-            add("command", "run a command on \(node)", effect: words.joined(separator: " "), undo: stays, share: 0.6, isDisruptive: true, .order(order))
+            add(
+                "command", "run a command on \(node)", effect: words.joined(separator: " "), undo: stays, share: 0.6, isDisruptive: true,
+                .order(order))
         case .reboot, .none: break
         }
         if reboot != .never, action != .none {

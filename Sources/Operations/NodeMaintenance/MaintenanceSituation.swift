@@ -12,7 +12,11 @@ package struct MaintenanceProgress: Sendable, Equatable {
 
     package init(_ object: JSON) {
         let status = object["status"]
-        if case .number(let seconds) = status["nodeSeconds"] { nodeSeconds = seconds } else { nodeSeconds = status["nodeSeconds"].integer.map(Double.init) }
+        if case .number(let seconds) = status["nodeSeconds"] {
+            nodeSeconds = seconds
+        } else {
+            nodeSeconds = status["nodeSeconds"].integer.map(Double.init)
+        }
         rolloutStartedAt = Timestamp.date(status["rolloutStartedAt"].string)
         let requested = Timestamp.date(object["metadata"]["annotations"][Annotations.requested].string)
         let created = Timestamp.date(object["metadata"]["creationTimestamp"].string)

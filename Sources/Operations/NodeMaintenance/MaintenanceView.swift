@@ -53,7 +53,8 @@ package final class MaintenanceView: Sendable {
         }
         // Kubelets write their nodes' status all the time, and the controller writes its own: that is nothing to look at.
         nodes = follow(
-            .nodes, concern: { [$0["metadata"]["labels"], $0["metadata"]["annotations"], $0["spec"], $0["status"]["nodeInfo"], .bool(Node($0).isReady)] }
+            .nodes,
+            concern: { [$0["metadata"]["labels"], $0["metadata"]["annotations"], $0["spec"], $0["status"]["nodeInfo"], .bool(Node($0).isReady)] }
         ) { Node(Self.slim($0)) }
         agents = follow(.nodeAgents) { NodeAgent(Self.withoutManagedFields($0)) }
         let asked: @Sendable (JSON) -> [JSON] = { [$0["metadata"]["uid"], $0["metadata"]["generation"], $0["metadata"]["annotations"]] }
@@ -68,12 +69,24 @@ package final class MaintenanceView: Sendable {
     /// Follows the cluster for as long as `body` runs, which begins when everything has been seen once.
     package func following<Result: Sendable>(_ body: @escaping @Sendable () async throws -> Result) async throws -> Result {
         try await withThrowingTaskGroup(of: Result?.self) { group in
-            group.addTask { try await self.nodes.run(); return nil }
-            group.addTask { try await self.agents.run(); return nil }
-            group.addTask { try await self.maintenances.run(); return nil }
-            group.addTask { try await self.windows.run(); return nil }
-            group.addTask { try await self.runs.run(); return nil }
-            group.addTask { try await self.pauses.run(); return nil }
+            group.addTask {
+                try await self.nodes.run(); return nil
+            }
+            group.addTask {
+                try await self.agents.run(); return nil
+            }
+            group.addTask {
+                try await self.maintenances.run(); return nil
+            }
+            group.addTask {
+                try await self.windows.run(); return nil
+            }
+            group.addTask {
+                try await self.runs.run(); return nil
+            }
+            group.addTask {
+                try await self.pauses.run(); return nil
+            }
             group.addTask {
                 try await self.nodes.synced()
                 try await self.agents.synced()

@@ -161,7 +161,8 @@ package struct NodeAgent: KubernetesObject {
 
         package func json(version: String) -> JSON {
             [
-                "agentVersion": .string(version), "bootID": JSON(nonEmpty: bootID), "packageManager": JSON(packageManager), "message": JSON(nonEmpty: message ?? ""),
+                "agentVersion": .string(version), "bootID": JSON(nonEmpty: bootID), "packageManager": JSON(packageManager),
+                "message": JSON(nonEmpty: message ?? ""),
                 "reportedAt": .string(Timestamp.time(reportedAt)), "rebootRequired": .bool(rebootRequired),
                 "rebootReasons": .array(rebootReasons.prefix(20).map { .string($0) }),
                 "updates": [

@@ -120,7 +120,8 @@ package struct NodeMaintenanceRun: RunOperation {
     private func close(_ notify: @Sendable (String) -> Void) async throws -> String? {
         let seen = try await current()
         if let url = policy.alertmanager {
-            let longest = policy.expectedNodeSeconds + policy.actionTimeoutSeconds + policy.rebootTimeoutSeconds + policy.healthTimeoutSeconds
+            let longest =
+                policy.expectedNodeSeconds + policy.actionTimeoutSeconds + policy.rebootTimeoutSeconds + policy.healthTimeoutSeconds
                 + policy.soakSeconds + (policy.drain?.options.timeoutSeconds ?? 0)
             do {
                 try await Silences(web: web, url: url).begin(
@@ -191,7 +192,8 @@ package struct NodeMaintenanceRun: RunOperation {
             return progress
         }
         guard let progress else {
-            throw OperationError(.stopped, "the agent of \(node) did not finish within \((order.timeoutSeconds + 120).wholeSeconds) s; its pod's log may tell why")
+            throw OperationError(
+                .stopped, "the agent of \(node) did not finish within \((order.timeoutSeconds + 120).wholeSeconds) s; its pod's log may tell why")
         }
         switch progress.state {
         case .done, .running: return progress.message.isEmpty ? nil : progress.message
