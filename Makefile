@@ -1,7 +1,7 @@
 # Everything that is done to this project has its command here.
 SWIFT_BUILD ?= swift build
 
-.PHONY: help setup build demo test test-nodes faults rehearse torture bench bench-defrag bench-backup bench-drain bench-twin release generate format lint docs clean
+.PHONY: help setup build demo test test-nodes image faults rehearse rehearse-maintenance bench-maintenance torture bench bench-defrag bench-backup bench-drain bench-twin release generate format lint docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -21,12 +21,16 @@ test: setup ## Run all tests, against real servers
 	swift test
 
 test-nodes: setup ## Run the suites on real nodes, which must be there (DRYDOCK_LAB)
-	swift test --filter LabTests
+	swift test --filter MaintenanceLabTests
+	swift test --filter RestoreLabTests
 
 release: ## Build .build/drydock: one stripped binary that needs no Swift runtime
 	$(SWIFT_BUILD) -c release --static-swift-stdlib --product drydock
 	strip -o .build/drydock "$$($(SWIFT_BUILD) -c release --show-bin-path)/drydock"
 	@ls -l .build/drydock
+
+image: release ## Pack .build/drydock into an image: .build/drydock-image.tar
+	Scripts/image .build/drydock drydock:latest .build/drydock-image.tar
 
 faults: setup ## Disturb every step of every run on a real etcd, and kill restores at every boundary
 	DRYDOCK_FAULTS=all swift test --filter 'EtcdRunTests|RestoreTests'
@@ -46,6 +50,14 @@ bench-backup: setup release ## Measure backups to S3 against etcdctl, zstd, age 
 bench-twin: setup ## Measure plans, informers and a rolling maintenance on 5,000 nodes; report in docs/benchmarks.md
 	$(SWIFT_BUILD) -c release --static-swift-stdlib --product drydock-proof
 	@"$$($(SWIFT_BUILD) -c release --show-bin-path)/drydock-proof" bench-twin --report docs/benchmarks.md
+
+rehearse-maintenance: setup ## Let the controller maintain 500 random clusters for four weeks of their time
+	$(SWIFT_BUILD) -c release --static-swift-stdlib --product drydock-proof
+	@"$$($(SWIFT_BUILD) -c release --show-bin-path)/drydock-proof" rehearse-maintenance
+
+bench-maintenance: setup release ## Measure the controller against kured's way, over weeks, and on 5,000 nodes; report in docs/benchmarks.md
+	$(SWIFT_BUILD) -c release --static-swift-stdlib --product drydock-proof
+	@"$$($(SWIFT_BUILD) -c release --show-bin-path)/drydock-proof" bench-maintenance --drydock .build/drydock --report docs/benchmarks.md
 
 torture: setup ## Damage files of a real etcd 10,000 times each; report in docs/torture.md
 	$(SWIFT_BUILD) -c release --static-swift-stdlib --product drydock

@@ -8,7 +8,7 @@ struct Proof: AsyncParsableCommand {
         subcommands: [
             DemoCommand.self, TortureCommand.self, BenchCommand.self, BenchDefragCommand.self, BenchBackupCommand.self, BenchDrainCommand.self,
             BenchTwinCommand.self,
-            RehearseCommand.self, RehearseMaintenanceCommand.self,
+            RehearseCommand.self, RehearseMaintenanceCommand.self, BenchMaintenanceCommand.self,
             InterruptCommand.self,
         ])
 }

@@ -71,6 +71,10 @@ struct ManifestsCommand: ParsableCommand {
         @Option(help: "MAINTENANCE_WINDOW, a cron schedule.") var maintenanceWindow: String?
         @Option(help: "MAINTENANCE_DURATION.") var maintenanceDuration: String?
         @Option(help: "TZ, of the window.") var timeZone: String?
+        @Option(
+            help: ArgumentHelp(
+                "Where the API is, for pods that are not to depend on its service; the API server's certificate must have the name.", valueName: "host:port"))
+        var apiServer: String?
         @Flag(help: "Also a ServiceMonitor, for Prometheus' operator.") var serviceMonitor = false
         @Option(help: "Write a folder for kustomize, and print nothing.") var outputDir: String?
 
@@ -82,6 +86,10 @@ struct ManifestsCommand: ParsableCommand {
                 ("TZ", timeZone),
             ]
             manifests.environment = variables.compactMap { name, value in value.map { (name, $0) } }
+            if let apiServer {
+                let address = try MetricsServer.Address(apiServer)
+                manifests.apiServer = (address.host, address.port)
+            }
             // What the controller would refuse is refused here.
             _ = try DefaultMaintenance(
                 environment: Dictionary(manifests.environment.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 }))

@@ -197,7 +197,7 @@ final class Crew: Sendable {
                 if case .osUpdate(let choice) = job.policy.action { updates = view.agent(name)?.report?.updates(choice) ?? [] }
                 let settings = MaintenanceRunSettings(
                     mark: mark, reason: reason, updates: updates.map { "\($0.name) \($0.to)" },
-                    unreadyDaemonSets: try await NodeMaintenanceRun.unreadyDaemonSets(on: name, view.client))
+                    unready: try await NodeMaintenanceRun.unready(on: name, view.client))
                 let plan = job.policy.plan(node: name, mark: mark, reason: reason, seconds: seconds)
                 state.withLock { $0.counts.begun += 1 }
                 _ = try await runner(job, settings, journal, gate: gate).begin(

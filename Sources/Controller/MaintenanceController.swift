@@ -49,7 +49,7 @@ package final class MaintenanceController: Sendable {
     package func run() async throws {
         guard let election = options.election else { return try await lead(as: "rehearsal") }
         log(.info, "waits to lead", ["identity": election.identity, "lease": election.lease.description])
-        try await election.lead(client) { try await self.lead(as: election.identity) }
+        try await election.lead(client, waiting: { self.log(.warning, "cannot ask for the lease: \($0)") }) { try await self.lead(as: election.identity) }
     }
 
     private enum Key: Hashable, Comparable, Sendable {
@@ -63,7 +63,7 @@ package final class MaintenanceController: Sendable {
         defer { standing.withLock { ($0.isLeader, $0.isSynced) = (false, false) } }
         let queue = WorkQueue<Key>(time: client.time)
         let changes = Bell()
-        let view = MaintenanceView(client, namespace: options.namespace) { changes.ring("") }
+        let view = MaintenanceView(client, namespace: options.namespace, interrupted: { self.log(.warning, $0) }) { changes.ring("") }
         try await DrainDesk.working(client) { desk in
             try await view.following {
                 let crew = Crew(view: view, desk: desk, web: self.web, leader: leader, log: self.log) { queue.add(.maintenance($0)) }

@@ -28,13 +28,19 @@ package final class Informer<Value: Sendable>: Sendable {
     private let watcher: Watcher
     private let keep: @Sendable (JSON) -> Value
     private let onEvent: @Sendable (Event) -> Void
+    private let interrupted: @Sendable (String) -> Void
     private let state = Mutex(State())
 
     /// - Parameters:
     ///   - keep: what is kept of an object.
     ///   - onEvent: told of every change, in order, from within `run`. Of an object that went while nobody looked it is told its name and uid only.
-    package init(_ watcher: Watcher, keep: @escaping @Sendable (JSON) -> Value, onEvent: @escaping @Sendable (Event) -> Void = { _ in }) {
+    ///   - interrupted: told why the server is not heard, each time that it begins not to be.
+    package init(
+        _ watcher: Watcher, keep: @escaping @Sendable (JSON) -> Value, interrupted: @escaping @Sendable (String) -> Void = { _ in },
+        onEvent: @escaping @Sendable (Event) -> Void = { _ in }
+    ) {
         self.watcher = watcher
+        self.interrupted = interrupted
         self.keep = keep
         self.onEvent = onEvent
     }
@@ -85,7 +91,12 @@ package final class Informer<Value: Sendable>: Sendable {
             }
             for object in gone { onEvent(.deleted(object)) }
             for continuation in waiting { continuation.resume() }
-        case .interrupted(let reason): state.withLock { $0.interruption = reason }
+        case .interrupted(let reason):
+            let isNew = state.withLock { state in
+                defer { state.interruption = reason }
+                return state.interruption == nil
+            }
+            if isNew { interrupted("\(watcher.resource.qualifiedPlural) cannot be followed: \(reason)") }
         }
     }
 

@@ -62,15 +62,20 @@ package struct LeaderElection: Sendable {
 
     /// Waits until it leads, runs `body`, and gives the lease back at its end. When the lease cannot be renewed in time, `body` is cancelled and the
     /// call throws: a process that is not sure whether it leads must stop.
-    package func lead<Result: Sendable>(_ client: KubernetesClient, body: @escaping @Sendable () async throws -> Result) async throws -> Result {
+    /// - Parameter waiting: told why it does not lead yet, each time that it is something else: a server that does not answer.
+    package func lead<Result: Sendable>(
+        _ client: KubernetesClient, waiting: @escaping @Sendable (String) -> Void = { _ in }, body: @escaping @Sendable () async throws -> Result
+    ) async throws -> Result {
         var observation: Observation?
         var began = client.time.now()
+        var told = ""
         while true {
             began = client.time.now()
             // A server that does not answer is no reason to stop waiting for one's turn.
-            do { if try await attempt(client, &observation) { break } } catch let error as KubernetesError where error.isTransient {} catch let error
-                as APIStatus where error.isTransient || error.code >= 500
-            {}
+            do { if try await attempt(client, &observation) { break } } catch let error where Self.mayPass(error) {
+                if told != "\(error)" { waiting("\(error)") }
+                told = "\(error)"
+            }
             try await client.time.sleep(.seconds(retrySeconds * Double.random(in: 1...2.2)))
         }
         let result: Swift.Result<Result, any Error>
@@ -91,6 +96,11 @@ package struct LeaderElection: Sendable {
         } catch { result = .failure(error) }
         await release(client)
         return try result.get()
+    }
+
+    private static func mayPass(_ error: any Error) -> Bool {
+        if let error = error as? APIStatus { return error.isTransient || error.code >= 500 }
+        return (error as? KubernetesError)?.isTransient ?? false
     }
 
     /// - Parameter since: when the attempt began that took the lease: it may have been written at any time after that.

@@ -52,12 +52,13 @@ struct AptAgentTests {
                     ])
                 }
             ) { served in
-                let agent = try CommandRun.Running(
-                    BuiltProgram.path, ["agent", "--node", "n1", "--root", system.root.path, "--interval", "1s"],
-                    environment: ["KUBECONFIG": served.kubeconfig.path])
-                defer { agent.send(SIGKILL) }
                 let access = try Kubeconfig(paths: [served.kubeconfig.path], mustExist: true).access(environment: [:])
-                try await KubernetesClient.connected(access) { try await body(Bench(system: system, client: $0)) }
+                try await CommandRun.Running.whileRunning(
+                    BuiltProgram.path, ["agent", "--node", "n1", "--root", system.root.path, "--interval", "1s"],
+                    environment: ["KUBECONFIG": served.kubeconfig.path]
+                ) { _ in
+                    try await KubernetesClient.connected(access) { try await body(Bench(system: system, client: $0)) }
+                }
             }
         }
     }

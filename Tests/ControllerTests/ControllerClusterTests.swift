@@ -35,7 +35,7 @@ struct ControllerClusterTests {
                                 group.addTask { try await host.keepBootID() }
                                 group.addTask { try await Self.serve(agents, name, host) }
                             }
-                            let nodes = Informer(Watcher(client: admin, resource: .nodes), keep: { Node($0) }) { watch.see($0) }
+                            let nodes = Informer(Watcher(client: admin, resource: .nodes), keep: { Node($0) }, onEvent: { watch.see($0) })
                             group.addTask { try await nodes.run() }
                             group.addTask { try await killLeaders(installed, rights, hosts, watch, seed) }
                             defer { group.cancelAll() }
@@ -213,7 +213,6 @@ struct ControllerClusterTests {
     ) async throws {
         var chance = SplitMix(seed: seed)
         var replicas = [try installed.start(rights), try installed.start(rights)]
-        defer { for replica in replicas { replica.send(SIGKILL) } }
         var kills = 0
         var version = 1
         let limit = ContinuousClock.now + .seconds(300)

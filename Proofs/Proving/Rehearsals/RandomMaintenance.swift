@@ -28,14 +28,24 @@ package struct RandomMaintenance {
     private var chance: SplitMix
     private let days: Double
     private let nodes: ClosedRange<Int>
+    private let large: Large?
+
+    /// A world as a company has it, in which chance has less to say: enough room for all nodes every week, somebody who mends what fails, alerts now and then.
+    package struct Large: Sendable {
+        /// `2026-03-15T00:00:00Z`; clocks are put forward or back in the weeks after it.
+        package var start: String
+
+        package init(start: String) { self.start = start }
+    }
 
     /// - Parameters:
     ///   - days: how long it is looked at.
     ///   - nodes: how many there may be.
-    package init(seed: UInt64, days: Double = 28, nodes: ClosedRange<Int> = 2...8) {
+    package init(seed: UInt64, days: Double = 28, nodes: ClosedRange<Int> = 2...8, large: Large? = nil) {
         self.seed = seed
         self.days = days
         self.nodes = nodes
+        self.large = large
         chance = SplitMix(seed: seed)
     }
 
@@ -50,7 +60,7 @@ package struct RandomMaintenance {
         options.watchSeconds = 86400 * 3
         // Half of the worlds see clocks being put forward or back.
         let starts = ["2026-03-15T00:00:00Z", "2026-10-11T00:00:00Z", "2026-06-01T00:00:00Z", "2026-12-10T00:00:00Z"]
-        options.start = try Date(starts[draw(0...3)], strategy: .iso8601)
+        options.start = try Date(large?.start ?? starts[draw(0...3)], strategy: .iso8601)
         let judge = MaintenanceJudge()
         let twin = Twin(options: options) { judge.look() }
         let count = draw(nodes)
@@ -76,7 +86,7 @@ package struct RandomMaintenance {
         var report = Report(nodes: count, weeks: days / 7)
         var arrivals = makeArrivals(names, options.start, end)
         let alerts = makeAlerts(options.start, end)
-        let hasOperator = happens(0.6)
+        let hasOperator = happens(0.6) || large != nil
         while twin.now < end {
             let isLast = report.kills >= 4 || !happens(0.6)
             let jobs = isLast ? Self.mostJobs : draw(200...6000)
@@ -177,7 +187,7 @@ package struct RandomMaintenance {
     }
 
     private mutating func makeAlerts(_ start: Date, _ end: Date) -> [DateInterval] {
-        guard happens(0.4) else { return [] }
+        guard happens(0.4) || large != nil else { return [] }
         return (0..<draw(1...4)).map { _ in
             DateInterval(
                 start: start.addingTimeInterval(Double(draw(0...Int(end.timeIntervalSince(start) - 8 * 86400)))), duration: Double(draw(600...86400)))
@@ -185,6 +195,7 @@ package struct RandomMaintenance {
     }
 
     private mutating func makePolicy(_ twin: Twin, _ count: Int) throws -> MaintenancePolicy {
+        if large != nil { return try makeLargePolicy(twin) }
         var spec: JSON = .object(JSONObject())
         spec["maxUnavailable"] = happens(0.5) ? JSON(draw(1...3)) : .string("\(draw(1...50))%")
         var windows: [String: JSON] = [:]
@@ -221,6 +232,27 @@ package struct RandomMaintenance {
             "apiVersion": .string(Resource.nodeMaintenances.apiVersion), "kind": "NodeMaintenance", "metadata": ["name": "weekly"], "spec": spec,
         ])
         return try MaintenancePolicy(object, windows: windows)
+    }
+}
+
+extension RandomMaintenance {
+    /// Every night over midnight and through the hours that clocks skip and repeat.
+    private func makeLargePolicy(_ twin: Twin) throws -> MaintenancePolicy {
+        let window: JSON = [
+            "timeZone": "Europe/Berlin", "openings": [["schedule": "0 23 * * *", "duration": "5h"]],
+            "blackouts": [["from": "2026-03-20", "through": "2026-03-21"]],
+        ]
+        try twin.create([
+            "apiVersion": .string(Resource.maintenanceWindows.apiVersion), "kind": "MaintenanceWindow", "metadata": ["name": "window"], "spec": window,
+        ])
+        let object = try twin.create([
+            "apiVersion": .string(Resource.nodeMaintenances.apiVersion), "kind": "NodeMaintenance", "metadata": ["name": "weekly"],
+            "spec": [
+                "maxUnavailable": "10%", "windows": ["window"], "prometheus": ["url": "http://prometheus"], "soak": "60s", "canaries": 2,
+                "onFailure": ["action": "Retry", "retries": 1], "drain": ["timeout": "30m"],
+            ],
+        ])
+        return try MaintenancePolicy(object, windows: ["window": window])
     }
 }
 

@@ -68,6 +68,17 @@ package final class TwinFleet: Sendable {
         }
     }
 
+    /// The node has to boot anew, whatever its packages.
+    package func requireReboot(on node: String) { hosts.withLock { $0[node]?.rebootRequired = true } }
+
+    /// Somebody other than an agent boots a node anew.
+    package func reboot(_ node: String) async throws {
+        let seconds = character(node).bootSeconds
+        hosts.withLock { $0[node]?.rebootRequired = false }
+        reboots.withLock { $0.append((node, twin.now)) }
+        twin.reboot(node, seconds: seconds)
+    }
+
     package func isCurrent(_ node: String) -> Bool { hosts.withLock { $0[node].map { $0.packages.isEmpty && !$0.rebootRequired } ?? true } }
     package func character(_ node: String) -> Character { hosts.withLock { $0[node]?.character ?? Character() } }
 

@@ -40,6 +40,18 @@ package struct CommandRun: Sendable {
             try process.run()
         }
 
+        /// Runs a program for as long as `body` runs, and ends it.
+        package static func whileRunning<Result>(
+            _ executable: String, _ arguments: [String], environment: [String: String] = [:], body: (Running) async throws -> Result
+        ) async throws -> Result {
+            let running = try Running(executable, arguments, environment: environment)
+            let outcome: Swift.Result<Result, any Error>
+            do { outcome = .success(try await body(running)) } catch { outcome = .failure(error) }
+            running.send(SIGKILL)
+            _ = await running.finish()
+            return try outcome.get()
+        }
+
         package func send(_ signal: Int32) { kill(process.processIdentifier, signal) }
 
         package var isRunning: Bool { process.isRunning }

@@ -184,20 +184,22 @@ struct Apt: PackageManager {
 
     /// Packages that dpkg has half installed or not configured.
     private func broken() async throws -> Set<String> {
-        let text = try await host.shell("dpkg-query -W -f '${db:Status-Status} ${Package}\\n'")
+        let text = try await host.shell("dpkg-query -W -f '${db:Status-Status} ${Package} ${Architecture}\\n'")
         return Set(
-            text.split(separator: "\n").compactMap { line in
-                let words = line.split(separator: " ")
-                return words.count == 2 && !["installed", "config-files", "not-installed"].contains(words[0]) ? String(words[1]) : nil
+            text.split(separator: "\n").flatMap { line -> [String] in
+                let words = line.split(separator: " ").map(String.init)
+                guard words.count == 3, !["installed", "config-files", "not-installed"].contains(words[0]) else { return [] }
+                return [words[1], "\(words[1]):\(words[2])"]
             })
     }
 
+    /// By name, with the architecture and without: apt writes it for foreign ones only.
     private func versions() async throws -> [String: String] {
-        let text = try await host.shell("dpkg-query -W -f '${Package} ${Version}\\n'")
+        let text = try await host.shell("dpkg-query -W -f '${Package} ${Architecture} ${Version}\\n'")
         return Dictionary(
-            text.split(separator: "\n").compactMap { line in
-                let words = line.split(separator: " ")
-                return words.count == 2 ? (String(words[0]), String(words[1])) : nil
-            }, uniquingKeysWith: { $1 })
+            text.split(separator: "\n").flatMap { line -> [(String, String)] in
+                let words = line.split(separator: " ").map(String.init)
+                return words.count == 3 ? [(words[0], words[2]), ("\(words[0]):\(words[1])", words[2])] : []
+            }, uniquingKeysWith: { first, _ in first })
     }
 }

@@ -55,7 +55,7 @@ package struct HostAgent: Sendable {
     package func run() async throws {
         let bell = Bell()
         let watcher = Watcher(client: client, resource: .nodeAgents, options: ListOptions(fields: .equal("metadata.name", node)))
-        let informer = Informer(watcher, keep: { NodeAgent($0) }) { _ in bell.ring("") }
+        let informer = Informer(watcher, keep: { NodeAgent($0) }, interrupted: { log(.warning, $0) }) { _ in bell.ring("") }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await informer.run() }
             group.addTask {

@@ -10,6 +10,8 @@ package struct ControllerManifests: Sendable {
     package var minor: Int
     /// MAX_UNAVAILABLE and its like, for who wants no custom resources.
     package var environment: [(name: String, value: String)] = []
+    /// `HOST:PORT` of the API, for pods that are not to depend on its service and kube-proxy; nil for the service.
+    package var apiServer: (host: String, port: Int)?
     /// Whether Prometheus' operator is there.
     package var withServiceMonitor = false
 
@@ -187,8 +189,9 @@ package struct ControllerManifests: Sendable {
 
     // MARK: Pods
 
-    private var variables: String {
-        environment.map { "            - {name: \($0.name), value: \"\($0.value)\"}\n" }.joined()
+    private func variables(_ more: [(name: String, value: String)]) -> String {
+        let api = apiServer.map { [("KUBERNETES_SERVICE_HOST", $0.host), ("KUBERNETES_SERVICE_PORT", "\($0.port)")] } ?? []
+        return (api + more).map { "            - {name: \($0.0), value: \"\($0.1)\"}\n" }.joined()
     }
 
     private var controller: String {
@@ -232,7 +235,7 @@ package struct ControllerManifests: Sendable {
                   env:
                     - name: POD_NAMESPACE
                       valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
-        \(variables)          ports:
+        \(variables(environment))          ports:
                     - {name: metrics, containerPort: 9108, protocol: TCP}
                   livenessProbe:
                     httpGet: {path: /healthz, port: metrics}
@@ -303,7 +306,7 @@ package struct ControllerManifests: Sendable {
                   env:
                     - name: NODE_NAME
                       valueFrom: {fieldRef: {fieldPath: spec.nodeName}}
-                  resources:
+        \(variables([]))          resources:
                     requests: {cpu: 10m, memory: 32Mi}
                     limits: {memory: 256Mi}
                   # It installs packages and boots the host: whoever may do that is root there.

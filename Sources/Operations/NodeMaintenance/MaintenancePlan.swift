@@ -29,14 +29,14 @@ package struct MaintenanceRunSettings: Codable, Sendable, Equatable {
     package var reason: String
     /// The updates that were pending, `NAME VERSION`: none of them may be so afterwards. What comes out meanwhile is for the next time.
     package var updates: [String]
-    /// DaemonSets whose pods there were not ready before: that they are not afterwards is not the run's doing.
-    package var unreadyDaemonSets: [ObjectName]
+    /// DaemonSets and static pods that were not ready there before: that they are not afterwards is not the run's doing.
+    package var unready: [ObjectName]
 
-    package init(mark: String, reason: String, updates: [String], unreadyDaemonSets: [ObjectName]) {
+    package init(mark: String, reason: String, updates: [String], unready: [ObjectName]) {
         self.mark = mark
         self.reason = reason
         self.updates = updates
-        self.unreadyDaemonSets = unreadyDaemonSets
+        self.unready = unready
     }
 }
 

@@ -21,7 +21,11 @@ package final class MaintenanceView: Sendable {
     /// - Parameters:
     ///   - client: for whom rate limits do not count: watches go on for ever.
     ///   - changed: told after every change of what concerns maintenance.
-    package init(_ client: KubernetesClient, namespace: String, changed: @escaping @Sendable () -> Void) {
+    ///   - interrupted: told when the server is not heard.
+    package init(
+        _ client: KubernetesClient, namespace: String, interrupted: @escaping @Sendable (String) -> Void = { _ in },
+        changed: @escaping @Sendable () -> Void
+    ) {
         self.client = client
         self.namespace = namespace
         let bell = Bell()
@@ -32,7 +36,7 @@ package final class MaintenanceView: Sendable {
             keep: @escaping @Sendable (JSON) -> Value
         ) -> Informer<Value> {
             let known = Mutex<[String: Int]>([:])
-            return Informer(Watcher(client: client, resource: resource, options: options), keep: keep) { event in
+            return Informer(Watcher(client: client, resource: resource, options: options), keep: keep, interrupted: interrupted) { event in
                 let (object, isGone) =
                     switch event {
                     case .applied(let object): (object, false)

@@ -178,7 +178,17 @@ package struct NodeMaintenanceRun: RunOperation {
         let left = policy.window.map { $0.remaining(at: now) ?? 0 }
         let isCut = left.map { terms.options.timeoutSeconds == 0 || $0 < terms.options.timeoutSeconds } ?? false
         if let left, isCut { terms.options.timeoutSeconds = max(1, left) }
-        do { return try await desk.drain(node, terms, notify: notify) } catch let error as OperationError where error.code == .stopped && isCut {
+        do {
+            // Whoever carries this out goes last, when no other eviction is on its way that would be cut off: the server takes one that was for done, and
+            // the budget is short of it for two minutes (the disruption controller's DeletionTimeout).
+            var others = terms
+            let own = LabelSelector.Requirement("app.kubernetes.io/component", .isNotIn, ["drydock-controller"])
+            others.podSelector = LabelSelector((terms.podSelector?.requirements ?? []) + [own])
+            let first = try await desk.drain(node, others, notify: notify)
+            let (now, all) = (client.time.now(), try await desk.pods(on: node, terms.podSelector))
+            guard !drain.options.filters.sort(all, at: now).taken.isEmpty else { return first }
+            return "\(first); \(try await desk.drain(node, terms, notify: notify))"
+        } catch let error as OperationError where error.code == .stopped && isCut {
             guard policy.window?.remaining(at: now) ?? 0 < 1 else { throw error }
             throw OperationError(.refused, "the window closed before the node was drained: \(error)")
         }
@@ -279,8 +289,8 @@ package struct NodeMaintenanceRun: RunOperation {
                     if let first = left.first { return "\(left.count) updates are pending still, such as \(first.name) \(first.to)" }
                 }
             }
-            let unready = try await Self.unreadyDaemonSets(on: node, client).filter { !settings.unreadyDaemonSets.contains($0) }
-            if let first = unready.first { return "\(unready.count) DaemonSets have no ready pod there, such as \(first)" }
+            let unready = try await Self.unready(on: node, client).filter { !settings.unready.contains($0) }
+            if let first = unready.first { return "\(unready.count) DaemonSets or static pods are not ready there, such as \(first)" }
         }
         for check in policy.checks where check.moments.contains(moment) {
             if let complaint = try await NodeGate.complaint(check, node: seen, view: view, web: web, mark: settings.mark) {
@@ -290,13 +300,13 @@ package struct NodeMaintenanceRun: RunOperation {
         return nil
     }
 
-    /// The DaemonSets that have a pod on a node, and none that is ready.
-    package static func unreadyDaemonSets(on node: String, _ client: KubernetesClient) async throws -> [ObjectName] {
+    /// What belongs to a node and is not ready: DaemonSets that have pods there and none that is, and static pods, such as etcd's and the API server's.
+    package static func unready(on node: String, _ client: KubernetesClient) async throws -> [ObjectName] {
         let pods = try await client.list(Pod.self, ListOptions(fields: .equal("spec.nodeName", node))).filter {
-            $0.controller?.qualifiedKind == "DaemonSet" && !$0.isFinished
+            ($0.controller?.qualifiedKind == "DaemonSet" || $0.isMirror) && !$0.isFinished
         }
-        let sets = Dictionary(grouping: pods) { ObjectName($0.namespace, $0.controller?.name ?? "") }
-        return sets.filter { !$0.value.contains(where: \.isReady) }.keys.sorted()
+        let owners = Dictionary(grouping: pods) { $0.isMirror ? $0.objectName : ObjectName($0.namespace, $0.controller?.name ?? "") }
+        return owners.filter { !$0.value.contains(where: \.isReady) }.keys.sorted()
     }
 
     private func watch(_ seconds: Double) async throws -> String {
