@@ -18,6 +18,8 @@ struct Reconciler: Sendable {
 
     /// When the gate said no for a reason that may pass, it is asked again after so many seconds.
     private static let pause = 60.0
+    /// How long a new NodeMaintenance waits for the first report of all its agents, seconds.
+    private static let firstReports = 300.0
 
     private var client: KubernetesClient { view.client }
     private var now: Date { client.time.now() }
@@ -72,6 +74,7 @@ struct Reconciler: Sendable {
         }
         let seconds = status.progress.expectedSeconds(policy)
         var decision = Rollout(policy: policy, nodeSeconds: seconds).decide(situations, at: now)
+        holdForFirstReports(&decision, situations, created: Timestamp.date(object["metadata"]["creationTimestamp"].string))
         if !decision.candidates.isEmpty {
             let begun = try await begin(&decision, policy, situations, seconds, status.progress.rolloutStartedAt == nil)
             for index in situations.indices where begun.contains(situations[index].name) { situations[index].work = .inWork }
@@ -86,6 +89,16 @@ struct Reconciler: Sendable {
         try await write(status.json(object, at: now), over: object, .nodeMaintenances)
         // What hangs on the clock alone: the window, reports that grow old.
         return [decision.nextTry, decision.blockers.isEmpty ? nil : closing(policy)].compactMap(\.self).filter { $0 > now }.min()
+    }
+
+    /// Who reports first must not go first for that: the order counts for all. An agent that does not come is waited for only so long.
+    private func holdForFirstReports(_ decision: inout Rollout.Decision, _ situations: [Rollout.Situation], created: Date?) {
+        guard !decision.candidates.isEmpty, let end = created?.addingTimeInterval(Self.firstReports), now < end else { return }
+        let silent = situations.count { view.agent($0.name)?.report == nil && $0.need != .current && !$0.isDue }
+        guard silent > 0 else { return }
+        decision.candidates = []
+        decision.blockers.append(.init("\(silent) agents have not reported yet; they are waited for until \(Timestamp.time(end))"))
+        decision.nextTry = end
     }
 
     private func closing(_ policy: MaintenancePolicy) -> Date? {
