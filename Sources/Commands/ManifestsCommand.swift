@@ -73,7 +73,8 @@ struct ManifestsCommand: ParsableCommand {
         @Option(help: "TZ, of the window.") var timeZone: String?
         @Option(
             help: ArgumentHelp(
-                "Where the API is, for pods that are not to depend on its service; the API server's certificate must have the name.", valueName: "host:port"))
+                "Where the API is, for pods that are not to depend on its service; the API server's certificate must have the name.",
+                valueName: "host:port"))
         var apiServer: String?
         @Flag(help: "Also a ServiceMonitor, for Prometheus' operator.") var serviceMonitor = false
         @Option(help: "Write a folder for kustomize, and print nothing.") var outputDir: String?

@@ -197,7 +197,7 @@ final class Crew: Sendable {
                 if case .osUpdate(let choice) = job.policy.action { updates = view.agent(name)?.report?.updates(choice) ?? [] }
                 let settings = MaintenanceRunSettings(
                     mark: mark, reason: reason, updates: updates.map { "\($0.name) \($0.to)" },
-                    unready: try await NodeMaintenanceRun.unready(on: name, view.client))
+                    unready: try await NodeMaintenanceRun.unready(on: name, view.client), alertmanager: job.policy.alertmanager)
                 let plan = job.policy.plan(node: name, mark: mark, reason: reason, seconds: seconds)
                 state.withLock { $0.counts.begun += 1 }
                 _ = try await runner(job, settings, journal, gate: gate).begin(
@@ -283,8 +283,12 @@ final class Crew: Sendable {
         } catch is CancellationError {
             // Whoever leads next sees to it.
         } catch {
-            log(.error, "it cannot be given back: \(error)", ["node": name, "maintenance": job.policy.name])
-            do { try await journal.judge(failed: true, retries: 0, message: "\(why); it could not be given back: \(error)") } catch {
+            let reason = (try? await journal.run(name))?.message ?? "\(error)"
+            log(.error, "it cannot be given back: \(reason)", ["node": name, "maintenance": job.policy.name])
+            // Asked for once: whoever wants it again says so again.
+            let abort = JSONObject([.init(name: Annotations.abort, value: .null)])
+            _ = try? await view.client.patch(.maintenanceRuns, ObjectName("", name), .merge(["metadata": ["annotations": .object(abort)]]))
+            do { try await journal.judge(failed: true, retries: 0, message: "\(why); it could not be given back: \(reason)") } catch {
                 log(.error, "\(error)", ["node": name])
             }
         }

@@ -49,7 +49,9 @@ package final class MaintenanceController: Sendable {
     package func run() async throws {
         guard let election = options.election else { return try await lead(as: "rehearsal") }
         log(.info, "waits to lead", ["identity": election.identity, "lease": election.lease.description])
-        try await election.lead(client, waiting: { self.log(.warning, "cannot ask for the lease: \($0)") }) { try await self.lead(as: election.identity) }
+        try await election.lead(client, waiting: { self.log(.warning, "cannot ask for the lease: \($0)") }) {
+            try await self.lead(as: election.identity)
+        }
     }
 
     private enum Key: Hashable, Comparable, Sendable {

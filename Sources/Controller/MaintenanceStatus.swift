@@ -126,10 +126,14 @@ struct MaintenanceStatus: Sendable {
 
     /// The status of one whose spec is not valid.
     static func invalid(_ message: String, _ object: JSON, at now: Date) -> JSON {
-        [
-            "observedGeneration": object["metadata"]["generation"], "phase": "Invalid", "message": .string(message),
-            "conditions": [condition("Accepted", false, "Invalid", message, object, now)],
-        ]
+        let stale = ["total", "current", "pending", "inWork", "failed", "unknown", "nextTry", "blockers", "nodes", "forecast"]
+        return .object(
+            JSONObject(
+                [
+                    .init(name: "observedGeneration", value: object["metadata"]["generation"]), .init(name: "phase", value: "Invalid"),
+                    .init(name: "message", value: .string(message)),
+                    .init(name: "conditions", value: [condition("Accepted", false, "Invalid", message, object, now)]),
+                ] + stale.map { .init(name: $0, value: .null) }))
     }
 
     /// Its time is that of its last change, which the object that was read tells.

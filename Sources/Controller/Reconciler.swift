@@ -42,7 +42,12 @@ struct Reconciler: Sendable {
                 .init(name: "message", value: interval == nil ? "it never opens" : .null),
             ])
             next = isOpen ? interval?.end : interval?.start
-        } catch { status = JSONObject([.init(name: "open", value: false), .init(name: "message", value: .string("\(error)"))]) }
+        } catch {
+            status = JSONObject([
+                .init(name: "open", value: false), .init(name: "message", value: .string("\(error)")), .init(name: "opensAt", value: .null),
+                .init(name: "closesAt", value: .null),
+            ])
+        }
         try await write(.object(status), over: object, .maintenanceWindows)
         return next
     }
@@ -52,17 +57,21 @@ struct Reconciler: Sendable {
     /// - Returns: when to look again if nothing changes.
     func reconcile(_ name: String) async throws -> Date? {
         guard let object = view.maintenances[ObjectName("", name)] else {
-            try giveBackOrphans(of: name)
-            return nil
+            giveBackAll(of: name)
+            return view.runs.values.contains { $0.maintenance == name && $0.isUnfinished } ? now.addingTimeInterval(Self.pause) : nil
         }
         let windows = Dictionary(view.windows.values.map { ($0.objectName.name, $0["spec"]) }, uniquingKeysWith: { $1 })
         var policy: MaintenancePolicy
         do { policy = try MaintenancePolicy(object, windows: windows) } catch {
+            // Nobody knows any more what is allowed: what was begun is given back.
+            giveBackAll(of: name)
             try await write(MaintenanceStatus.invalid("\(error)", object, at: now), over: object, .nodeMaintenances)
-            return nil
+            return now.addingTimeInterval(Self.pause)
         }
         policy.pause = view.pause ?? policy.pause
-        let nodes = view.nodes.values.filter { policy.selector.matches($0.labels) }.sorted { $0.name < $1.name }
+        // Also those that are selected no more, and on which a run has not come to a good end.
+        let open = Set(view.runs.values.filter { $0.maintenance == name && ($0.isUnfinished || $0.isFailed) }.map(\.name))
+        let nodes = view.nodes.values.filter { policy.selector.matches($0.labels) || open.contains($0.name) }.sorted { $0.name < $1.name }
         if policy.action != .none { try await ensureAgents(nodes) }
         var status = MaintenanceStatus(object)
         status.progress.observe(policy, at: now)
@@ -88,7 +97,7 @@ struct Reconciler: Sendable {
         }
         try await write(status.json(object, at: now), over: object, .nodeMaintenances)
         // What hangs on the clock alone: the window, reports that grow old.
-        return [decision.nextTry, decision.blockers.isEmpty ? nil : closing(policy)].compactMap(\.self).filter { $0 > now }.min()
+        return [decision.nextTry, decision.blockers.isEmpty ? nil : closing(policy), givenBack(name)].compactMap(\.self).filter { $0 > now }.min()
     }
 
     /// Who reports first must not go first for that: the order counts for all. An agent that does not come is waited for only so long.
@@ -101,14 +110,21 @@ struct Reconciler: Sendable {
         decision.nextTry = end
     }
 
+    /// When a node that was given back may be tried again.
+    private func givenBack(_ name: String) -> Date? {
+        let recent = view.runs.values.filter { $0.maintenance == name && $0.state == .rolledBack && !$0.isFailed }
+        return recent.compactMap { $0.updatedAt?.addingTimeInterval(601) }.filter { $0 > now }.min()
+    }
+
     private func closing(_ policy: MaintenancePolicy) -> Date? {
         policy.window?.interval(endingAfter: now).map { $0.start > now ? $0.start : $0.end }
     }
 
-    /// Nodes whose NodeMaintenance is gone are not left as they are.
-    private func giveBackOrphans(of name: String) throws {
+    /// Nodes whose NodeMaintenance is gone, or cannot be read, are not left as they are.
+    private func giveBackAll(of name: String) {
         for run in view.runs.values where run.maintenance == name && run.isUnfinished {
-            guard let node = view.node(run.name) else { continue }
+            // One that could not be given back is tried again when that may help.
+            guard let node = view.node(run.name), !run.isFailed || node.isReady else { continue }
             crew.take(Crew.Job(node: node, policy: MaintenancePolicy(name: name), kind: .giveBack(failed: false)))
         }
     }
@@ -138,9 +154,9 @@ struct Reconciler: Sendable {
                 crew.take(Crew.Job(node: node, policy: policy, kind: .giveBack(failed: false)))
             } else if run.isFailed {
                 guard run.annotations[Annotations.resume] != nil else { continue }
-                try await client.patch(.maintenanceRuns, run.objectName, .merge(["status": ["failed": false]]), subresource: "status")
                 let resume = JSONObject([.init(name: Annotations.resume, value: .null)])
                 try await client.patch(.maintenanceRuns, run.objectName, .merge(["metadata": ["annotations": .object(resume)]]))
+                try await client.patch(.maintenanceRuns, run.objectName, .merge(["status": ["failed": false]]), subresource: "status")
                 if run.isUnfinished { crew.take(Crew.Job(node: node, policy: policy, kind: .resume)) }
             } else if run.isUnfinished {
                 crew.take(Crew.Job(node: node, policy: policy, kind: .resume, retries: run.retries))

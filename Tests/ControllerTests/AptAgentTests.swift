@@ -82,8 +82,8 @@ struct AptAgentTests {
             let seen = report.packages.map { "\($0.name) \($0.from) \($0.to) \($0.isHeld) \($0.isSecurity)" }
             #expect(
                 seen == [
-                    "alpha 1 2 false false", "bad 1 2 false false", "held 1 2 true false", "kubelet 1 2 false false", "needs-kubelet 1 2 false false",
-                    "secure 1 2 false true",
+                    "secure 1 2 false true", "alpha 1 2 false false", "bad 1 2 false false", "held 1 2 true false", "kubelet 1 2 false false",
+                    "needs-kubelet 1 2 false false",
                 ])
 
             var security = PackageChoice()
@@ -99,6 +99,8 @@ struct AptAgentTests {
             #expect(try await system.versions("alpha") == ["alpha 2"], "what can be updated is")
             #expect(try await system.versions("held", "kubelet", "bad") == ["held 1", "kubelet 1", "bad 1"])
             #expect(try await system.run("dpkg --audit") == "", "dpkg finds nothing half done")
+            let left = try await bench.report { report in report.packages.first { $0.name == "needs-kubelet" }?.isHeld == true }
+            #expect(left?.updates(PackageChoice()).map(\.name) == ["bad"], "what is left is due no more: \(left?.packages ?? [])")
 
             // An order is carried out once.
             try await system.offer("alpha", "3")

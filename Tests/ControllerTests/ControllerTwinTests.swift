@@ -3,6 +3,7 @@ import Controller
 import Foundation
 import KubernetesAPI
 import KubernetesClient
+import KubernetesRuntime
 import Maintenance
 import Operations
 import Proving
@@ -16,6 +17,10 @@ struct ControllerTwinTests {
         let fleet: TwinFleet
         let client: KubernetesClient
         let sent: Sent
+        let restarts: Bell
+
+        /// The leader is gone from one moment to the other, and another leads.
+        func replaceLeader() { restarts.ring("") }
 
         func pass(_ seconds: Double) async throws { try await client.time.sleep(.seconds(seconds)) }
 
@@ -108,11 +113,22 @@ struct ControllerTwinTests {
         let time = rehearsal.time
         let outcome = rehearsal.run {
             let client = KubernetesClient(transport: TwinTransport(twin, time: time), rate: nil, time: time)
-            let controller = MaintenanceController(client, web: WebClient { method, url, body, _ in sent.answer(method, url, body) }, options: .init())
+            let restarts = Bell()
             try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await controller.run() }
+                group.addTask {
+                    while true {
+                        try await withThrowingTaskGroup(of: Void.self) { life in
+                            let seen = restarts.count("")
+                            let web = WebClient { method, url, body, _ in sent.answer(method, url, body) }
+                            life.addTask { try await MaintenanceController(client, web: web, options: .init()).run() }
+                            life.addTask { try await restarts.wait("", after: seen, seconds: nil, time) }
+                            defer { life.cancelAll() }
+                            try await life.next()
+                        }
+                    }
+                }
                 group.addTask { try await fleet.run(client, reportSeconds: 600) }
-                group.addTask { try await body(Stage(twin: twin, fleet: fleet, client: client, sent: sent)) }
+                group.addTask { try await body(Stage(twin: twin, fleet: fleet, client: client, sent: sent, restarts: restarts)) }
                 defer { group.cancelAll() }
                 try await group.next()
             }
@@ -163,7 +179,9 @@ struct ControllerTwinTests {
             try await stage.pass(600)
             #expect(stage.status["phase"] == "Paused" && stage.cordoned.isEmpty)
             _ = try await stage.controls.resume("weekly")
-            try await stage.until("one is in work again") { stage.cordoned.count == 1 && stage.step(of: stage.cordoned[0]).hasPrefix("drain") == false }
+            try await stage.until("one is in work again") {
+                stage.cordoned.count == 1 && stage.step(of: stage.cordoned[0]).hasPrefix("drain") == false
+            }
             try await stage.client.delete(.nodeMaintenances, ObjectName("", "weekly"))
             try await stage.until("nothing is closed") { stage.cordoned.isEmpty }
             try await stage.pass(600)
@@ -259,7 +277,9 @@ struct ControllerTwinTests {
     }
 
     @Test func `What fails is tried again as often as is said, then given back or left, and people are told`() throws {
-        for (rule, isGivenBack) in [(["action": "Retry", "retries": 2] as JSON, false), (["action": "RollBack"], true), (["action": "Pause"], false)] {
+        for (rule, isGivenBack) in [
+            (["action": "Retry", "retries": 2] as JSON, false), (["action": "RollBack"], true), (["action": "Pause"], false),
+        ] {
             try rehearse(["onFailure": rule, "notifications": [["url": "http://hook"]], "alertmanager": ["url": "http://alertmanager"]]) { stage in
                 var broken = TwinFleet.Character()
                 broken.failsUpdates = true
@@ -299,6 +319,73 @@ struct ControllerTwinTests {
             try await stage.until("all are current") { stage.isCurrent }
             #expect(stage.node("node-0002").annotations[Annotations.scaleDownDisabled] == "true")
             #expect(stage.node("node-0003").annotations[Annotations.scaleDownDisabled] == nil)
+        }
+    }
+
+    @Test func `A command runs once and a host boots once, however often the leader changes meanwhile`() throws {
+        let look: JSON = [["name": "look", "command": ["look"]]]
+        for spec: JSON in [
+            ["maxUnavailable": 2, "action": ["command": ["command": ["work"]]], "reboot": "Never", "checks": look],
+            ["maxUnavailable": 2, "action": ["reboot": .object(JSONObject())], "reboot": "Always", "checks": look],
+        ] {
+            try rehearse(spec) { stage in
+                for name in 1...4 {
+                    var slow = TwinFleet.Character()
+                    slow.updateSeconds = 180
+                    slow.bootSeconds = 70
+                    stage.fleet.add("node-000\(name)", slow)
+                }
+                for _ in 0..<150 where !stage.isCurrent {
+                    try await stage.pass(7)
+                    stage.replaceLeader()
+                }
+                try await stage.until("all are done") { stage.isCurrent }
+                let work = stage.fleet.commands.withLock { $0.filter { $0.words == ["work"] }.map(\.node).sorted() }
+                let reboots = stage.fleet.reboots.withLock { $0.map(\.node).sorted() }
+                #expect((spec["reboot"] == "Always" ? reboots : work) == (1...4).map { "node-000\($0)" }, "\(work) \(reboots)")
+                #expect(stage.fleet.commands.withLock { $0.contains { $0.words == ["look"] } })
+            }
+        }
+    }
+
+    @Test func `An order that nobody has taken is withdrawn when its node is given back`() throws {
+        try rehearse(["action": ["reboot": .object(JSONObject())], "reboot": "Always"]) { stage in
+            try await stage.until("a node is to boot") { stage.cordoned.count == 1 && stage.step(of: stage.cordoned[0]).hasPrefix("reboot") }
+            let name = stage.cordoned[0]
+            _ = try await stage.controls.abort("weekly", node: name, reason: "no")
+            try await stage.until("it is given back") { stage.cordoned != [name] }
+            let agent = stage.twin.object(.nodeAgents, ObjectName("", name))
+            #expect(agent?["spec"]["order"].isNull == true, "\(agent?["spec"] ?? .null)")
+            try await stage.until("the others are done") { stage.status["current"].count == 3 }
+            #expect(stage.blockers.contains("paused: no"), "and it does not begin again by itself")
+        }
+    }
+
+    @Test func `A node in work that is selected no more comes to its end, also under another leader`() throws {
+        try rehearse(["nodeSelector": ["matchLabels": ["pool": "a"]]]) { stage in
+            for index in 1...2 {
+                let name = "node-000\(index)"
+                try await stage.client.patch(.nodes, ObjectName("", name), .merge(["metadata": ["labels": ["pool": "a"]]]))
+                stage.fleet.release(1, on: name, needsReboot: true)
+            }
+            try await stage.until("one is in work") { stage.cordoned.count == 1 && stage.step(of: stage.cordoned[0]).hasPrefix("update") }
+            let name = stage.cordoned[0]
+            try await stage.client.patch(.nodes, ObjectName("", name), .merge(["metadata": ["labels": ["pool": "b"]]]))
+            stage.replaceLeader()
+            try await stage.until("it is done") { stage.cordoned != [name] && stage.fleet.isCurrent(name) }
+            try await stage.until("the other is") { stage.isCurrent && stage.status["total"].count == 1 }
+        }
+    }
+
+    @Test func `A window that is taken away in the middle has the node given back`() throws {
+        let always: JSON = ["openings": [["schedule": "0 0 * * *", "duration": "24h"]]]
+        try rehearse(["windows": ["always"]], windows: ["always": always]) { stage in
+            for index in 1...4 { stage.fleet.release(1, on: "node-000\(index)", needsReboot: true) }
+            try await stage.until("one is in work") { stage.cordoned.count == 1 && stage.step(of: stage.cordoned[0]).hasPrefix("update") }
+            try await stage.client.delete(.maintenanceWindows, ObjectName("", "always"))
+            stage.replaceLeader()
+            try await stage.until("nothing is closed") { stage.cordoned.isEmpty }
+            #expect(stage.status["phase"] == "Invalid" && stage.status["inWork"].isNull)
         }
     }
 

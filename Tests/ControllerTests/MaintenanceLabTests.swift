@@ -15,7 +15,8 @@ struct MaintenanceLabTests {
         let nodes = try await lab.kubectl("get", "nodes", "-o", "name").split(separator: "\n").map { String($0.dropFirst("node/".count)) }
         try await BuiltProgram.withFolder { folder in
             let tar = folder.appendingPathComponent("image.tar").path
-            let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../Scripts/image").standardizedFileURL.path
+            let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../Scripts/image").standardizedFileURL
+                .path
             let packed = try await CommandRun.run(script, [BuiltProgram.path, Self.image, tar])
             try #require(packed.status == 0, "\(packed.errors)")
             for node in nodes {
@@ -31,7 +32,8 @@ struct MaintenanceLabTests {
             let before = try await boots(lab)
             let manifests = folder.appendingPathComponent("manifests").path
             let made = try await BuiltProgram.run([
-                "manifests", "controller", "--kubernetes-version", "1.20", "--image", Self.image, "--output-dir", manifests, "--max-unavailable", "20%",
+                "manifests", "controller", "--kubernetes-version", "1.20", "--image", Self.image, "--output-dir", manifests, "--max-unavailable",
+                "20%",
                 "--maintenance-window", "0 0 * * *", "--maintenance-duration", "24h", "--time-zone", "UTC",
                 // The lab's load balancer: its kernel has no rules for services.
                 "--api-server", "10.88.0.2:6443",

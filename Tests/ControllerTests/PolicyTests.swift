@@ -21,7 +21,9 @@ struct PolicyTests {
                 "nodeSelector": ["matchLabels": ["pool": "a"]], "maxUnavailable": "20%", "windows": ["nights", "holidays"],
                 "action": ["osUpdate": ["securityOnly": true, "exclude": ["grub-pc"]]], "reboot": "Never", "soak": "2m", "canaries": 1,
                 "drain": ["timeout": "10m", "force": true, "gracePeriodSeconds": 5], "onFailure": ["action": "Retry", "retries": 3],
-                "checks": [["name": "web", "http": ["url": "http://{address}/"], "when": ["After"], "timeout": "5s"], ["name": "disk", "command": ["true"]]],
+                "checks": [
+                    ["name": "web", "http": ["url": "http://{address}/"], "when": ["After"], "timeout": "5s"], ["name": "disk", "command": ["true"]],
+                ],
                 "prometheus": ["url": "http://p", "ignoreAlerts": "Watchdog"], "alertmanager": ["url": "http://a"],
                 "notifications": [["url": "http://n", "format": "Slack"]], "order": ["zones": "OneAtATime", "priorityLabel": "p"],
                 "blockingPods": [["matchLabels": ["never": "true"]]],
@@ -39,15 +41,19 @@ struct PolicyTests {
         #expect(choice.securityOnly && choice.exclude == ["grub-pc"])
     }
 
-    @Test(arguments: [
-        (["maxUnavailable": "x"], "spec.maxUnavailable"), (["windows": ["none"]], "no such MaintenanceWindow"),
-        (["windows": ["bad"]], "the MaintenanceWindow bad is not valid"), (["soak": "2 minutes"], "spec.soak"), (["soak": "400h"], "spec.soak"),
-        (["action": ["osUpdate": .object(JSONObject()), "reboot": .object(JSONObject())]], "one thing is meant"),
-        (["action": ["dance": .object(JSONObject())]], "spec.action.dance"), (["action": ["command": .object(JSONObject())]], "spec.action.command"),
-        (["reboot": "Sometimes"], "spec.reboot is Sometimes, and IfNeeded, Always, Never are known"), (["checks": [["name": "x"]]], "spec.checks[0]"),
-        (["prometheus": ["url": "http://p", "ignoreAlerts": "("]], "spec.prometheus.ignoreAlerts"),
-        (["nodeSelector": ["matchExpressions": [["key": "a", "operator": "Near"]]]], "spec.nodeSelector"),
-    ] as [(JSON, String)]) func `What cannot be meant is refused, with the field`(_ spec: JSON, _ words: String) {
+    @Test(
+        arguments: [
+            (["maxUnavailable": "x"], "spec.maxUnavailable"), (["windows": ["none"]], "no such MaintenanceWindow"),
+            (["windows": ["bad"]], "the MaintenanceWindow bad is not valid"), (["soak": "2 minutes"], "spec.soak"), (["soak": "400h"], "spec.soak"),
+            (["action": ["osUpdate": .object(JSONObject()), "reboot": .object(JSONObject())]], "one thing is meant"),
+            (["action": ["dance": .object(JSONObject())]], "spec.action.dance"),
+            (["action": ["command": .object(JSONObject())]], "spec.action.command"),
+            (["reboot": "Sometimes"], "spec.reboot is Sometimes, and IfNeeded, Always, Never are known"),
+            (["checks": [["name": "x"]]], "spec.checks[0]"),
+            (["prometheus": ["url": "http://p", "ignoreAlerts": "("]], "spec.prometheus.ignoreAlerts"),
+            (["nodeSelector": ["matchExpressions": [["key": "a", "operator": "Near"]]]], "spec.nodeSelector"),
+        ] as [(JSON, String)]) func `What cannot be meant is refused, with the field`(_ spec: JSON, _ words: String)
+    {
         let bad: JSON = ["openings": [["schedule": "0 25 * * *", "duration": "6h"]]]
         #expect { try policy(spec, windows: ["bad": bad]) } throws: { "\($0)".contains(words) }
     }
@@ -94,7 +100,9 @@ struct PackageManagerTests {
                 .init(name: "kubelet", from: "1.20.2-00", to: "1.21.0-00", isHeld: true), .init(name: "tzdata", from: "2023c-5", to: "2024a-0"),
             ])
         #expect(message == "apt: E: Failed to fetch http://deb.example.com/x  404")
-        for line in ["Inst", "Inst a", "Inst a [1]", "Inst a [1] (", "Inst a [1] ()", "Inst a 1 (2)", "Remv a [1]", ""] { #expect(Apt.inst(line) == nil) }
+        for line in ["Inst", "Inst a", "Inst a [1]", "Inst a [1] (", "Inst a [1] ()", "Inst a 1 (2)", "Remv a [1]", ""] {
+            #expect(Apt.inst(line) == nil)
+        }
     }
 
     @Test func `What dnf lists is read, with versionlock's holds and security`() {
@@ -149,7 +157,8 @@ struct PackageManagerTests {
 
     @Test func `What belongs to Kubernetes is left alone unless it is asked for`() {
         var choice = PackageChoice()
-        #expect(!choice.takes("kubelet", isSecurity: true) && !choice.takes("containerd", isSecurity: false) && choice.takes("bash", isSecurity: false))
+        #expect(
+            !choice.takes("kubelet", isSecurity: true) && !choice.takes("containerd", isSecurity: false) && choice.takes("bash", isSecurity: false))
         choice.includesKubernetes = true
         #expect(choice.takes("kubelet", isSecurity: false))
         choice.securityOnly = true

@@ -72,7 +72,8 @@ struct RolloutTests {
     @Test func `Nodes go by control plane, selectors, priority, zones and names`() {
         let nodes = [
             node("cp", zone: "a", isControlPlane: true), node("a2", zone: "a"), node("a1", zone: "a"), node("b1", zone: "b"),
-            node("test", zone: "b", labels: ["tier": "test"]), node("late", zone: "a", labels: ["p": "9"]), node("early", zone: "b", labels: ["p": "-1"]),
+            node("test", zone: "b", labels: ["tier": "test"]), node("late", zone: "a", labels: ["p": "9"]),
+            node("early", zone: "b", labels: ["p": "-1"]),
         ].map(\.place)
         var order = NodeOrder()
         order.first = [LabelSelector([.init("tier", .isIn, ["test"])])]
@@ -87,7 +88,9 @@ struct RolloutTests {
 
     @Test func `The forecast says which node goes when, what is left for the next window, and what never fits`() throws {
         let now = try date("2026-11-21T04:00:00Z")
-        func forecast(_ count: Int, parallel: Int = 2, canaries: Int = 0, seconds: Double = 3600, busy: [Date] = [], window: String? = "0 2 * * SAT 4h") throws
+        func forecast(
+            _ count: Int, parallel: Int = 2, canaries: Int = 0, seconds: Double = 3600, busy: [Date] = [], window: String? = "0 2 * * SAT 4h"
+        ) throws
             -> MaintenanceForecast
         {
             MaintenanceForecast(

@@ -106,7 +106,8 @@ package struct MaintenanceRace {
         let start = time.now()
         var chance = SplitMix(seed: 7)
         // Each node's first look is some time within the period.
-        let offsets: [String: Double] = Dictionary(names.map { ($0, Double.random(in: 0..<max(period, 0.001), using: &chance)) }, uniquingKeysWith: { $1 })
+        let offsets: [String: Double] = Dictionary(
+            names.map { ($0, Double.random(in: 0..<max(period, 0.001), using: &chance)) }, uniquingKeysWith: { $1 })
         @Sendable func nextLook(_ name: String) -> Date {
             let passed = time.now().timeIntervalSince(start) - (offsets[name] ?? 0)
             return start.addingTimeInterval((offsets[name] ?? 0) + max(0, (passed / period).rounded(.up)) * period)

@@ -74,9 +74,11 @@ package struct RandomMaintenance {
             var character = TwinFleet.Character()
             character.bootSeconds = Double(draw(20...240))
             character.updateSeconds = Double(draw(5...300))
-            character.isLost = happens(0.03)
-            character.failsUpdates = happens(0.03)
-            character.hasNoAgent = happens(0.02)
+            // Each stops the rollout until somebody comes: in a large cluster they must be rare for anything to happen at all.
+            let share = large == nil ? 1 : 0.1
+            character.isLost = happens(0.03 * share)
+            character.failsUpdates = happens(0.03 * share)
+            character.hasNoAgent = happens(0.02 * share)
             fleet.add(name, character)
         }
         let policy = try makePolicy(twin, count)
@@ -89,7 +91,7 @@ package struct RandomMaintenance {
         let hasOperator = happens(0.6) || large != nil
         while twin.now < end {
             let isLast = report.kills >= 4 || !happens(0.6)
-            let jobs = isLast ? Self.mostJobs : draw(200...6000)
+            let jobs = isLast ? Self.mostJobs * max(1, count / 8) : draw(200...6000)
             let rehearsal = Rehearsal(twin)
             let time = rehearsal.time
             let plan = arrivals.filter { $0.at > twin.now }
@@ -243,7 +245,8 @@ extension RandomMaintenance {
             "blackouts": [["from": "2026-03-20", "through": "2026-03-21"]],
         ]
         try twin.create([
-            "apiVersion": .string(Resource.maintenanceWindows.apiVersion), "kind": "MaintenanceWindow", "metadata": ["name": "window"], "spec": window,
+            "apiVersion": .string(Resource.maintenanceWindows.apiVersion), "kind": "MaintenanceWindow", "metadata": ["name": "window"],
+            "spec": window,
         ])
         let object = try twin.create([
             "apiVersion": .string(Resource.nodeMaintenances.apiVersion), "kind": "NodeMaintenance", "metadata": ["name": "weekly"],

@@ -38,6 +38,8 @@ package final class TwinFleet: Sendable {
     fileprivate let bell = Bell()
     /// Every reboot, for the judge.
     package let reboots = Mutex<[(node: String, at: Date)]>([])
+    /// Every command that was begun.
+    package let commands = Mutex<[(node: String, words: [String])]>([])
     fileprivate let onDisturbance: @Sendable (String) -> Void
 
     /// - Parameter onDisturbance: told of each update and reboot when it begins.
@@ -173,7 +175,11 @@ private struct TwinHost: AgentHost {
         }
     }
 
-    func run(_ words: [String], seconds: Double) async throws -> String { "" }
+    func run(_ words: [String], seconds: Double) async throws -> String {
+        fleet.commands.withLock { $0.append((node, words)) }
+        if words.first == "work" { try await time.sleep(.seconds(fleet.character(node).updateSeconds)) }
+        return ""
+    }
 
     func reboot() async throws {
         fleet.onDisturbance(node)

@@ -52,6 +52,7 @@ struct OutputOptions: ParsableArguments {
         case .json:
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            encoder.dateEncodingStrategy = .iso8601
             text = String(decoding: try encoder.encode(report), as: UTF8.self) + "\n"
         case .yaml: text = try YAMLEncoder().encode(report)
         }

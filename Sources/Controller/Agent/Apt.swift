@@ -12,6 +12,10 @@ struct Apt: PackageManager {
     private static let options =
         "-o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0"
 
+    /// What the last update left, `NAME VERSION` a line, since it would have pulled along what is to be left alone: it counts as held, or the node would be
+    /// due for ever.
+    private static let leftFile = "/var/lib/drydock/left"
+
     // MARK: Looking
 
     func pending() async throws -> ([NodeAgent.Report.Package], String?) {
@@ -19,6 +23,7 @@ struct Apt: PackageManager {
             """
             said=$(apt-get -qq \(Self.options) update 2>&1 >/dev/null) || { echo "== trouble"; printf '%s\n' "$said" | tail -n 3; }
             broken=$(dpkg --audit 2>/dev/null | head -5); if [ -n "$broken" ]; then echo "== broken"; echo "$broken"; fi
+            echo "== left"; cat \(Self.leftFile) 2>/dev/null || :
             echo "== holds"; apt-mark showhold
             echo "== updates"; apt-get -s -q --ignore-hold --with-new-pkgs upgrade 2>/dev/null || :
             """)
@@ -29,6 +34,7 @@ struct Apt: PackageManager {
     static func parse(_ text: String) -> ([NodeAgent.Report.Package], String?) {
         var section = ""
         var holds: Set<String> = []
+        var left: Set<String> = []
         var trouble: [String] = []
         var packages: [NodeAgent.Report.Package] = []
         for line in text.split(separator: "\n").map(String.init) {
@@ -37,6 +43,7 @@ struct Apt: PackageManager {
                 continue
             }
             switch section {
+            case "left": left.insert(line)
             case "holds": holds.insert(line.trimmingCharacters(in: .whitespaces))
             case "trouble", "broken": trouble.append(line.trimmingCharacters(in: .whitespaces))
             case "updates": if let package = inst(line) { packages.append(package) }
@@ -45,7 +52,8 @@ struct Apt: PackageManager {
         }
         for index in packages.indices {
             let plain = packages[index].name.split(separator: ":").first.map(String.init) ?? ""
-            packages[index].isHeld = holds.contains(packages[index].name) || holds.contains(plain)
+            let isLeft = left.contains("\(packages[index].name) \(packages[index].to)")
+            packages[index].isHeld = holds.contains(packages[index].name) || holds.contains(plain) || isLeft
         }
         return (packages, trouble.isEmpty ? nil : "apt: \(trouble.prefix(5).joined(separator: " "))")
     }
@@ -67,28 +75,36 @@ struct Apt: PackageManager {
     // MARK: Updating
 
     func update(_ choice: PackageChoice, seconds: Double) async throws -> String {
-        // An update that was cut off is finished first.
+        // An update that was cut off is finished first; what was left before may have become possible.
         try await configure(seconds: seconds)
+        _ = try await host.shell("rm -f \(Self.leftFile)")
         let (packages, _) = try await pending()
         let wanted = packages.filter { !$0.isHeld && choice.takes($0.name, isSecurity: $0.isSecurity) }
         guard !wanted.isEmpty else { return "nothing to update" }
         let (accepted, refused) = try await acceptable(wanted, choice)
-        guard !accepted.isEmpty else { throw OperationError(.stopped, Self.text(done: [], refused: refused, failed: [])) }
+        if !refused.isEmpty {
+            let lines = refused.map { "\($0.package.name) \($0.package.to)\n" }.joined()
+            let folder = "mkdir -p $(dirname \(Self.leftFile))"
+            _ = try await host.shell("\(folder); printf %s \(NodeAccess.quoted(lines)) >\(Self.leftFile)")
+        }
+        guard !accepted.isEmpty else { return Self.text(done: [], left: refused, failed: []) }
         let failed = try await install(accepted, seconds: seconds)
         let done = accepted.filter { package in !failed.contains { $0.hasPrefix("\(package.name) ") } }
-        let text = Self.text(done: done, refused: refused, failed: failed)
-        if !failed.isEmpty || !refused.isEmpty { throw OperationError(.stopped, text) }
+        let text = Self.text(done: done, left: refused, failed: failed)
+        if !failed.isEmpty { throw OperationError(.stopped, text) }
         return text
     }
 
-    private static func text(done: [NodeAgent.Report.Package], refused: [String], failed: [String]) -> String {
+    private typealias Left = (package: NodeAgent.Report.Package, why: String)
+
+    private static func text(done: [NodeAgent.Report.Package], left: [Left], failed: [String]) -> String {
         var parts: [String] = []
         if !done.isEmpty {
             let names = done.prefix(10).map { "\($0.name) \($0.to)" }.joined(separator: ", ")
             parts.append("\(done.count) updated: \(names)\(done.count > 10 ? ", …" : "")")
         }
         if !failed.isEmpty { parts.append("failed: \(failed.prefix(5).joined(separator: "; "))") }
-        if !refused.isEmpty { parts.append("left: \(refused.prefix(5).joined(separator: "; "))") }
+        if !left.isEmpty { parts.append("left: \(left.prefix(5).map { "\($0.package.name): \($0.why)" }.joined(separator: "; "))") }
         return parts.joined(separator: ". ")
     }
 
@@ -104,7 +120,7 @@ struct Apt: PackageManager {
     /// - Returns: those, and of the others why not.
     private func acceptable(
         _ wanted: [NodeAgent.Report.Package], _ choice: PackageChoice
-    ) async throws -> ([NodeAgent.Report.Package], [String]) {
+    ) async throws -> ([NodeAgent.Report.Package], [Left]) {
         let holds = Set(try await host.shell("apt-mark showhold").split(separator: "\n").map(String.init))
         func complaint(_ packages: [NodeAgent.Report.Package]) async throws -> String? {
             let script = "apt-get -s -q --only-upgrade install \(Self.arguments(packages)) 2>&1 || echo '== no'"
@@ -124,9 +140,9 @@ struct Apt: PackageManager {
         }
         if try await complaint(wanted) == nil { return (wanted, []) }
         var accepted: [NodeAgent.Report.Package] = []
-        var refused: [String] = []
+        var refused: [Left] = []
         for package in wanted {
-            if let why = try await complaint(accepted + [package]) { refused.append("\(package.name): \(why)") } else { accepted.append(package) }
+            if let why = try await complaint(accepted + [package]) { refused.append((package, why)) } else { accepted.append(package) }
         }
         return (accepted, refused)
     }

@@ -79,6 +79,7 @@ package struct HostAgent: Sendable {
                     if let order = agent.order, try await attend(order, agent.progress) {
                         nextReport = now.addingTimeInterval(reportSeconds)
                     }
+                    if let check = agent.check, agent.answer?.id != check.id { try await answer(check) }
                     if nextReport <= now || agent.report == nil {
                         try await write(await host.report(at: now), nil)
                         nextReport = now.addingTimeInterval(reportSeconds)
@@ -114,6 +115,10 @@ package struct HostAgent: Sendable {
         }
         let boot = try await host.bootID()
         var progress = NodeAgent.Progress(id: order.id, state: .running, bootID: boot, startedAt: now)
+        if order.kind == .reboot, let wanted = order.bootID, wanted != boot, known?.id != order.id || known?.state == .running {
+            // Whoever booted it: it is done.
+            return try await end(&progress, .done, "booted anew")
+        }
         if let known, known.id == order.id {
             guard known.state == .running else { return false }
             // An earlier life of this agent began it.
@@ -148,13 +153,22 @@ package struct HostAgent: Sendable {
         } catch let error as OperationError { return try await end(&progress, error.code == .refused ? .refused : .failed, error.description) }
     }
 
+    /// Answers a question, which may be asked as often as one likes.
+    private func answer(_ check: NodeAgent.Order) async throws {
+        var progress = NodeAgent.Progress(id: check.id, state: .done, bootID: try await host.bootID(), startedAt: now)
+        do { progress.message = try await host.run(check.command, seconds: check.timeoutSeconds) } catch let error as OperationError {
+            (progress.state, progress.message) = (.failed, error.description)
+        }
+        progress.message = String(progress.message.prefix(1500))
+        try await client.patch(.nodeAgents, name, .merge(["status": ["check": progress.json(at: now)]]), subresource: "status")
+    }
+
     /// Tells how an order ended, and in the same breath how the host is now.
     private func end(_ progress: inout NodeAgent.Progress, _ state: NodeAgent.Progress.State, _ message: String) async throws -> Bool {
         progress.state = state
         progress.message = String(message.prefix(1500))
         log(state == .done ? .info : .warning, message.isEmpty ? state.rawValue : message, ["node": node, "order": progress.id])
-        var report: NodeAgent.Report?
-        if !progress.id.contains("gate") { report = await host.report(at: now) }
+        let report = await host.report(at: now)
         var attempts = 0
         while true {
             do {

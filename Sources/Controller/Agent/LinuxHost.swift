@@ -91,15 +91,18 @@ package struct LinuxHost: AgentHost {
     /// Whoever delays shutdowns, such as the kubelet, is waited for; whoever forbids them is heard.
     package func reboot() async throws { _ = try await shell("systemctl reboot") }
 
-    /// A script that nobody may shut the host down under; the inhibitor is released at its end, before a reboot.
+    /// A script that nobody may shut the host down under: the inhibitor is released at its end, before a reboot. It runs as a unit of the host's own
+    /// systemd, where there is one, so that neither the end nor the memory limit of the agent's pod cuts it off.
     func inhibiting(_ script: String, seconds: Double) -> String {
-        """
-        set -- timeout --kill-after=60 \(max(1, seconds.wholeSeconds)) sh -c \(NodeAccess.quoted("set -eu\n" + script))
-        if systemd-inhibit --list >/dev/null 2>&1; then
-            set -- systemd-inhibit --what=shutdown:sleep --who=drydock --why='packages are being updated' --mode=block "$@"
-        fi
-        "$@"
-        """
+        let whole = NodeAccess.quoted("set -eu\n" + Self.prologue + script)
+        return """
+            set -- timeout --kill-after=60 \(max(1, seconds.wholeSeconds)) sh -c \(whole)
+            if systemd-inhibit --list >/dev/null 2>&1; then
+                set -- systemd-inhibit --what=shutdown:sleep --who=drydock --why='packages are being updated' --mode=block "$@"
+                if command -v systemd-run >/dev/null 2>&1; then set -- systemd-run --quiet --collect --wait --pipe --service-type=exec -- "$@"; fi
+            fi
+            "$@"
+            """
     }
 }
 

@@ -14,7 +14,6 @@ struct Zypper: PackageManager {
             said=$(zypper -q -n refresh 2>&1) || { echo "== trouble"; printf '%s\n' "$said" | tail -n 3; }
             echo "== locks"; zypper -q -n locks 2>/dev/null || :
             echo "== updates"; zypper -q -n --xmlout list-updates 2>/dev/null || :
-            echo "== security"; zypper -q -n --xmlout list-patches --category security --with-optional 2>/dev/null || :
             """)
         return Self.parse(text)
     }
@@ -59,11 +58,8 @@ struct Zypper: PackageManager {
 
     func update(_ choice: PackageChoice, seconds: Double) async throws -> String {
         let (packages, _) = try await pending()
-        if choice.securityOnly {
-            // Which package belongs to which patch only zypper knows; what is locked it leaves.
-            _ = try await host.shell(
-                host.inhibiting("zypper -q -n patch --category security --auto-agree-with-licenses >/dev/null || [ $? -ge 100 ]", seconds: seconds))
-            return "the security patches are applied"
+        guard !choice.securityOnly else {
+            throw OperationError(.stopped, "zypper knows patches that mend vulnerabilities, and not packages: securityOnly is not possible with it")
         }
         let wanted = packages.filter { !$0.isHeld && choice.takes($0.name, isSecurity: $0.isSecurity) }
         guard !wanted.isEmpty else { return "nothing to update" }

@@ -296,6 +296,9 @@ package struct ControllerManifests: Sendable {
             spec:
               serviceAccountName: drydock-agent
               priorityClassName: system-node-critical
+              # Its package manager fetches from where the host does, by the host's names.
+              hostNetwork: true
+              dnsPolicy: ClusterFirstWithHostNet
               tolerations:
                 - {operator: Exists}
               containers:
@@ -343,26 +346,6 @@ package struct ControllerManifests: Sendable {
                 - {protocol: TCP, port: 9108}
           egress:
             - {}
-        ---
-        # Nobody talks to agents; they ask the API, and DNS for it.
-        apiVersion: networking.k8s.io/v1
-        kind: NetworkPolicy
-        metadata:
-          name: drydock-agent
-          namespace: \(namespace)
-          labels: \(labels("drydock-agent"))
-        spec:
-          podSelector:
-            matchLabels: \(labels("drydock-agent"))
-          policyTypes: [Ingress, Egress]
-          ingress: []
-          egress:
-            - ports:
-                - {protocol: TCP, port: 443}
-                - {protocol: TCP, port: 6443}
-                - {protocol: UDP, port: 53}
-                - {protocol: TCP, port: 53}
-
         """
     }
 

@@ -359,11 +359,21 @@ package enum CustomResources {
                   required: [id, kind]
                   properties:
                     id: {type: string, description: "An order is carried out once."}
-                    kind: {type: string, enum: [Update, Command, Reboot, Check]}
+                    kind: {type: string, enum: [Update, Command, Reboot]}
                     packages: {type: object, x-kubernetes-preserve-unknown-fields: true}
                     command: {type: array, items: {type: string}}
                     timeoutSeconds: {type: number}
                     notAfter: {type: string, format: date-time, description: "An order that arrives later is refused."}
+                    bootID: {type: string, description: "The boot that a reboot is to end."}
+                check:
+                  type: object
+                  required: [id, kind]
+                  description: What the host is asked beside its order.
+                  properties:
+                    id: {type: string}
+                    kind: {type: string, enum: [Check]}
+                    command: {type: array, items: {type: string}}
+                    timeoutSeconds: {type: number}
             status:
               type: object
               description: What the agent says. Only the agent may write it.
@@ -387,6 +397,15 @@ package enum CustomResources {
                         type: object
                         properties: {name: {type: string}, from: {type: string}, to: {type: string}, security: {type: boolean}, held: {type: boolean}}
                 order:
+                  type: object
+                  properties:
+                    id: {type: string}
+                    state: {type: string, enum: [Running, Done, Failed, Refused]}
+                    bootID: {type: string}
+                    startedAt: {type: string, format: date-time}
+                    endedAt: {type: string, format: date-time}
+                    message: {type: string}
+                check:
                   type: object
                   properties:
                     id: {type: string}

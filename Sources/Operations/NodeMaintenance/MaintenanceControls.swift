@@ -194,7 +194,13 @@ package struct MaintenanceControls: Sendable {
                     .maintenanceRuns, run.name, ["metadata": ["annotations": [Annotations.abort: .string(reason)]]],
                     "will be given back: it is uncordoned", "would be given back"))
         }
-        if let node, changes.isEmpty { throw OperationError(.invalid, "\(name) is not at work on \(node)") }
+        guard let node else { return changes }
+        guard !changes.isEmpty else { throw OperationError(.invalid, "\(name) is not at work on \(node)") }
+        // Or it would begin again at once.
+        let patch: JSON = ["metadata": ["annotations": [Annotations.pause: .string(reason)]]]
+        changes.insert(
+            try await change(
+                .nodes, node, patch, "is left alone until `kubectl annotate node \(node) \(Annotations.pause)-`", "would be left alone"), at: 0)
         return changes
     }
 

@@ -32,11 +32,15 @@ package struct MaintenanceRunSettings: Codable, Sendable, Equatable {
     /// DaemonSets and static pods that were not ready there before: that they are not afterwards is not the run's doing.
     package var unready: [ObjectName]
 
-    package init(mark: String, reason: String, updates: [String], unready: [ObjectName]) {
+    /// Where the node is silenced; nil for nowhere.
+    package var alertmanager: String?
+
+    package init(mark: String, reason: String, updates: [String], unready: [ObjectName], alertmanager: String?) {
         self.mark = mark
         self.reason = reason
         self.updates = updates
         self.unready = unready
+        self.alertmanager = alertmanager
     }
 }
 

@@ -15,10 +15,14 @@ extension Window {
 
     private static func text(of spec: JSON) throws(MaintenanceError) -> String {
         let zone = spec["timeZone"].string ?? "UTC"
+        _ = try Self.zone(zone)
         var parts: [String] = []
         for opening in spec["openings"].elements {
             let (schedule, duration) = (opening["schedule"].string ?? "", opening["duration"].string ?? "")
-            guard !schedule.contains(";"), !duration.contains(" ") else { throw MaintenanceError("\"\(schedule)\" is no schedule") }
+            let words = schedule.split(separator: " ")
+            guard !schedule.contains(";"), words.count == 5 || words.count == 1 && schedule.hasPrefix("@"), !duration.contains(" ") else {
+                throw MaintenanceError("the schedule \"\(schedule)\" has not the five fields of a CronJob's")
+            }
             parts.append("\(schedule) \(duration) \(zone)")
         }
         for blackout in spec["blackouts"].elements {
@@ -55,8 +59,7 @@ extension MaintenancePolicy {
             }
             window = try Window(specs: specs)
         }
-        if spec["paused"].bool == true { pause = "spec.paused" }
-        if let reason = object["metadata"]["annotations"][Annotations.pause].string { pause = reason.isEmpty ? "by annotation" : reason }
+        pause = Self.pause(of: object)
         try readOrder(spec["order"])
         try readDrain(spec["drain"])
         try readAction(spec["action"])
@@ -90,6 +93,12 @@ extension MaintenancePolicy {
                         try Self.choice(text, "spec.notifications[\(index)].format")
                     } ?? .generic))
         }
+    }
+
+    /// Why a NodeMaintenance begins nothing; nil when it may.
+    package static func pause(of object: JSON) -> String? {
+        if let reason = object["metadata"]["annotations"][Annotations.pause].string { return reason.isEmpty ? "by annotation" : reason }
+        return object["spec"]["paused"].bool == true ? "spec.paused" : nil
     }
 
     private mutating func readOrder(_ json: JSON) throws(MaintenanceError) {

@@ -59,10 +59,19 @@ extension Rollout.Situation {
         }
         if isInWork {
             work = .inWork
+        } else if let run, run.maintenance == policy.name, run.state == .rolledBack, !run.isFailed, let at = run.updatedAt,
+            now.timeIntervalSince(at) < Self.givenBackPause
+        {
+            // Whatever stood in its way is not gone a second later.
+            pause =
+                pause ?? "it was given back at \(Timestamp.time(at)) (\(run.message)); the next try is \(Int(Self.givenBackPause / 60)) minutes later"
         } else if let run, run.maintenance == policy.name, run.isFailed {
             work = .failed("\(run.step.isEmpty ? "" : "\(run.step): ")\(run.message)")
         }
     }
+
+    /// A node that was given back is left alone for so long, seconds.
+    private static let givenBackPause = 600.0
 
     private static func need(
         _ agent: NodeAgent?, _ policy: MaintenancePolicy, _ doneAt: Date?, _ progress: MaintenanceProgress, _ staleSeconds: Double, _ now: Date
@@ -78,6 +87,7 @@ extension Rollout.Situation {
         }
         var reasons: [String] = []
         if case .osUpdate(let choice) = policy.action {
+            if choice.securityOnly, report.packageManager == "zypper" { return .unknown("securityOnly is not possible with zypper") }
             let updates = report.updates(choice)
             let security = updates.count(where: \.isSecurity)
             if !updates.isEmpty {

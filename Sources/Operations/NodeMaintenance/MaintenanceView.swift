@@ -2,7 +2,7 @@ internal import Foundation
 package import KubernetesAPI
 package import KubernetesClient
 package import KubernetesRuntime
-internal import Maintenance
+package import Maintenance
 internal import Synchronization
 
 /// What the controller sees of the cluster: nodes, agents, and the resources of drydock, as they are now; and a bell for whoever waits for a change.
@@ -140,6 +140,18 @@ package final class MaintenanceView: Sendable {
     /// Why nothing begins on a node.
     package func pause(of node: Node) -> String? {
         node.annotations[Annotations.pause].map { $0.isEmpty ? "by annotation" : $0 }
+    }
+
+    /// Why a NodeMaintenance begins nothing, as it is now.
+    package func pause(of maintenance: String) -> String? {
+        maintenances[ObjectName("", maintenance)].flatMap { MaintenancePolicy.pause(of: $0) }
+    }
+
+    /// When a NodeMaintenance may disturb, as it is now; nil for any time.
+    package func window(of maintenance: String) -> Window? {
+        guard let object = maintenances[ObjectName("", maintenance)] else { return nil }
+        let known = Dictionary(windows.values.map { ($0.objectName.name, $0["spec"]) }, uniquingKeysWith: { $1 })
+        return (try? MaintenancePolicy(object, windows: known))?.window
     }
 
     // MARK: Waiting

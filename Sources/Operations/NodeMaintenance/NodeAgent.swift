@@ -12,6 +12,9 @@ package struct NodeAgent: KubernetesObject {
     package var order: Order? { Order(json["spec"]["order"]) }
     package var report: Report? { Report(json["status"]) }
     package var progress: Progress? { Progress(json["status"]["order"]) }
+    /// What the host is asked beside its order; it takes no order's place.
+    package var check: Order? { Order(json["spec"]["check"]) }
+    package var answer: Progress? { Progress(json["status"]["check"]) }
 
     /// Something that the agent is to do, once.
     package struct Order: Sendable, Equatable, Codable {
@@ -31,6 +34,8 @@ package struct NodeAgent: KubernetesObject {
         package var timeoutSeconds: Double
         /// It is not begun later than this; nil for any time.
         package var notAfter: Date?
+        /// Of a reboot: the boot that is to end. A host that is in another has done it.
+        package var bootID: String?
 
         package init(
             id: String, kind: Kind, packages: PackageChoice? = nil, command: [String] = [], timeoutSeconds: Double, notAfter: Date? = nil
@@ -49,6 +54,7 @@ package struct NodeAgent: KubernetesObject {
             self.init(
                 id: id, kind: kind, command: json["command"].elements.compactMap(\.string), timeoutSeconds: seconds,
                 notAfter: Timestamp.date(json["notAfter"].string))
+            bootID = json["bootID"].string
             if json["packages"].object != nil {
                 var choice = PackageChoice()
                 choice.securityOnly = json["packages"]["securityOnly"].bool ?? false
@@ -66,7 +72,7 @@ package struct NodeAgent: KubernetesObject {
                     (json.object?.members ?? []) + [
                         .init(name: "command", value: command.isEmpty ? .null : .array(command.map { .string($0) })),
                         .init(name: "notAfter", value: notAfter.map { .string(Timestamp.time($0)) } ?? .null),
-                        .init(name: "packages", value: packages?.json ?? .null),
+                        .init(name: "packages", value: packages?.json ?? .null), .init(name: "bootID", value: JSON(bootID)),
                     ]))
             return json
         }
@@ -169,7 +175,7 @@ package struct NodeAgent: KubernetesObject {
                     "pending": JSON(packages.count { !$0.isHeld }), "security": JSON(packages.count { $0.isSecurity && !$0.isHeld }),
                     "held": JSON(packages.count(where: \.isHeld)),
                     "packages": .array(
-                        packages.prefix(Self.mostPackages).map {
+                        (packages.filter(\.isSecurity) + packages.filter { !$0.isSecurity }).prefix(Self.mostPackages).map {
                             ([
                                 "name": .string($0.name), "from": .string($0.from), "to": .string($0.to), "security": .bool($0.isSecurity),
                                 "held": .bool($0.isHeld),

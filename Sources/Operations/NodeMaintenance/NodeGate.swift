@@ -32,7 +32,11 @@ package struct NodeGate: Sendable {
     ) async throws -> [GateCheck] {
         guard let node = view.node(name) else { return [GateCheck("node", .fails, "\(name) is gone")] }
         var checks: [GateCheck] = []
-        if let pause = view.pause ?? view.pause(of: node) ?? policy.pause { checks.append(GateCheck("paused", .notYet, pause)) }
+        if let pause = view.pause ?? view.pause(of: node) ?? view.pause(of: policy.name) { checks.append(GateCheck("paused", .notYet, pause)) }
+        // As it is now: somebody may have closed it since the node began.
+        if hasBegun, let window = view.window(of: policy.name), window.remaining(at: view.client.time.now()) == nil {
+            checks.append(GateCheck("window", .fails, "\(window) is closed"))
+        }
         if !hasBegun {
             if !node.isReady { checks.append(GateCheck("ready", .notYet, "\(name) is not ready")) }
             if node.isControlPlane { checks.append(try await controlPlane(node)) }
@@ -57,8 +61,9 @@ package struct NodeGate: Sendable {
     private func controlPlane(_ node: Node) async throws -> GateCheck {
         let name = "control plane"
         let busy = inWork()
+        // Of two that are about to begin, the first by name goes.
         let others = view.nodes.values.filter {
-            $0.isControlPlane && $0.name != node.name && (!$0.isReady || $0.isUnschedulable || busy.contains($0.name))
+            $0.isControlPlane && $0.name != node.name && (!$0.isReady || $0.isUnschedulable || busy.contains($0.name) && $0.name < node.name)
         }.map(\.name).sorted()
         guard others.isEmpty else {
             return GateCheck(name, .notYet, "\(others.joined(separator: ", ")) \(others.count == 1 ? "is" : "are") away, and one may be")
@@ -101,18 +106,15 @@ package struct NodeGate: Sendable {
                 return answer.isWell ? nil : "\(WebClient.host(of: url)) answers \(answer.status)"
             } catch let error as OperationError { return error.description }
         case .command(let words):
-            // The agent carries an order out once, so every question is an order of its own.
-            let id = "\(mark)-\(check.name)-\(Timestamp.time(view.client.time.now()))"
-            if let order = view.agent(node.name)?.order, order.kind != .check, view.agent(node.name)?.progress?.id != order.id {
-                return "the agent has another order"
-            }
+            // The agent answers a question once, so every one has an id of its own.
+            let id = "\(mark)-\(check.name)-\(Timestamp.microTime(view.client.time.now()))"
             let order = NodeAgent.Order(id: id, kind: .check, command: words, timeoutSeconds: check.timeoutSeconds)
-            do { try await view.client.patch(.nodeAgents, node.objectName, .merge(["spec": ["order": order.json]])) } catch let error as APIStatus
+            do { try await view.client.patch(.nodeAgents, node.objectName, .merge(["spec": ["check": order.json]])) } catch let error as APIStatus
                 where error.isNotFound
             { return "there is no agent" }
             let progress = try await view.wait(node.name, seconds: check.timeoutSeconds + 10) { () -> NodeAgent.Progress? in
-                guard let progress = view.agent(node.name)?.progress, progress.id == id, progress.state != .running else { return nil }
-                return progress
+                guard let answer = view.agent(node.name)?.answer, answer.id == id, answer.state != .running else { return nil }
+                return answer
             }
             guard let progress else { return "the agent does not answer" }
             return progress.state == .done ? nil : progress.message

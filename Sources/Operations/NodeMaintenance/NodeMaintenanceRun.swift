@@ -43,7 +43,9 @@ package struct NodeMaintenanceRun: RunOperation {
     // MARK: The gate's conditions
 
     package func checks(before step: MaintenanceAction.Step) async throws -> [GateCheck] {
-        try await NodeGate(view: view, desk: desk, web: web, policy: policy, inWork: inWork).checks(
+        // Whatever is closed or paused: a node that takes pods again is disturbed no more.
+        if step.action == .giveBack { return [] }
+        return try await NodeGate(view: view, desk: desk, web: web, policy: policy, inWork: inWork).checks(
             node, hasBegun: step.action != .close, moment: step.action == .close ? .before : .during)
     }
 
@@ -51,7 +53,6 @@ package struct NodeMaintenanceRun: RunOperation {
 
     package func evidence(before step: MaintenanceAction.Step) async throws -> [String: String] {
         switch step.action {
-        case .reboot: ["bootID": try await current().bootID]
         case .soak: ["since": Timestamp.time(now)]
         default: [:]
         }
@@ -70,10 +71,12 @@ package struct NodeMaintenanceRun: RunOperation {
             if let progress = view.agent(node)?.progress, progress.id.hasPrefix("\(order.id)-"), progress.state == .done { return progress.message }
             guard order.kind == .update, let choice = order.packages, let report = view.agent(node)?.report else { return nil }
             return report.updates(choice).isEmpty ? "no updates are pending" : nil
-        case .reboot(_, let rule):
-            if let before = evidence?["bootID"] {
-                guard try await isBack(from: before) == nil else { return nil }
-                return "it booted anew"
+        case .reboot(let order, let rule):
+            // What was ordered already, by whomever, is not ordered again, and needs no gate any more: it is only waited for.
+            if let agent = try await client.find(NodeAgent.self, ObjectName("", node)), let given = agent.order,
+                given.id.hasPrefix("\(order.id)-"), let before = given.bootID, try await current().bootID != before
+            {
+                return try await waitForBoot(from: before, order: nil, seconds: order.timeoutSeconds)
             }
             guard rule == .ifNeeded, let report = view.agent(node)?.report, !report.rebootRequired else { return nil }
             return "no reboot is needed"
@@ -81,9 +84,8 @@ package struct NodeMaintenanceRun: RunOperation {
         case .soak(let seconds):
             guard let since = Timestamp.date(evidence?["since"]), now.timeIntervalSince(since) >= seconds else { return nil }
             return "watched for \(seconds.wholeSeconds) s"
-        case .open, .giveBack:
-            let node = try await current()
-            return node.isUnschedulable && CordonMark(node)?.mark == settings.mark ? nil : "it is not this run that keeps pods away"
+        // Also where somebody has uncordoned it: what else is ours is to be taken back.
+        case .open, .giveBack: return nil
         }
     }
 
@@ -119,7 +121,7 @@ package struct NodeMaintenanceRun: RunOperation {
 
     private func close(_ notify: @Sendable (String) -> Void) async throws -> String? {
         let seen = try await current()
-        if let url = policy.alertmanager {
+        if let url = settings.alertmanager {
             let longest =
                 policy.expectedNodeSeconds + policy.actionTimeoutSeconds + policy.rebootTimeoutSeconds + policy.healthTimeoutSeconds
                 + policy.soakSeconds + (policy.drain?.options.timeoutSeconds ?? 0)
@@ -134,6 +136,7 @@ package struct NodeMaintenanceRun: RunOperation {
         }
         let mark = CordonMark(mark: settings.mark, by: leader, at: now, reason: settings.reason)
         guard try await client.cordon(seen, mark, annotations: Self.closing(seen)) else {
+            await endSilences(notify)
             throw OperationError(.refused, "it was cordoned by somebody else at this moment")
         }
         return nil
@@ -146,8 +149,10 @@ package struct NodeMaintenanceRun: RunOperation {
     }
 
     private func open(isDone: Bool, _ notify: @Sendable (String) -> Void) async throws -> String? {
+        try await withdraw()
         let seen = try await current()
-        guard seen.isReady else {
+        let isOurs = seen.isUnschedulable && CordonMark(seen)?.mark == settings.mark
+        guard seen.isReady || !isOurs else {
             throw OperationError(.stopped, "\(node) is not ready, so it stays cordoned. Mend it; `kubectl uncordon \(node)` opens it.")
         }
         var annotations: [String: JSON] = [:]
@@ -159,15 +164,40 @@ package struct NodeMaintenanceRun: RunOperation {
             done[policy.name] = Timestamp.time(now)
             annotations[Annotations.maintained] = .string(JSON(done).description)
         }
-        let opened = try await client.uncordon(seen, annotations: annotations)
+        let opened: Node
+        if isOurs {
+            opened = try await client.uncordon(seen, annotations: annotations)
+        } else {
+            let members = JSONObject(annotations.map { .init(name: $0.key, value: $0.value) })
+            opened = Node(try await client.patch(.nodes, seen.objectName, .merge(["metadata": ["annotations": .object(members)]])))
+        }
         // Whoever decides next must see it.
         _ = try await view.wait(node, seconds: 10) { view.node(node)?.resourceVersion == opened.resourceVersion ? true : nil }
-        if let url = policy.alertmanager {
-            do { try await Silences(web: web, url: url).end(mark: settings.mark) } catch let error as OperationError {
-                notify("its silences are not ended: \(error). They end by themselves.")
+        await endSilences(notify)
+        return isOurs ? nil : "somebody else has opened or closed it meanwhile"
+    }
+
+    private func endSilences(_ notify: @Sendable (String) -> Void) async {
+        guard let url = settings.alertmanager else { return }
+        do { try await Silences(web: web, url: url).end(mark: settings.mark) } catch {
+            notify("its silences are not ended: \(error). They end by themselves.")
+        }
+    }
+
+    /// Takes the order back, so that an agent which comes late does nothing to a node that takes pods, and waits for the end of what it is at.
+    private func withdraw() async throws {
+        guard let agent = try await client.find(NodeAgent.self, ObjectName("", node)), let order = agent.order else { return }
+        if agent.progress?.id == order.id, agent.progress?.state == .running {
+            if order.kind == .reboot, let before = order.bootID {
+                _ = try await waitForBoot(from: before, order: order, seconds: order.timeoutSeconds)
+            } else {
+                _ = try await view.wait(node, seconds: order.timeoutSeconds + 120) { () -> Bool? in
+                    view.agent(node)?.progress?.state == .running ? nil : true
+                }
             }
         }
-        return nil
+        let none = JSONObject([.init(name: "order", value: .null)])
+        try await client.patch(.nodeAgents, ObjectName("", node), .merge(["spec": .object(none)]))
     }
 
     // MARK: Work
@@ -213,39 +243,48 @@ package struct NodeMaintenanceRun: RunOperation {
     }
 
     /// Writes an order for the agent. One that it is at already, since another leader gave it, is not given again; every other attempt has an id of its own.
-    private func write(_ planned: NodeAgent.Order) async throws -> NodeAgent.Order {
+    /// - Parameter bootID: of a reboot: the boot that it is to end.
+    private func write(_ planned: NodeAgent.Order, bootID: String? = nil) async throws -> NodeAgent.Order {
         guard let agent = try await client.find(NodeAgent.self, ObjectName("", node)) else {
             throw OperationError(.stopped, "there is no agent on \(node): the DaemonSet of drydock has no pod there")
         }
         var attempt = 1
-        if let given = agent.order, given.id.hasPrefix("\(planned.id)-") {
-            if agent.progress?.id != given.id || agent.progress?.state == .running { return given }
-            attempt = (Int(given.id.dropFirst(planned.id.count + 1)) ?? 0) + 1
+        for known in [agent.order?.id, agent.progress?.id].compactMap(\.self) where known.hasPrefix("\(planned.id)-") {
+            attempt = max(attempt, (Int(known.dropFirst(planned.id.count + 1)) ?? 0) + 1)
+        }
+        if let given = agent.order, given.id.hasPrefix("\(planned.id)-"), agent.progress?.id != given.id || agent.progress?.state == .running {
+            return given
         }
         var order = planned
         order.id = "\(planned.id)-\(attempt)"
-        // What comes when the window is closed is refused there, too.
-        order.notAfter = policy.window.map { now.addingTimeInterval($0.remaining(at: now) ?? 0) }
+        order.bootID = bootID
+        // What comes when the window is closed, or after everybody has given up, is refused there.
+        let left = policy.window.map { $0.remaining(at: now) ?? 0 } ?? .infinity
+        order.notAfter = now.addingTimeInterval(min(left, planned.timeoutSeconds))
         try await client.patch(.nodeAgents, ObjectName("", node), .merge(["spec": ["order": order.json]]))
         return order
     }
 
     private func reboot(_ planned: NodeAgent.Order) async throws -> String {
-        // As it was before the order, also when this is the second attempt.
         let before = try await current().bootID
-        let order = try await write(planned)
+        let order = try await write(planned, bootID: before)
+        return try await waitForBoot(from: order.bootID ?? before, order: order, seconds: order.timeoutSeconds)
+    }
+
+    /// - Parameter order: whose refusal or failure ends the waiting; nil where the host is on its way.
+    private func waitForBoot(from before: String, order: NodeAgent.Order?, seconds: Double) async throws -> String {
         var lacks = "it has not been ordered yet"
-        let isBack = try await view.wait(node, seconds: order.timeoutSeconds, every: 15) { () -> Bool? in
-            if let progress = view.agent(node)?.progress, progress.id == order.id {
+        let isBack = try await view.wait(node, seconds: seconds, every: 15) { () -> Bool? in
+            guard let lack = try await self.isBack(from: before) else { return true }
+            lacks = lack
+            if let order, let progress = view.agent(node)?.progress, progress.id == order.id {
                 if progress.state == .refused { throw OperationError(.refused, "the agent of \(node) refuses: \(progress.message)") }
                 if progress.state == .failed { throw OperationError(.stopped, "\(node): \(progress.message)") }
             }
-            guard let lack = try await self.isBack(from: before) else { return true }
-            lacks = lack
             return nil
         }
         guard isBack == true else {
-            throw OperationError(.stopped, "\(node) did not come back within \(order.timeoutSeconds.wholeSeconds) s: \(lacks). Look at its console.")
+            throw OperationError(.stopped, "\(node) did not come back within \(seconds.wholeSeconds) s: \(lacks). Look at its console.")
         }
         return "booted anew"
     }

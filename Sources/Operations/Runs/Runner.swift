@@ -166,6 +166,12 @@ package struct Runner<Operation: RunOperation>: Sendable {
             record.result = how
         } else {
             try await passGate(before: step)
+            // What somebody began before may have come to its end while the gate was closed.
+            if wasBegun, let how = try await operation.isAlreadySo(step, evidence: earlier.evidence) {
+                record.state = .done
+                record.result = how
+                return try await finish(step, record, at: position, run: run)
+            }
             record.evidence = try await operation.evidence(before: step)
             record.state = .started
             record.attempts += 1
@@ -178,6 +184,11 @@ package struct Runner<Operation: RunOperation>: Sendable {
             }
             record.state = .done
         }
+        return try await finish(step, record, at: position, run: run)
+    }
+
+    private func finish(_ step: Step<Operation.Action>, _ ended: StepRecord, at position: Int, run: String) async throws -> StepRecord {
+        var record = ended
         try await operation.verify(step)
         record.endedAt = time.now()
         try await journal.record(record, at: position, of: run, now: time.now())
