@@ -108,7 +108,8 @@ package final class MaintenanceController: Sendable {
             }
         } failed: { key, error, again in
             self.standing.withLock { $0.failures += 1 }
-            self.log(.error, "\(error)", ["key": "\(key)", "again": Timestamp.time(again)])
+            // It is tried again; what stands in the way of a node is in its status.
+            self.log(.warning, "\(error)", ["key": "\(key)", "again": Timestamp.time(again)])
         }
     }
 

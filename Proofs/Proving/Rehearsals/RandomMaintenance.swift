@@ -89,6 +89,7 @@ package struct RandomMaintenance {
         var arrivals = makeArrivals(names, options.start, end)
         let alerts = makeAlerts(options.start, end)
         let hasOperator = happens(0.6) || large != nil
+        let reportSeconds: Double = large == nil ? 43200 : 86400
         while twin.now < end {
             let isLast = report.kills >= 4 || !happens(0.6)
             let jobs = isLast ? Self.mostJobs * max(1, count / 8) : draw(200...6000)
@@ -97,7 +98,7 @@ package struct RandomMaintenance {
             let plan = arrivals.filter { $0.at > twin.now }
             let outcome = rehearsal.run(killedAfter: jobs) {
                 try await Self.live(
-                    twin, fleet, time, arrivals: plan, alerts: alerts, hasOperator: hasOperator, until: end)
+                    twin, fleet, time, arrivals: plan, alerts: alerts, hasOperator: hasOperator, reportSeconds: reportSeconds, until: end)
             }
             arrivals = plan
             switch outcome {
@@ -122,7 +123,8 @@ package struct RandomMaintenance {
 
     /// The controller, the agents, and the world that goes on.
     private static func live(
-        _ twin: Twin, _ fleet: TwinFleet, _ time: RunTime, arrivals: [Arrival], alerts: [DateInterval], hasOperator: Bool, until end: Date
+        _ twin: Twin, _ fleet: TwinFleet, _ time: RunTime, arrivals: [Arrival], alerts: [DateInterval], hasOperator: Bool, reportSeconds: Double,
+        until end: Date
     ) async throws {
         let client = KubernetesClient(transport: TwinTransport(twin, time: time), rate: nil, time: time)
         let web = WebClient { _, url, _, _ in
@@ -132,12 +134,12 @@ package struct RandomMaintenance {
             return .init(status: 200, body: Array(#"{"status":"success","data":{"resultType":"vector","result":[\#(isFiring ? sample : "")]}}"#.utf8))
         }
         var options = MaintenanceController.Options()
-        options.staleSeconds = 86400
+        options.staleSeconds = 3 * reportSeconds
         options.resyncSeconds = 6 * 3600
         let controller = MaintenanceController(client, web: web, options: options)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await controller.run() }
-            group.addTask { try await fleet.run(client, reportSeconds: 12 * 3600) }
+            group.addTask { try await fleet.run(client, reportSeconds: reportSeconds) }
             group.addTask {
                 for arrival in arrivals {
                     try await time.sleep(.seconds(max(0, arrival.at.timeIntervalSince(time.now()))))

@@ -33,7 +33,7 @@ package struct InstalledController: Sendable {
             cluster.kubectl,
             [
                 "--kubeconfig", cluster.kubeconfig.path, "-n", "drydock", "delete", "deployment/drydock-controller", "daemonset/drydock-agent",
-                "--wait=false",
+                "--cascade=foreground", "--timeout=60s",
             ])
         guard removed.status == 0 else { throw LocalEtcdCluster.Failure(description: "kubectl delete: \(removed.errors)") }
     }
