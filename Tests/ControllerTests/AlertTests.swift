@@ -15,15 +15,6 @@ struct AlertTests {
         ("HostDown", ["instance": "10.0.0.12:9100"], false), ("Slow", [:], true),
     ]
 
-    /// Looks until it is so, or ten seconds have passed.
-    private func eventually<Value>(_ look: () async throws -> Value?) async throws -> Value? {
-        for _ in 0..<100 {
-            if let value = try await look() { return value }
-            try await RunTime.system.sleep(.milliseconds(100))
-        }
-        return nil
-    }
-
     @Test func `Alerts that fire hold nodes up, unless they are ignored or are about a node in work; silences cover that node alone, and end`()
         async throws
     {

@@ -19,10 +19,11 @@ struct AptAgentTests {
 
         /// The report after the next look.
         func report(until holds: @escaping @Sendable (NodeAgent.Report) -> Bool) async throws -> NodeAgent.Report? {
-            for _ in 0..<300 {
-                if let report = try await agent.report, holds(report) { return report }
-                try await RunTime.system.sleep(.milliseconds(100))
+            let found = try await eventually { () -> NodeAgent.Report? in
+                guard let report = try await agent.report, holds(report) else { return nil }
+                return report
             }
+            if let found { return found }
             return try await agent.report
         }
 
@@ -31,10 +32,11 @@ struct AptAgentTests {
         {
             let order = NodeAgent.Order(id: id, kind: kind, packages: choice, command: command, timeoutSeconds: 120)
             try await client.patch(.nodeAgents, ObjectName("", "n1"), .merge(["spec": ["order": order.json]]))
-            for _ in 0..<900 {
-                if let progress = try await agent.progress, progress.id == id, progress.state != .running { return progress }
-                try await RunTime.system.sleep(.milliseconds(100))
+            let ended = try await eventually(within: 90) { () -> NodeAgent.Progress? in
+                guard let progress = try await agent.progress, progress.id == id, progress.state != .running else { return nil }
+                return progress
             }
+            if let ended { return ended }
             return try await agent.progress
         }
     }

@@ -18,11 +18,12 @@ struct ControllerTwinTests {
         let client: KubernetesClient
         let sent: Sent
         let restarts: Bell
+        let rehearsal: Rehearsal
 
         /// The leader is gone from one moment to the other, and another leads.
         func replaceLeader() { restarts.ring("") }
 
-        func pass(_ seconds: Double) async throws { try await client.time.sleep(.seconds(seconds)) }
+        func pass(_ seconds: Double) async throws { try await rehearsal.letPass(seconds: seconds) }
 
         /// Lets time pass until it is so, two hours at most.
         func until(_ what: String, _ look: () throws -> Bool) async throws {
@@ -128,7 +129,9 @@ struct ControllerTwinTests {
                     }
                 }
                 group.addTask { try await fleet.run(client, reportSeconds: 600) }
-                group.addTask { try await body(Stage(twin: twin, fleet: fleet, client: client, sent: sent, restarts: restarts)) }
+                group.addTask {
+                    try await body(Stage(twin: twin, fleet: fleet, client: client, sent: sent, restarts: restarts, rehearsal: rehearsal))
+                }
                 defer { group.cancelAll() }
                 try await group.next()
             }

@@ -50,16 +50,14 @@ struct MaintenanceLabTests {
             var order: [String] = []
             var broken: [String] = []
             var last = ""
-            while ContinuousClock.now - began < .seconds(1500) {
-                try await RunTime.system.sleep(.seconds(1))
-                guard let seen = try? await look(lab) else { continue }
+            _ = try await eventually(within: 1500, every: 1) { () -> Bool? in
+                guard let seen = try? await look(lab) else { return nil }
                 most = max(most, seen.cordoned.count)
                 for node in seen.cordoned where !order.contains(node) { order.append(node) }
                 if seen.healthy < 2 { broken.append("\(seen.healthy) pods of web are ready while \(seen.cordoned) is away") }
                 if seen.story != last { print("\(Int((ContinuousClock.now - began).seconds)) s: \(seen.story)") }
                 last = seen.story
-                if seen.failed { break }
-                if Set(order) == Set(nodes), seen.cordoned.isEmpty, seen.isCurrent { break }
+                return seen.failed || Set(order) == Set(nodes) && seen.cordoned.isEmpty && seen.isCurrent ? true : nil
             }
             let story = try await lab.kubectl("get", "nodemaintenances,maintenanceruns,nodeagents")
             #expect(most == 1, "one node at a time: 20 % of \(nodes.count)")
