@@ -11,3 +11,5 @@ COPY --from=build /image /
 ENV PATH=/usr/bin
 USER 65532:65532
 ENTRYPOINT ["/usr/bin/drydock"]
+# What a Deployment runs that names no arguments.
+CMD ["controller"]

@@ -31,7 +31,6 @@ final class Crew: Sendable {
 
     /// How a node that is in work stands, for people.
     struct Standing: Sendable {
-        var maintenance: String
         var since: Date
         var step = ""
         /// What it waits for.
@@ -58,8 +57,8 @@ final class Crew: Sendable {
     private let web: WebClient
     private let leader: String
     private let log: ControllerLog
-    /// Told when a node is in work no more.
-    private let finished: @Sendable (String) -> Void
+    /// Told the NodeMaintenance whose node stands otherwise than before.
+    private let changed: @Sendable (String) -> Void
     private let state = Mutex(State())
     private let jobs: AsyncStream<Job>
     private let hand: AsyncStream<Job>.Continuation
@@ -71,14 +70,14 @@ final class Crew: Sendable {
     private static let retryPause = 60.0
 
     init(
-        view: MaintenanceView, desk: DrainDesk, web: WebClient, leader: String, log: ControllerLog, finished: @escaping @Sendable (String) -> Void
+        view: MaintenanceView, desk: DrainDesk, web: WebClient, leader: String, log: ControllerLog, changed: @escaping @Sendable (String) -> Void
     ) {
         self.view = view
         self.desk = desk
         self.web = web
         self.leader = leader
         self.log = log
-        self.finished = finished
+        self.changed = changed
         (jobs, hand) = AsyncStream.makeStream(of: Job.self)
     }
 
@@ -105,7 +104,7 @@ final class Crew: Sendable {
     func take(_ job: Job) -> Bool {
         let isFree = state.withLock { state -> Bool in
             guard state.standings[job.node.name] == nil else { return false }
-            state.standings[job.node.name] = Standing(maintenance: job.policy.name, since: view.client.time.now())
+            state.standings[job.node.name] = Standing(since: view.client.time.now())
             return true
         }
         if isFree { hand.yield(job) }
@@ -118,7 +117,7 @@ final class Crew: Sendable {
         let name = job.node.name
         defer {
             state.withLock { $0.standings[name] = nil }
-            finished(job.policy.name)
+            changed(job.policy.name)
         }
         let journal = ClusterJournal(view.client, leader: leader, maintenance: job.policy.name, node: job.node)
         do {
@@ -157,7 +156,9 @@ final class Crew: Sendable {
         if isAborted == true { throw Aborted() }
     }
 
-    private func runner(_ job: Job, _ settings: MaintenanceRunSettings, _ journal: ClusterJournal, gate: Gate) -> Runner<NodeMaintenanceRun> {
+    private func runner(_ job: Job, _ settings: MaintenanceRunSettings, _ journal: ClusterJournal, gate: @escaping @Sendable () -> Gate) -> Runner<
+        NodeMaintenanceRun
+    > {
         let name = job.node.name
         let run = NodeMaintenanceRun(
             view: view, desk: desk, web: web, policy: job.policy, settings: settings, node: name, leader: leader, inWork: { self.inWork })
@@ -180,13 +181,14 @@ final class Crew: Sendable {
             case .note(let text): self.log(.info, text, ["node": name])
             default: break
             }
-            self.finished(job.policy.name)
+            self.changed(job.policy.name)
         }
     }
 
     private func work(_ job: Job, _ journal: ClusterJournal) async throws {
         let name = job.node.name
-        let gate = Gate(window: job.policy.window)
+        let view = view
+        let gate: @Sendable () -> Gate = { Gate(window: view.window(of: job.policy)) }
         let began = view.client.time.now()
         do {
             switch job.kind {
@@ -242,8 +244,8 @@ final class Crew: Sendable {
         case .refused, .held: await giveBack(job, journal, failed: false, why: why)
         default:
             let isTriedAgain = job.policy.onFailure == .retry && job.retries < job.policy.retries
-            log(isTriedAgain ? .warning : .error, why, ["node": name, "maintenance": job.policy.name])
             if isTriedAgain {
+                log(.warning, why, ["node": name, "maintenance": job.policy.name])
                 try await journal.judge(failed: false, retries: job.retries + 1)
                 try await view.client.time.sleep(.seconds(Self.retryPause * Double(1 << min(job.retries, 6))))
                 var again = job
@@ -261,13 +263,17 @@ final class Crew: Sendable {
         state.withLock { $0.counts.failed += 1 }
         do { try await journal.judge(failed: true, retries: job.retries) } catch { log(.error, "\(error)", ["node": name]) }
         await view.client.note("DrydockMaintenanceFailed", why, on: name, isWarning: true)
-        await tell(.failed, job, "\(name) failed: \(why) It stays cordoned, and no other node begins. `drydock maintenance status` says what to do.")
+        await tell(
+            .failed, job.policy, node: name,
+            "\(name) failed: \(why) It stays cordoned, and no other node begins. `drydock maintenance status` says what to do.")
     }
 
-    private func tell(_ occasion: Notifier.Occasion, _ job: Job, _ message: String) async {
-        let failures = await Notifier(web: web, targets: job.policy.notifications).tell(
-            occasion, maintenance: job.policy.name, node: job.node.name, message, at: view.client.time.now())
-        for failure in failures { log(.warning, "a notification did not get through: \(failure)", [:]) }
+    /// Tells people, and writes down what did not get through.
+    func tell(_ occasion: Notifier.Occasion, _ policy: MaintenancePolicy, node: String? = nil, _ message: String) async {
+        log(occasion == .failed ? .error : .info, message, ["maintenance": policy.name, "occasion": occasion.rawValue])
+        let failures = await Notifier(web: web, targets: policy.notifications).tell(
+            occasion, maintenance: policy.name, node: node, message, at: view.client.time.now())
+        for failure in failures { log(.warning, "a notification did not get through: \(failure)", ["maintenance": policy.name]) }
     }
 
     /// Takes the run back as far as it goes, at any hour: a node that takes pods again is disturbed no more.
@@ -275,7 +281,7 @@ final class Crew: Sendable {
         let name = job.node.name
         do {
             let settings = try await settings(of: name, journal)
-            _ = try await runner(job, settings, journal, gate: Gate()).rollBack(name, on: "node \(name)", takingLock: true)
+            _ = try await runner(job, settings, journal, gate: { Gate() }).rollBack(name, on: "node \(name)", takingLock: true)
             try await journal.judge(failed: isFailure, retries: 0, message: why)
             state.withLock { $0.counts.givenBack += 1 }
             log(.info, "given back: \(why)", ["node": name, "maintenance": job.policy.name])
@@ -286,8 +292,8 @@ final class Crew: Sendable {
             let reason = (try? await journal.run(name))?.message ?? "\(error)"
             log(.error, "it cannot be given back: \(reason)", ["node": name, "maintenance": job.policy.name])
             // Asked for once: whoever wants it again says so again.
-            let abort = JSONObject([.init(name: Annotations.abort, value: .null)])
-            _ = try? await view.client.patch(.maintenanceRuns, ObjectName("", name), .merge(["metadata": ["annotations": .object(abort)]]))
+            _ = try? await view.client.patch(
+                .maintenanceRuns, ObjectName("", name), .merge(["metadata": ["annotations": [Annotations.abort: .null]]]))
             do { try await journal.judge(failed: true, retries: 0, message: "\(why); it could not be given back: \(reason)") } catch {
                 log(.error, "\(error)", ["node": name])
             }

@@ -16,7 +16,7 @@ package final class MaintenanceController: Sendable {
         /// What to make of the environment where there is no NodeMaintenance.
         package var fallback: DefaultMaintenance?
         /// An agent that has not reported for so long is taken for lost, seconds.
-        package var staleSeconds = 4 * 3600.0
+        package var staleSeconds = NodeAgent.staleSeconds
         /// Everything is looked at again so often, seconds, whatever changed.
         package var resyncSeconds = 600.0
 
@@ -65,14 +65,14 @@ package final class MaintenanceController: Sendable {
         defer { standing.withLock { ($0.isLeader, $0.isSynced) = (false, false) } }
         let queue = WorkQueue<Key>(time: client.time)
         let changes = Bell()
-        let view = MaintenanceView(client, namespace: options.namespace, interrupted: { self.log(.warning, $0) }) { changes.ring("") }
+        let view = MaintenanceView(client, namespace: options.namespace, interrupted: { self.log(.warning, $0) }) { changes.ring() }
         try await DrainDesk.working(client) { desk in
             try await view.following {
                 let crew = Crew(view: view, desk: desk, web: self.web, leader: leader, log: self.log) { queue.add(.maintenance($0)) }
                 self.view.withLock { $0 = (view, crew) }
                 defer { self.view.withLock { $0 = nil } }
                 let reconciler = Reconciler(
-                    view: view, desk: desk, web: self.web, crew: crew, log: self.log, staleSeconds: self.options.staleSeconds)
+                    view: view, web: self.web, crew: crew, log: self.log, staleSeconds: self.options.staleSeconds)
                 try await self.options.fallback?.apply(to: view)
                 self.standing.withLock { $0.isSynced = true }
                 try await withThrowingTaskGroup(of: Void.self) { group in
@@ -89,11 +89,11 @@ package final class MaintenanceController: Sendable {
     /// Everything is looked at when anything changes: what concerns what is cheaper to look at than to keep track of.
     private func enqueue(_ queue: WorkQueue<Key>, _ view: MaintenanceView, _ changes: Bell) async throws {
         while true {
-            let seen = changes.count("")
+            let seen = changes.count()
             let orphans = view.runs.values.filter(\.isUnfinished).map(\.maintenance)
             for name in Set(view.maintenances.values.map(\.objectName.name) + orphans).sorted() { queue.add(.maintenance(name)) }
             for name in view.windows.values.map(\.objectName.name).sorted() { queue.add(.window(name)) }
-            try await changes.wait("", after: seen, seconds: options.resyncSeconds, client.time)
+            try await changes.wait(after: seen, seconds: options.resyncSeconds, client.time)
             // What comes together is looked at together.
             try await client.time.sleep(.milliseconds(500))
         }

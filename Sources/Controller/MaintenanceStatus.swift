@@ -34,8 +34,8 @@ struct MaintenanceStatus: Sendable {
         let due = situations.count { $0.isDue && $0.work == .idle }
         let inWork = situations.count { $0.work == .inWork }
         let failed = situations.filter { if case .failed = $0.work { true } else { false } }
-        let unknown = situations.count { if case .unknown = $0.need { $0.work == .idle } else { false } }
         let current = situations.count { $0.need == .current && $0.work == .idle }
+        let unknown = situations.count(where: { $0.work == .idle }) - due - current
         counts = [
             ("total", situations.count), ("current", current), ("pending", due), ("inWork", inWork), ("failed", failed.count), ("unknown", unknown),
         ]

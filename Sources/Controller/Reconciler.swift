@@ -9,7 +9,6 @@ internal import Synchronization
 /// Looks at one NodeMaintenance after the other: how its nodes stand, which may begin, and what people should know.
 struct Reconciler: Sendable {
     let view: MaintenanceView
-    let desk: DrainDesk
     let web: WebClient
     let crew: Crew
     let log: ControllerLog
@@ -60,9 +59,8 @@ struct Reconciler: Sendable {
             giveBackAll(of: name)
             return view.runs.values.contains { $0.maintenance == name && $0.isUnfinished } ? now.addingTimeInterval(Self.pause) : nil
         }
-        let windows = Dictionary(view.windows.values.map { ($0.objectName.name, $0["spec"]) }, uniquingKeysWith: { $1 })
         var policy: MaintenancePolicy
-        do { policy = try MaintenancePolicy(object, windows: windows) } catch {
+        do { policy = try MaintenancePolicy(object, among: view.windows.values) } catch {
             // Nobody knows any more what is allowed: what was begun is given back.
             giveBackAll(of: name)
             try await write(MaintenanceStatus.invalid("\(error)", object, at: now), over: object, .nodeMaintenances)
@@ -82,38 +80,20 @@ struct Reconciler: Sendable {
                 progress: status.progress, staleSeconds: staleSeconds, at: now)
         }
         let seconds = status.progress.expectedSeconds(policy)
-        var decision = Rollout(policy: policy, nodeSeconds: seconds).decide(situations, at: now)
-        holdForFirstReports(&decision, situations, created: Timestamp.date(object["metadata"]["creationTimestamp"].string))
+        let created = Timestamp.date(object["metadata"]["creationTimestamp"].string)
+        let rollout = Rollout(policy: policy, nodeSeconds: seconds, reportsBy: created?.addingTimeInterval(Self.firstReports))
+        var decision = rollout.decide(situations, at: now)
         if !decision.candidates.isEmpty {
             let begun = try await begin(&decision, policy, situations, seconds, status.progress.rolloutStartedAt == nil)
             for index in situations.indices where begun.contains(situations[index].name) { situations[index].work = .inWork }
             if !begun.isEmpty, status.progress.rolloutStartedAt == nil { status.progress.rolloutStartedAt = now }
         }
         status.learn(crew.takeDurations(of: name))
-        let left = Rollout(policy: policy, nodeSeconds: seconds).forecast(situations, at: now)
-        let end = status.conclude(policy, situations, decision, left, crew: crew, at: now)
-        if let end {
-            await tell(.ended, policy, end)
-        }
+        let left = rollout.forecast(situations, at: now)
+        if let end = status.conclude(policy, situations, decision, left, crew: crew, at: now) { await crew.tell(.ended, policy, end) }
         try await write(status.json(object, at: now), over: object, .nodeMaintenances)
         // What hangs on the clock alone: the window, reports that grow old.
-        return [decision.nextTry, decision.blockers.isEmpty ? nil : closing(policy), givenBack(name)].compactMap(\.self).filter { $0 > now }.min()
-    }
-
-    /// Who reports first must not go first for that: the order counts for all. An agent that does not come is waited for only so long.
-    private func holdForFirstReports(_ decision: inout Rollout.Decision, _ situations: [Rollout.Situation], created: Date?) {
-        guard !decision.candidates.isEmpty, let end = created?.addingTimeInterval(Self.firstReports), now < end else { return }
-        let silent = situations.count { view.agent($0.name)?.report == nil && $0.need != .current && !$0.isDue }
-        guard silent > 0 else { return }
-        decision.candidates = []
-        decision.blockers.append(.init("\(silent) agents have not reported yet; they are waited for until \(Timestamp.time(end))"))
-        decision.nextTry = end
-    }
-
-    /// When a node that was given back may be tried again.
-    private func givenBack(_ name: String) -> Date? {
-        let recent = view.runs.values.filter { $0.maintenance == name && $0.state == .rolledBack && !$0.isFailed }
-        return recent.compactMap { $0.updatedAt?.addingTimeInterval(601) }.filter { $0 > now }.min()
+        return [decision.nextTry, decision.blockers.isEmpty ? nil : closing(policy)].compactMap(\.self).filter { $0 > now }.min()
     }
 
     private func closing(_ policy: MaintenancePolicy) -> Date? {
@@ -154,8 +134,7 @@ struct Reconciler: Sendable {
                 crew.take(Crew.Job(node: node, policy: policy, kind: .giveBack(failed: false)))
             } else if run.isFailed {
                 guard run.annotations[Annotations.resume] != nil else { continue }
-                let resume = JSONObject([.init(name: Annotations.resume, value: .null)])
-                try await client.patch(.maintenanceRuns, run.objectName, .merge(["metadata": ["annotations": .object(resume)]]))
+                try await client.patch(.maintenanceRuns, run.objectName, .merge(["metadata": ["annotations": [Annotations.resume: .null]]]))
                 try await client.patch(.maintenanceRuns, run.objectName, .merge(["status": ["failed": false]]), subresource: "status")
                 if run.isUnfinished { crew.take(Crew.Job(node: node, policy: policy, kind: .resume)) }
             } else if run.isUnfinished {
@@ -171,7 +150,7 @@ struct Reconciler: Sendable {
     private func begin(
         _ decision: inout Rollout.Decision, _ policy: MaintenancePolicy, _ situations: [Rollout.Situation], _ seconds: Double, _ isFirst: Bool
     ) async throws -> Set<String> {
-        let nodeGate = NodeGate(view: view, desk: desk, web: web, policy: policy, inWork: { crew.inWork })
+        let nodeGate = NodeGate(view: view, web: web, policy: policy, inWork: { crew.inWork })
         let needs = Dictionary(situations.map { ($0.name, $0.need) }, uniquingKeysWith: { $1 })
         let gate = Gate(window: policy.window)
         var begun: Set<String> = []
@@ -188,7 +167,7 @@ struct Reconciler: Sendable {
                 let reason = if case .due(let why)? = needs[name] { why } else { "it is due" }
                 if crew.take(Crew.Job(node: node, policy: policy, kind: .begin(reason: reason, seconds: seconds))) {
                     if isFirst, begun.isEmpty {
-                        await tell(.started, policy, "\(situations.count(where: \.isDue)) nodes are due, \(name) is the first")
+                        await crew.tell(.started, policy, "\(situations.count(where: \.isDue)) nodes are due, \(name) is the first")
                     }
                     begun.insert(name)
                 }
@@ -202,12 +181,6 @@ struct Reconciler: Sendable {
             }
         }
         return begun
-    }
-
-    private func tell(_ occasion: Notifier.Occasion, _ policy: MaintenancePolicy, _ message: String) async {
-        log(.info, message, ["maintenance": policy.name, "occasion": occasion.rawValue])
-        let failures = await Notifier(web: web, targets: policy.notifications).tell(occasion, maintenance: policy.name, message, at: now)
-        for failure in failures { log(.warning, "a notification did not get through: \(failure)", ["maintenance": policy.name]) }
     }
 
     // MARK: Writing

@@ -1,7 +1,7 @@
 package import Maintenance
 internal import Synchronization
 
-/// Wakes who waits for something of a name to change.
+/// Wakes who waits for something of a name to change; where there is only one thing, it needs no name.
 package final class Bell: Sendable {
     private struct State {
         var counts: [String: Int] = [:]
@@ -14,9 +14,9 @@ package final class Bell: Sendable {
     package init() {}
 
     /// How often it rang for a name; asked before one looks, so that what changes meanwhile is not missed.
-    package func count(_ name: String) -> Int { state.withLock { $0.counts[name] ?? 0 } }
+    package func count(_ name: String = "") -> Int { state.withLock { $0.counts[name] ?? 0 } }
 
-    package func ring(_ name: String) {
+    package func ring(_ name: String = "") {
         let waiting = state.withLock { state -> [CheckedContinuation<Void, Never>] in
             state.counts[name, default: 0] += 1
             return (state.waiting.removeValue(forKey: name) ?? [:]).sorted { $0.key < $1.key }.map(\.value)
@@ -25,7 +25,7 @@ package final class Bell: Sendable {
     }
 
     /// Returns at the next change after `count`, or when the time is over; nil for no limit.
-    package func wait(_ name: String, after count: Int, seconds: Double?, _ time: RunTime) async throws {
+    package func wait(_ name: String = "", after count: Int, seconds: Double?, _ time: RunTime) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             if let seconds { group.addTask { try await time.sleep(.seconds(seconds)) } }
             group.addTask { await self.next(name, after: count) }

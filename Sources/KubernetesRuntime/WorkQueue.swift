@@ -39,12 +39,8 @@ package final class WorkQueue<Key: Hashable & Comparable & Sendable>: Sendable {
             state.due[key] = wanted
             return true
         }
-        if isNew { bell.ring("") }
+        if isNew { bell.ring() }
     }
-
-    /// How many keys wait.
-    package var count: Int { state.withLock { $0.due.count } }
-    package var failures: Int { state.withLock { $0.failures.values.reduce(0, +) } }
 
     /// Hands over what is due, until it is cancelled.
     /// - Parameters:
@@ -55,7 +51,7 @@ package final class WorkQueue<Key: Hashable & Comparable & Sendable>: Sendable {
     ) async throws {
         while true {
             try Task.checkCancellation()
-            let seen = bell.count("")
+            let seen = bell.count()
             let now = time.now()
             let (key, next) = state.withLock { state -> (Key?, Date?) in
                 guard let first = state.due.min(by: { ($0.value, $0.key) < ($1.value, $1.key) }) else { return (nil, nil) }
@@ -65,7 +61,7 @@ package final class WorkQueue<Key: Hashable & Comparable & Sendable>: Sendable {
                 return (first.key, nil)
             }
             guard let key else {
-                try await bell.wait("", after: seen, seconds: next?.timeIntervalSince(now), time)
+                try await bell.wait(after: seen, seconds: next?.timeIntervalSince(now), time)
                 continue
             }
             do {

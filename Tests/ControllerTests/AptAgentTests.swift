@@ -27,10 +27,12 @@ struct AptAgentTests {
             return try await agent.report
         }
 
-        func order(_ id: String, _ kind: NodeAgent.Order.Kind, _ choice: PackageChoice? = nil, command: [String] = []) async throws -> NodeAgent
-            .Progress?
+        func order(_ id: String, _ kind: NodeAgent.Order.Kind, _ choice: PackageChoice? = nil, command: [String] = [], ending bootID: String? = nil)
+            async throws
+            -> NodeAgent.Progress?
         {
-            let order = NodeAgent.Order(id: id, kind: kind, packages: choice, command: command, timeoutSeconds: 120)
+            var order = NodeAgent.Order(id: id, kind: kind, packages: choice, command: command, timeoutSeconds: 120)
+            order.bootID = bootID
             try await client.patch(.nodeAgents, ObjectName("", "n1"), .merge(["spec": ["order": order.json]]))
             let ended = try await eventually(within: 90) { () -> NodeAgent.Progress? in
                 guard let progress = try await agent.progress, progress.id == id, progress.state != .running else { return nil }
@@ -142,6 +144,18 @@ struct AptAgentTests {
             #expect(failed?.state == .failed && failed?.message.contains("it is broken") == true && failed?.message.contains("3") == true)
             let quoted = try await bench.order("quote", .command, command: ["printf", "%s", "a b'c\"$HOME"])
             #expect(quoted?.message == "a b'c\"$HOME")
+        }
+    }
+
+    @Test func `A reboot is for one boot: one that is over is not ended again, and an order that names none is refused`() async throws {
+        try await withBench { system in
+            try await system.run("printf '#!/bin/sh\\necho $1 >>/ordered\\n' >/usr/bin/systemctl; chmod +x /usr/bin/systemctl; : >/ordered")
+        } _: { bench in
+            let nameless = try await bench.order("nameless", .reboot)
+            #expect(nameless?.state == .refused && nameless?.message == "the order does not say which boot it ends")
+            let over = try await bench.order("over", .reboot, ending: "a boot before this")
+            #expect(over?.state == .done && over?.message == "booted anew")
+            #expect(try await bench.system.run("cat /ordered") == "")
         }
     }
 

@@ -21,7 +21,7 @@ struct ControllerTwinTests {
         let rehearsal: Rehearsal
 
         /// The leader is gone from one moment to the other, and another leads.
-        func replaceLeader() { restarts.ring("") }
+        func replaceLeader() { restarts.ring() }
 
         func pass(_ seconds: Double) async throws { try await rehearsal.letPass(seconds: seconds) }
 
@@ -119,10 +119,10 @@ struct ControllerTwinTests {
                 group.addTask {
                     while true {
                         try await withThrowingTaskGroup(of: Void.self) { life in
-                            let seen = restarts.count("")
+                            let seen = restarts.count()
                             let web = WebClient { method, url, body, _ in sent.answer(method, url, body) }
                             life.addTask { try await MaintenanceController(client, web: web, options: .init()).run() }
-                            life.addTask { try await restarts.wait("", after: seen, seconds: nil, time) }
+                            life.addTask { try await restarts.wait(after: seen, seconds: nil, time) }
                             defer { life.cancelAll() }
                             try await life.next()
                         }

@@ -1,6 +1,7 @@
 import Foundation
 import KubernetesAPI
 import Maintenance
+import NodeAccess
 import Operations
 import Testing
 
@@ -79,6 +80,8 @@ struct PolicyTests {
 }
 
 struct PackageManagerTests {
+    private let host = LinuxHost(access: .host(named: "n1", root: "/"))
+
     @Test func `What apt would install is read, with what is held and what mends a vulnerability`() {
         let text = """
             == trouble
@@ -93,7 +96,7 @@ struct PackageManagerTests {
             Inst tzdata [2023c-5] (2024a-0 Debian:12.4/stable-updates [all])
             Conf tzdata (2024a-0 Debian:12.4/stable-updates [all])
             """
-        let (packages, message) = Apt.parse(text)
+        let (packages, message) = Apt(host: host).read(text)
         #expect(
             packages == [
                 .init(name: "libc6:amd64", from: "2.36-9+deb12u1", to: "2.36-9+deb12u3", isSecurity: true),
@@ -125,13 +128,13 @@ struct PackageManagerTests {
             kubelet.x86_64 1.29.0-1
             """
         #expect(
-            Dnf.parse(text).0 == [
+            Dnf(host: host).read(text).0 == [
                 .init(name: "bash", from: "5.1.8-9.el9", to: "5.2.26-3.el9"),
                 .init(name: "kernel", from: "5.14.0-362.el9", to: "5.14.0-427.el9", isSecurity: true),
                 .init(name: "kubelet", from: "1.29.0-1", to: "1.30.1-1", isHeld: true),
             ])
-        #expect(Dnf.parse("== trouble\nError: no repositories\n").1 == "dnf: Error: no repositories")
-        #expect(Dnf.parse("").0.isEmpty)
+        #expect(Dnf(host: host).read("== trouble\nError: no repositories\n").1 == "dnf: Error: no repositories")
+        #expect(Dnf(host: host).read("").0.isEmpty)
     }
 
     @Test func `What zypper lists is read, with its locks`() {
@@ -149,10 +152,10 @@ struct PackageManagerTests {
             <update name="SUSE-1" kind="patch" edition="1" arch="noarch" />
             """
         #expect(
-            Zypper.parse(text).0 == [
+            Zypper(host: host).read(text).0 == [
                 .init(name: "bash", from: "5.2-1", to: "5.2-2"), .init(name: "kubelet", from: "1.29.0-1", to: "1.30.1-1", isHeld: true),
             ])
-        #expect(Zypper.parse("== trouble\nno network\n").1 == "zypper: no network")
+        #expect(Zypper(host: host).read("== trouble\nno network\n").1 == "zypper: no network")
     }
 
     @Test func `What belongs to Kubernetes is left alone unless it is asked for`() {

@@ -7,11 +7,13 @@ private func date(_ text: String) throws -> Date { try Date(text, strategy: .iso
 
 private func node(
     _ name: String, _ need: Rollout.Situation.Need = .due("updates"), work: Rollout.Situation.Work = .idle, away: String? = nil, pause: String? = nil,
-    isDone: Bool = false, zone: String = "", labels: [String: String] = [:], isControlPlane: Bool = false
+    isDone: Bool = false, rest: Rollout.Situation.Rest? = nil, zone: String = "", labels: [String: String] = [:], isControlPlane: Bool = false
 ) -> Rollout.Situation {
-    Rollout.Situation(
+    var situation = Rollout.Situation(
         place: .init(name: name, labels: labels, zone: zone, isControlPlane: isControlPlane), need: need, work: work, away: away, pause: pause,
         isDone: isDone)
+    situation.rest = rest
+    return situation
 }
 
 struct RolloutTests {
@@ -41,8 +43,30 @@ struct RolloutTests {
         #expect(left.blockers == [.init(node: "a", "it is left alone: somebody cordoned it"), .init(node: "b", "paused: a demo")])
         let unknown = try decide([node("a", .unknown("no agent has reported from it"))])
         #expect(unknown.candidates.isEmpty && unknown.blockers == [.init(node: "a", "no agent has reported from it")])
+        let silent = try decide([node("a", .silent)])
+        #expect(silent == unknown)
         #expect(try decide([node("a", .current)]).blockers.isEmpty)
         #expect(try decide([node("a")]) { $0.pause = "holidays" }.blockers.map(\.reason) == ["paused: holidays"])
+    }
+
+    @Test func `First reports are waited for, and what was given back rests`() throws {
+        let nodes = [node("a"), node("b", .silent), node("c", .unknown("its agent has not reported since noon"))]
+        func waiting(at now: String, _ nodes: [Rollout.Situation]) throws -> Rollout.Decision {
+            Rollout(policy: MaintenancePolicy(name: "weekly"), nodeSeconds: 600, reportsBy: try date("2026-11-21T02:05:00Z"))
+                .decide(nodes, at: try date(now))
+        }
+        let reports = try date("2026-11-21T02:05:00Z")
+        let early = try waiting(at: "2026-11-21T02:04:59Z", nodes)
+        #expect(early.candidates.isEmpty && early.nextTry == reports)
+        #expect(early.blockers.contains { $0.node == nil && $0.reason.hasPrefix("1 agent has not reported yet") })
+        #expect(try waiting(at: "2026-11-21T02:05:00Z", nodes).candidates == ["a"], "not for ever")
+        #expect(try waiting(at: "2026-11-21T02:00:00Z", [node("a"), nodes[2]]).candidates == ["a"], "who reported once is not waited for")
+
+        let rest = Rollout.Situation.Rest(until: try date("2026-11-21T02:10:00Z"), reason: "the window closed")
+        let resting = try decide([node("a", rest: rest), node("b")], at: "2026-11-21T02:09:59Z")
+        #expect(resting.candidates == ["b"] && resting.nextTry == rest.until)
+        #expect(resting.blockers.contains { $0.node == "a" && $0.reason.hasPrefix("it was given back: the window closed") })
+        #expect(try decide([node("a", rest: rest)], at: "2026-11-21T02:10:00Z").candidates == ["a"])
     }
 
     @Test func `A window that is closed, or too short for a node, says when the next try is`() throws {

@@ -17,7 +17,6 @@ package struct RandomMaintenance {
         package var reboots = 0
         package var kills = 0
         package var explained = 0
-        package var weeks = 0.0
         package var reasons: Set<String> = []
     }
 
@@ -85,7 +84,7 @@ package struct RandomMaintenance {
         judge.begin(twin, policy, fleet)
 
         let end = options.start.addingTimeInterval(days * 86400)
-        var report = Report(nodes: count, weeks: days / 7)
+        var report = Report(nodes: count)
         var arrivals = makeArrivals(names, options.start, end)
         let alerts = makeAlerts(options.start, end)
         let hasOperator = happens(0.6) || large != nil

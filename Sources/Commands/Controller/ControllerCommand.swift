@@ -16,10 +16,12 @@ struct ControllerCommand: AsyncParsableCommand {
             it makes one of them, named default. Serves /metrics, /healthz and /readyz. Logs JSON lines on standard error.
             """)
 
-    @Option(help: "Where its lease is, and whose annotation drydock.dev/pause pauses everything. (POD_NAMESPACE)") var namespace: String?
+    @Option(help: "Where its lease is, and whose annotation drydock.dev/pause pauses everything. (POD_NAMESPACE, or that of the service account)")
+    var namespace: String?
     @Option(help: "The name of its lease.") var lease = "drydock-controller"
     @Option(help: ArgumentHelp("Where to serve metrics and health.", valueName: "host:port")) var listen = ":9108"
-    @Option(help: "An agent that has not reported for so long is taken for lost.") var agentTimeout = DurationArgument(seconds: 4 * 3600)
+    @Option(help: "An agent that has not reported for so long is taken for lost.") var agentTimeout = DurationArgument(
+        seconds: NodeAgent.staleSeconds)
     @Option(help: "How long a leader may be silent before another takes over.") var leaderElectLeaseDuration = DurationArgument(seconds: 15)
     @Option(help: "How long a leader tries to renew its lease before it gives up.") var leaderElectRenewDeadline = DurationArgument(seconds: 10)
     @Option(help: "Between two tries.") var leaderElectRetryPeriod = DurationArgument(seconds: 2)
@@ -36,7 +38,8 @@ struct ControllerCommand: AsyncParsableCommand {
 
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment
-        let place = namespace ?? environment["POD_NAMESPACE"] ?? "drydock"
+        let access = try kubernetes.access
+        let place = namespace ?? environment["POD_NAMESPACE"] ?? access.namespace ?? "drydock"
         var options = MaintenanceController.Options()
         options.namespace = place
         options.staleSeconds = agentTimeout.duration.seconds
@@ -47,7 +50,6 @@ struct ControllerCommand: AsyncParsableCommand {
         options.election = election
         options.fallback = try DefaultMaintenance(environment: environment)
         let address = try MetricsServer.Address(listen)
-        let access = try kubernetes.access
         try await WebClient.connected { [options] web in
             try await KubernetesClient.connected(access) { client in
                 let controller = MaintenanceController(

@@ -46,7 +46,7 @@ struct EtcdRunSession {
 
     private func runner(_ client: EtcdClient, _ settings: EtcdRunSettings, gate: Gate) throws -> Runner<EtcdRun> {
         Runner(
-            operation: EtcdRun(client: client, settings: settings), journal: try Journal.ofThisUser(), gate: gate,
+            operation: EtcdRun(client: client, settings: settings), journal: try Journal.ofThisUser(), gate: { gate },
             patience: .seconds(settings.limits.patienceSeconds), notify: output.tellRun)
     }
 

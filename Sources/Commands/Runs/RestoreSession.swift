@@ -45,7 +45,7 @@ struct RestoreSession {
 
     private func carryOut(_ operation: RestoreRun, gate: Gate, _ work: (Runner<RestoreRun>) async throws -> RunRecord) async throws {
         let journal = try Journal.ofThisUser()
-        let runner = Runner(operation: operation, journal: journal, gate: gate, patience: .seconds(60), notify: output.tellRun)
+        let runner = Runner(operation: operation, journal: journal, gate: { gate }, patience: .seconds(60), notify: output.tellRun)
         let result: Result<RunRecord, any Error>
         do { result = .success(try await work(runner)) } catch { result = .failure(error) }
         try output.report(result, of: journal)

@@ -27,35 +27,21 @@ struct Apt: PackageManager {
             echo "== holds"; apt-mark showhold
             echo "== updates"; apt-get -s -q --ignore-hold --with-new-pkgs upgrade 2>/dev/null || :
             """)
-        return Self.parse(text)
+        return read(text)
     }
 
     /// From what the script above prints.
-    static func parse(_ text: String) -> ([NodeAgent.Report.Package], String?) {
-        var section = ""
-        var holds: Set<String> = []
-        var left: Set<String> = []
-        var trouble: [String] = []
-        var packages: [NodeAgent.Report.Package] = []
-        for line in text.split(separator: "\n").map(String.init) {
-            if line.hasPrefix("== ") {
-                section = String(line.dropFirst(3))
-                continue
-            }
-            switch section {
-            case "left": left.insert(line)
-            case "holds": holds.insert(line.trimmingCharacters(in: .whitespaces))
-            case "trouble", "broken": trouble.append(line.trimmingCharacters(in: .whitespaces))
-            case "updates": if let package = inst(line) { packages.append(package) }
-            default: break
-            }
+    func read(_ text: String) -> ([NodeAgent.Report.Package], String?) {
+        let found = Self.sections(of: text)
+        let holds = Set(found["holds"] ?? [])
+        let left = Set(found["left"] ?? [])
+        let packages = (found["updates"] ?? []).compactMap(Self.inst).map { package in
+            var package = package
+            let plain = package.name.split(separator: ":").first.map(String.init) ?? ""
+            package.isHeld = holds.contains(package.name) || holds.contains(plain) || left.contains("\(package.name) \(package.to)")
+            return package
         }
-        for index in packages.indices {
-            let plain = packages[index].name.split(separator: ":").first.map(String.init) ?? ""
-            let isLeft = left.contains("\(packages[index].name) \(packages[index].to)")
-            packages[index].isHeld = holds.contains(packages[index].name) || holds.contains(plain) || isLeft
-        }
-        return (packages, trouble.isEmpty ? nil : "apt: \(trouble.prefix(5).joined(separator: " "))")
+        return (packages, complaint((found["trouble"] ?? []) + (found["broken"] ?? [])))
     }
 
     /// `Inst NAME [FROM] (TO ORIGIN, ORIGIN [ARCH])`, of a package that is there; nil for other lines.
@@ -79,13 +65,12 @@ struct Apt: PackageManager {
         try await configure(seconds: seconds)
         _ = try await host.shell("rm -f \(Self.leftFile)")
         let (packages, _) = try await pending()
-        let wanted = packages.filter { !$0.isHeld && choice.takes($0.name, isSecurity: $0.isSecurity) }
+        let wanted = packages.filter { choice.takes($0) }
         guard !wanted.isEmpty else { return "nothing to update" }
         let (accepted, refused) = try await acceptable(wanted, choice)
         if !refused.isEmpty {
             let lines = refused.map { "\($0.package.name) \($0.package.to)\n" }.joined()
-            let folder = "mkdir -p $(dirname \(Self.leftFile))"
-            _ = try await host.shell("\(folder); printf %s \(NodeAccess.quoted(lines)) >\(Self.leftFile)")
+            _ = try await host.shell("mkdir -p $(dirname \(Self.leftFile)); printf %s \(NodeAccess.quoted(lines)) >\(Self.leftFile)")
         }
         guard !accepted.isEmpty else { return Self.text(done: [], left: refused, failed: []) }
         let failed = try await install(accepted, seconds: seconds)
@@ -99,10 +84,7 @@ struct Apt: PackageManager {
 
     private static func text(done: [NodeAgent.Report.Package], left: [Left], failed: [String]) -> String {
         var parts: [String] = []
-        if !done.isEmpty {
-            let names = done.prefix(10).map { "\($0.name) \($0.to)" }.joined(separator: ", ")
-            parts.append("\(done.count) updated: \(names)\(done.count > 10 ? ", …" : "")")
-        }
+        if !done.isEmpty { parts.append(summary(done)) }
         if !failed.isEmpty { parts.append("failed: \(failed.prefix(5).joined(separator: "; "))") }
         if !left.isEmpty { parts.append("left: \(left.prefix(5).map { "\($0.package.name): \($0.why)" }.joined(separator: "; "))") }
         return parts.joined(separator: ". ")

@@ -18,36 +18,25 @@ struct Dnf: PackageManager {
             echo "== security"; dnf -q --security check-update 2>/dev/null || :
             echo "== installed"; rpm -qa --qf '%{NAME}.%{ARCH} %{EVR}\\n'
             """)
-        return Self.parse(text)
+        return read(text)
     }
 
     /// From what the script above prints.
-    static func parse(_ text: String) -> ([NodeAgent.Report.Package], String?) {
-        var section = ""
-        var found: [String: [String: String]] = [:]
-        var trouble: [String] = []
-        for line in text.split(separator: "\n").map(String.init) {
-            if line.hasPrefix("== ") {
-                section = String(line.dropFirst(3))
-                continue
-            }
-            // What replaces others comes last, and names no updates.
-            if line.hasPrefix("Obsoleting Packages") { section = "" }
-            let words = line.split(separator: " ").map(String.init)
-            if section == "trouble" {
-                trouble.append(line)
-            } else if !section.isEmpty, words.count >= 2, !line.hasPrefix(" "), words[0].contains(".") {
-                found[section, default: [:]][words[0]] = words[1]
-            }
+    func read(_ text: String) -> ([NodeAgent.Report.Package], String?) {
+        let sections = Self.sections(of: text)
+        /// `NAME.ARCH VERSION …`; what replaces others comes last, and names no updates.
+        func versions(_ section: String) -> [String: String] {
+            let lines = (sections[section] ?? []).prefix { !$0.hasPrefix("Obsoleting Packages") }.filter { !$0.hasPrefix(" ") }
+            let words = lines.map { $0.split(separator: " ").map(String.init) }.filter { $0.count >= 2 && $0[0].contains(".") }
+            return Dictionary(words.map { ($0[0], $0[1]) }, uniquingKeysWith: { $1 })
         }
-        let installed = found["installed"] ?? [:]
-        let all = (found["all"] ?? [:]).merging(found["updates"] ?? [:]) { $1 }
-        let packages = all.map { key, version in
+        let (updates, security, installed) = (versions("updates"), versions("security"), versions("installed"))
+        let packages = versions("all").merging(updates) { $1 }.map { key, version in
             NodeAgent.Report.Package(
                 name: key.split(separator: ".").dropLast().joined(separator: "."), from: installed[key] ?? "", to: version,
-                isSecurity: found["security"]?[key] != nil, isHeld: found["updates"]?[key] == nil)
+                isSecurity: security[key] != nil, isHeld: updates[key] == nil)
         }
-        return (packages.sorted { $0.name < $1.name }, trouble.isEmpty ? nil : "dnf: \(trouble.prefix(3).joined(separator: " "))")
+        return (packages.sorted { $0.name < $1.name }, complaint(sections["trouble"]))
     }
 
     func rebootRequired() async throws -> (Bool, [String]) {
@@ -58,12 +47,12 @@ struct Dnf: PackageManager {
 
     func update(_ choice: PackageChoice, seconds: Double) async throws -> String {
         let (packages, _) = try await pending()
-        let wanted = packages.filter { !$0.isHeld && choice.takes($0.name, isSecurity: $0.isSecurity) }
+        let wanted = packages.filter { choice.takes($0) }
         guard !wanted.isEmpty else { return "nothing to update" }
         // One transaction: it is carried out whole, or refused. What is excluded is not pulled in either.
         let excluded = packages.filter { !choice.takes($0.name, isSecurity: true) }.map(\.name) + choice.exclude
         let flags = excluded.map { NodeAccess.quoted("--exclude=\($0)") } + wanted.map { NodeAccess.quoted("\($0.name)-\($0.to)") }
         _ = try await host.shell(host.inhibiting("dnf -y -q upgrade \(flags.joined(separator: " ")) </dev/null >/dev/null", seconds: seconds))
-        return "\(wanted.count) updated: \(wanted.prefix(10).map { "\($0.name) \($0.to)" }.joined(separator: ", "))"
+        return Self.summary(wanted)
     }
 }

@@ -55,7 +55,7 @@ package struct HostAgent: Sendable {
     package func run() async throws {
         let bell = Bell()
         let watcher = Watcher(client: client, resource: .nodeAgents, options: ListOptions(fields: .equal("metadata.name", node)))
-        let informer = Informer(watcher, keep: { NodeAgent($0) }, interrupted: { log(.warning, $0) }) { _ in bell.ring("") }
+        let informer = Informer(watcher, keep: { NodeAgent($0) }, interrupted: { log(.warning, $0) }) { _ in bell.ring() }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await informer.run() }
             group.addTask {
@@ -72,7 +72,7 @@ package struct HostAgent: Sendable {
         var pause = 1.0
         while true {
             try Task.checkCancellation()
-            let seen = bell.count("")
+            let seen = bell.count()
             do {
                 // Without the object there is nobody who asks: it is the controller that makes it.
                 if let agent = informer[name] {
@@ -92,7 +92,7 @@ package struct HostAgent: Sendable {
                 pause = min(300, pause * 2)
                 continue
             }
-            try await bell.wait("", after: seen, seconds: max(1, nextReport.timeIntervalSince(now)), client.time)
+            try await bell.wait(after: seen, seconds: max(1, nextReport.timeIntervalSince(now)), client.time)
         }
     }
 
@@ -113,18 +113,18 @@ package struct HostAgent: Sendable {
             guard agent.order == order else { return false }
             known = agent.progress
         }
-        let boot = try await host.bootID()
-        var progress = NodeAgent.Progress(id: order.id, state: .running, bootID: boot, startedAt: now)
-        if order.kind == .reboot, let wanted = order.bootID, wanted != boot, known?.id != order.id || known?.state == .running {
+        if known?.id == order.id, known?.state != .running { return false }
+        var progress = NodeAgent.Progress(id: order.id, state: .running, startedAt: now)
+        if order.kind == .reboot {
+            // Without it the host would boot again and again: nobody could say when it is done.
+            guard let ended = order.bootID else { return try await end(&progress, .refused, "the order does not say which boot it ends") }
             // Whoever booted it: it is done.
-            return try await end(&progress, .done, "booted anew")
+            if try await host.bootID() != ended { return try await end(&progress, .done, "booted anew") }
         }
         if let known, known.id == order.id {
-            guard known.state == .running else { return false }
             // An earlier life of this agent began it.
             progress = known
             switch order.kind {
-            case .reboot where known.bootID != boot: return try await end(&progress, .done, "booted anew")
             case .command, .check:
                 return try await end(&progress, .failed, "the agent was started anew while it ran; nobody knows how far it came")
             // Both may be done again, while there is time.
@@ -155,7 +155,7 @@ package struct HostAgent: Sendable {
 
     /// Answers a question, which may be asked as often as one likes.
     private func answer(_ check: NodeAgent.Order) async throws {
-        var progress = NodeAgent.Progress(id: check.id, state: .done, bootID: try await host.bootID(), startedAt: now)
+        var progress = NodeAgent.Progress(id: check.id, state: .done, startedAt: now)
         do { progress.message = try await host.run(check.command, seconds: check.timeoutSeconds) } catch let error as OperationError {
             (progress.state, progress.message) = (.failed, error.description)
         }

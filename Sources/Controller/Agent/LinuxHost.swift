@@ -118,4 +118,25 @@ protocol PackageManager: Sendable {
 
 extension PackageManager {
     func rebootRequired() async throws -> (Bool, [String]) { (false, []) }
+
+    /// What a script printed below lines of `== NAME`, by that name.
+    static func sections(of text: String) -> [String: [String]] {
+        var name = ""
+        var sections: [String: [String]] = [:]
+        for line in text.split(separator: "\n").map(String.init) {
+            if line.hasPrefix("== ") { name = String(line.dropFirst(3)) } else { sections[name, default: []].append(line) }
+        }
+        return sections
+    }
+
+    /// What went wrong, for people; nil when nothing did.
+    func complaint(_ lines: [String]?) -> String? {
+        guard let lines, !lines.isEmpty else { return nil }
+        return "\(name): \(lines.prefix(5).map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: " "))"
+    }
+
+    /// `2 updated: bash 5.2, tzdata 2024a`.
+    static func summary(_ done: [NodeAgent.Report.Package]) -> String {
+        "\(done.count) updated: \(done.prefix(10).map { "\($0.name) \($0.to)" }.joined(separator: ", "))\(done.count > 10 ? ", …" : "")"
+    }
 }

@@ -15,34 +15,23 @@ struct Zypper: PackageManager {
             echo "== locks"; zypper -q -n locks 2>/dev/null || :
             echo "== updates"; zypper -q -n --xmlout list-updates 2>/dev/null || :
             """)
-        return Self.parse(text)
+        return read(text)
     }
 
     /// From what the script above prints.
-    static func parse(_ text: String) -> ([NodeAgent.Report.Package], String?) {
-        var section = ""
-        var locks: Set<String> = []
-        var trouble: [String] = []
-        var packages: [NodeAgent.Report.Package] = []
-        for line in text.split(separator: "\n").map(String.init) {
-            if line.hasPrefix("== ") {
-                section = String(line.dropFirst(3))
-                continue
-            }
-            switch section {
-            case "trouble": trouble.append(line)
-            case "locks":
-                // `1 | kubelet | package | (any)`
-                let columns = line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
-                if columns.count >= 3, Int(columns[0]) != nil { locks.insert(columns[1]) }
-            case "updates" where line.contains("<update ") && line.contains("kind=\"package\""):
-                guard let name = attribute("name", line), let to = attribute("edition", line) else { continue }
-                packages.append(.init(name: name, from: attribute("edition-old", line) ?? "", to: to))
-            default: break
+    func read(_ text: String) -> ([NodeAgent.Report.Package], String?) {
+        let found = Self.sections(of: text)
+        // `1 | kubelet | package | (any)`
+        let columns = (found["locks"] ?? []).map { $0.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) } }
+        let locks = Set(columns.filter { $0.count >= 3 && Int($0[0]) != nil }.map { $0[1] })
+        let packages = (found["updates"] ?? []).filter { $0.contains("<update ") && $0.contains("kind=\"package\"") }.compactMap { line in
+            Self.attribute("name", line).flatMap { name in
+                Self.attribute("edition", line).map { to in
+                    NodeAgent.Report.Package(name: name, from: Self.attribute("edition-old", line) ?? "", to: to, isHeld: locks.contains(name))
+                }
             }
         }
-        for index in packages.indices { packages[index].isHeld = locks.contains(packages[index].name) }
-        return (packages, trouble.isEmpty ? nil : "zypper: \(trouble.prefix(3).joined(separator: " "))")
+        return (packages, complaint(found["trouble"]))
     }
 
     private static func attribute(_ name: String, _ line: String) -> String? {
@@ -61,12 +50,12 @@ struct Zypper: PackageManager {
         guard !choice.securityOnly else {
             throw OperationError(.stopped, "zypper knows patches that mend vulnerabilities, and not packages: securityOnly is not possible with it")
         }
-        let wanted = packages.filter { !$0.isHeld && choice.takes($0.name, isSecurity: $0.isSecurity) }
+        let wanted = packages.filter { choice.takes($0) }
         guard !wanted.isEmpty else { return "nothing to update" }
         let names = wanted.map { NodeAccess.quoted($0.name) }.joined(separator: " ")
         // 102 and 103: done, and a reboot or a restart is needed.
         _ = try await host.shell(
             host.inhibiting("zypper -q -n update --auto-agree-with-licenses \(names) >/dev/null || [ $? -ge 102 ]", seconds: seconds))
-        return "\(wanted.count) updated: \(wanted.prefix(10).map { "\($0.name) \($0.to)" }.joined(separator: ", "))"
+        return Self.summary(wanted)
     }
 }

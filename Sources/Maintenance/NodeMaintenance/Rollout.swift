@@ -11,6 +11,8 @@ package struct Rollout: Sendable {
             case due(String)
             /// Nobody knows: why.
             case unknown(String)
+            /// Its agent has never reported.
+            case silent
         }
 
         package enum Work: Sendable, Equatable {
@@ -19,6 +21,18 @@ package struct Rollout: Sendable {
             case inWork
             /// A run of it stopped: why. The node stays as it is until somebody looks.
             case failed(String)
+        }
+
+        /// What was given back is left alone for a while.
+        package struct Rest: Sendable, Equatable {
+            package var until: Date
+            /// Why it was given back.
+            package var reason: String
+
+            package init(until: Date, reason: String) {
+                self.until = until
+                self.reason = reason
+            }
         }
 
         package var place: NodeOrder.Place
@@ -30,6 +44,8 @@ package struct Rollout: Sendable {
         package var pause: String?
         /// Whether it was seen to since the rollout began.
         package var isDone: Bool
+        /// Nil when it was not given back.
+        package var rest: Rest?
 
         package init(
             place: NodeOrder.Place, need: Need, work: Work = .idle, away: String? = nil, pause: String? = nil, isDone: Bool = false
@@ -71,10 +87,13 @@ package struct Rollout: Sendable {
     package var policy: MaintenancePolicy
     /// How long a node takes, seconds.
     package var nodeSeconds: Double
+    /// Until when the first reports are waited for: who reports first must not go first for that. Nil for not at all.
+    package var reportsBy: Date?
 
-    package init(policy: MaintenancePolicy, nodeSeconds: Double) {
+    package init(policy: MaintenancePolicy, nodeSeconds: Double, reportsBy: Date? = nil) {
         self.policy = policy
         self.nodeSeconds = nodeSeconds
+        self.reportsBy = reportsBy
     }
 
     /// - Parameter situations: of all nodes that the policy selects.
@@ -83,7 +102,9 @@ package struct Rollout: Sendable {
         func block(_ reason: String, node: String? = nil) { decision.blockers.append(Blocker(node: node, reason)) }
         for situation in situations.sorted(by: { $0.name < $1.name }) {
             if case .failed(let why) = situation.work { block(why, node: situation.name) }
-            if case .unknown(let why) = situation.need, situation.work == .idle { block(why, node: situation.name) }
+            guard situation.work == .idle else { continue }
+            if case .unknown(let why) = situation.need { block(why, node: situation.name) }
+            if situation.need == .silent { block("no agent has reported from it", node: situation.name) }
         }
         let due = situations.filter { $0.isDue && $0.work == .idle }
         guard !due.isEmpty else { return decision }
@@ -101,10 +122,21 @@ package struct Rollout: Sendable {
             decision.nextTry = policy.window?.nextOpening(after: now)
             return decision
         }
+        let silent = situations.count { $0.need == .silent && $0.work == .idle }
+        if silent > 0, let reportsBy, now < reportsBy {
+            block(
+                "\(silent == 1 ? "1 agent has" : "\(silent) agents have") not reported yet; they are waited for until \(reportsBy.formatted(.iso8601))"
+            )
+            decision.nextTry = reportsBy
+            return decision
+        }
         var open: [Situation] = []
         for situation in due {
             if let pause = situation.pause {
                 block("paused: \(pause)", node: situation.name)
+            } else if let rest = situation.rest, now < rest.until {
+                block("it was given back: \(rest.reason); the next try is at \(rest.until.formatted(.iso8601))", node: situation.name)
+                decision.nextTry = min(decision.nextTry ?? rest.until, rest.until)
             } else if let away = situation.away {
                 // Whoever took it away may be at work on it.
                 block("it is left alone: \(away)", node: situation.name)

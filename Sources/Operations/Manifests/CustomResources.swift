@@ -81,6 +81,12 @@ package enum CustomResources {
         values: {type: array, items: {type: string}}}}}}
         """
 
+    /// How far an agent is.
+    private static let progress = """
+        type: object, properties: {id: {type: string}, state: {type: string, enum: [Running, Done, Failed, Refused]}, startedAt: {type: string, \
+        format: date-time}, endedAt: {type: string, format: date-time}, message: {type: string}}
+        """
+
     static let maintenanceWindow = definition(
         "MaintenanceWindow", "maintenancewindows", ["mw"],
         columns: [
@@ -396,24 +402,8 @@ package enum CustomResources {
                       items:
                         type: object
                         properties: {name: {type: string}, from: {type: string}, to: {type: string}, security: {type: boolean}, held: {type: boolean}}
-                order:
-                  type: object
-                  properties:
-                    id: {type: string}
-                    state: {type: string, enum: [Running, Done, Failed, Refused]}
-                    bootID: {type: string}
-                    startedAt: {type: string, format: date-time}
-                    endedAt: {type: string, format: date-time}
-                    message: {type: string}
-                check:
-                  type: object
-                  properties:
-                    id: {type: string}
-                    state: {type: string, enum: [Running, Done, Failed, Refused]}
-                    bootID: {type: string}
-                    startedAt: {type: string, format: date-time}
-                    endedAt: {type: string, format: date-time}
-                    message: {type: string}
+                order: {\(progress)}
+                check: {\(progress)}
             """)
 }
 

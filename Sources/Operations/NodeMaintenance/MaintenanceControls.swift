@@ -23,9 +23,6 @@ package struct MaintenanceControls: Sendable {
         package var change: String
     }
 
-    /// An agent that has not reported for so long is taken for lost, seconds; as the controller takes it by default.
-    package static let staleSeconds = 4 * 3600.0
-
     // MARK: Looking
 
     /// How one NodeMaintenance stands.
@@ -65,8 +62,7 @@ package struct MaintenanceControls: Sendable {
     /// - Throws: `OperationError.invalid` when one is not there.
     package func overviews(_ names: [String]) async throws -> [Overview] {
         let objects = try await maintenances(names)
-        let windows = Dictionary(
-            try await client.list(.maintenanceWindows).map { ($0.objectName.name, $0["spec"]) }, uniquingKeysWith: { $1 })
+        let windows = try await client.list(.maintenanceWindows)
         let nodes = try await client.list(Node.self).sorted { $0.name < $1.name }
         let agents = Dictionary(try await client.list(NodeAgent.self).map { ($0.name, $0) }, uniquingKeysWith: { $1 })
         let runs = Dictionary(try await client.list(MaintenanceRun.self).map { ($0.name, $0) }, uniquingKeysWith: { $1 })
@@ -82,7 +78,7 @@ package struct MaintenanceControls: Sendable {
     }
 
     private func overview(
-        _ object: JSON, _ windows: [String: JSON], _ nodes: [Node], _ agents: [String: NodeAgent], _ runs: [String: MaintenanceRun]
+        _ object: JSON, _ windows: [JSON], _ nodes: [Node], _ agents: [String: NodeAgent], _ runs: [String: MaintenanceRun]
     ) -> Overview {
         let now = client.time.now()
         let status = object["status"]
@@ -90,7 +86,7 @@ package struct MaintenanceControls: Sendable {
             name: object.objectName.name, phase: status["phase"].string ?? "New", message: status["message"].string ?? "", maxUnavailable: "",
             nodeSeconds: 0)
         let policy: MaintenancePolicy
-        do { policy = try MaintenancePolicy(object, windows: windows) } catch {
+        do { policy = try MaintenancePolicy(object, among: windows) } catch {
             (overview.phase, overview.message) = ("Invalid", "\(error)")
             return overview
         }
@@ -102,7 +98,7 @@ package struct MaintenanceControls: Sendable {
             return Rollout.Situation(
                 node, agent: agents[node.name], run: run,
                 isInWork: run.map { $0.maintenance == policy.name && $0.isUnfinished && !$0.isFailed } ?? false, policy: policy, progress: progress,
-                staleSeconds: Self.staleSeconds, at: now)
+                staleSeconds: NodeAgent.staleSeconds, at: now)
         }
         let rollout = Rollout(policy: policy, nodeSeconds: progress.expectedSeconds(policy))
         let forecast = rollout.forecast(situations, at: now)
@@ -128,6 +124,7 @@ package struct MaintenanceControls: Sendable {
             case (_, .current): row.state = "current"
             case (_, .due(let why)): (row.state, row.detail) = ("due", situation.pause.map { "paused: \($0)" } ?? situation.away ?? why)
             case (_, .unknown(let why)): (row.state, row.detail) = ("unknown", why)
+            case (_, .silent): (row.state, row.detail) = ("unknown", "no agent has reported from it")
             }
             if let visit = visits[situation.name] { (row.begins, row.ends, row.window) = (visit.begins, visit.ends, visit.window + 1) }
             overview.nodes.append(row)
@@ -145,11 +142,7 @@ package struct MaintenanceControls: Sendable {
         _ = try await maintenances([name])
         let stamp = Timestamp.time(client.time.now())
         let patch: JSON = [
-            "metadata": [
-                "annotations": .object(
-                    JSONObject([.init(name: Annotations.requested, value: .string(stamp)), .init(name: Annotations.pause, value: .null)]))
-            ],
-            "spec": ["paused": false],
+            "metadata": ["annotations": [Annotations.requested: .string(stamp), Annotations.pause: .null]], "spec": ["paused": false],
         ]
         return [try await change(.nodeMaintenances, name, patch, "started", "would be started")]
     }
@@ -165,7 +158,7 @@ package struct MaintenanceControls: Sendable {
     /// Takes the pause away, and has nodes that failed tried again.
     /// - Parameter name: nil for everything: then only the pause of everything is taken away.
     package func resume(_ name: String?) async throws -> [Change] {
-        let open = JSON.object(JSONObject([.init(name: Annotations.pause, value: .null)]))
+        let open: JSON = [Annotations.pause: .null]
         guard let name else {
             return [try await change(.namespaces, namespace, ["metadata": ["annotations": open]], "resumed", "would be resumed")]
         }

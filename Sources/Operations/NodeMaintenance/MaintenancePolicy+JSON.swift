@@ -95,6 +95,11 @@ extension MaintenancePolicy {
         }
     }
 
+    /// Of a NodeMaintenance, among the MaintenanceWindows that there are.
+    package init(_ object: JSON, among windows: [JSON]) throws(MaintenanceError) {
+        try self.init(object, windows: Dictionary(windows.map { ($0.objectName.name, $0["spec"]) }, uniquingKeysWith: { $1 }))
+    }
+
     /// Why a NodeMaintenance begins nothing; nil when it may.
     package static func pause(of object: JSON) -> String? {
         if let reason = object["metadata"]["annotations"][Annotations.pause].string { return reason.isEmpty ? "by annotation" : reason }
@@ -134,12 +139,7 @@ extension MaintenancePolicy {
         guard let object = json.object, let member = object.members.first else { return }
         guard object.count == 1 else { throw MaintenanceError("spec.action says \(object.names.joined(separator: " and ")), and one thing is meant") }
         switch member.name {
-        case "osUpdate":
-            var choice = PackageChoice()
-            choice.securityOnly = member.value["securityOnly"].bool ?? false
-            choice.includesKubernetes = member.value["includeKubernetes"].bool ?? false
-            choice.exclude = member.value["exclude"].elements.compactMap(\.string)
-            action = .osUpdate(choice)
+        case "osUpdate": action = .osUpdate(PackageChoice(member.value))
         case "reboot": action = .reboot
         case "command":
             let words = member.value["command"].elements.compactMap(\.string)

@@ -45,8 +45,7 @@ extension Rollout.Situation {
         _ node: Node, agent: NodeAgent?, run: MaintenanceRun?, isInWork: Bool, policy: MaintenancePolicy, progress: MaintenanceProgress,
         staleSeconds: Double, at now: Date
     ) {
-        let done = (node.annotations[Annotations.maintained].flatMap { try? JSON(parsing: $0) } ?? .null)[policy.name].string
-        let doneAt = Timestamp.date(done)
+        let doneAt = Timestamp.date(node.maintained[policy.name])
         self.init(
             place: NodeOrder.Place(name: node.name, labels: node.labels, zone: node.zone, isControlPlane: node.isControlPlane),
             need: Self.need(agent, policy, doneAt, progress, staleSeconds, now))
@@ -59,19 +58,16 @@ extension Rollout.Situation {
         }
         if isInWork {
             work = .inWork
-        } else if let run, run.maintenance == policy.name, run.state == .rolledBack, !run.isFailed, let at = run.updatedAt,
-            now.timeIntervalSince(at) < Self.givenBackPause
-        {
-            // Whatever stood in its way is not gone a second later.
-            pause =
-                pause ?? "it was given back at \(Timestamp.time(at)) (\(run.message)); the next try is \(Int(Self.givenBackPause / 60)) minutes later"
         } else if let run, run.maintenance == policy.name, run.isFailed {
             work = .failed("\(run.step.isEmpty ? "" : "\(run.step): ")\(run.message)")
+        } else if let run, run.maintenance == policy.name, run.state == .rolledBack, let at = run.updatedAt {
+            // Whatever stood in its way is not gone a second later.
+            rest = Rest(until: at.addingTimeInterval(Self.restSeconds), reason: run.message)
         }
     }
 
     /// A node that was given back is left alone for so long, seconds.
-    private static let givenBackPause = 600.0
+    private static let restSeconds = 600.0
 
     private static func need(
         _ agent: NodeAgent?, _ policy: MaintenancePolicy, _ doneAt: Date?, _ progress: MaintenanceProgress, _ staleSeconds: Double, _ now: Date
@@ -81,7 +77,7 @@ extension Rollout.Situation {
             guard let round = progress.roundStartedAt, doneAt < round else { return .current }
             return .due("last seen to at \(Timestamp.time(doneAt))")
         }
-        guard let report = agent?.report else { return .unknown("no agent has reported from it") }
+        guard let report = agent?.report else { return .silent }
         guard now.timeIntervalSince(report.reportedAt) < staleSeconds else {
             return .unknown("its agent has not reported since \(Timestamp.time(report.reportedAt))")
         }

@@ -72,32 +72,17 @@ package final class MaintenanceView: Sendable {
 
     /// Follows the cluster for as long as `body` runs, which begins when everything has been seen once.
     package func following<Result: Sendable>(_ body: @escaping @Sendable () async throws -> Result) async throws -> Result {
-        try await withThrowingTaskGroup(of: Result?.self) { group in
-            group.addTask {
-                try await self.nodes.run(); return nil
+        let followers: [@Sendable () async throws -> Void] = [nodes.run, agents.run, maintenances.run, windows.run, runs.run, pauses.run]
+        let firsts = [nodes.synced, agents.synced, maintenances.synced, windows.synced, runs.synced, pauses.synced]
+        return try await withThrowingTaskGroup(of: Result?.self) { group in
+            for follow in followers {
+                group.addTask {
+                    try await follow()
+                    return nil
+                }
             }
             group.addTask {
-                try await self.agents.run(); return nil
-            }
-            group.addTask {
-                try await self.maintenances.run(); return nil
-            }
-            group.addTask {
-                try await self.windows.run(); return nil
-            }
-            group.addTask {
-                try await self.runs.run(); return nil
-            }
-            group.addTask {
-                try await self.pauses.run(); return nil
-            }
-            group.addTask {
-                try await self.nodes.synced()
-                try await self.agents.synced()
-                try await self.maintenances.synced()
-                try await self.windows.synced()
-                try await self.runs.synced()
-                try await self.pauses.synced()
+                for first in firsts { try await first() }
                 return try await body()
             }
             defer { group.cancelAll() }
@@ -147,11 +132,12 @@ package final class MaintenanceView: Sendable {
         maintenances[ObjectName("", maintenance)].flatMap { MaintenancePolicy.pause(of: $0) }
     }
 
-    /// When a NodeMaintenance may disturb, as it is now; nil for any time.
-    package func window(of maintenance: String) -> Window? {
-        guard let object = maintenances[ObjectName("", maintenance)] else { return nil }
-        let known = Dictionary(windows.values.map { ($0.objectName.name, $0["spec"]) }, uniquingKeysWith: { $1 })
-        return (try? MaintenancePolicy(object, windows: known))?.window
+    /// When a policy lets nodes be disturbed, as its NodeMaintenance says it now; as it said it last, where that cannot be read any more. Nil for any time.
+    package func window(of policy: MaintenancePolicy) -> Window? {
+        guard let object = maintenances[ObjectName("", policy.name)], let now = try? MaintenancePolicy(object, among: windows.values) else {
+            return policy.window
+        }
+        return now.window
     }
 
     // MARK: Waiting

@@ -12,6 +12,9 @@ package struct NodeAgent: KubernetesObject {
     package var order: Order? { Order(json["spec"]["order"]) }
     package var report: Report? { Report(json["status"]) }
     package var progress: Progress? { Progress(json["status"]["order"]) }
+    /// An agent that has not reported for so long is taken for lost, seconds.
+    package static let staleSeconds = 4 * 3600.0
+
     /// What the host is asked beside its order; it takes no order's place.
     package var check: Order? { Order(json["spec"]["check"]) }
     package var answer: Progress? { Progress(json["status"]["check"]) }
@@ -55,26 +58,16 @@ package struct NodeAgent: KubernetesObject {
                 id: id, kind: kind, command: json["command"].elements.compactMap(\.string), timeoutSeconds: seconds,
                 notAfter: Timestamp.date(json["notAfter"].string))
             bootID = json["bootID"].string
-            if json["packages"].object != nil {
-                var choice = PackageChoice()
-                choice.securityOnly = json["packages"]["securityOnly"].bool ?? false
-                choice.includesKubernetes = json["packages"]["includeKubernetes"].bool ?? false
-                choice.exclude = json["packages"]["exclude"].elements.compactMap(\.string)
-                packages = choice
-            }
+            if json["packages"].object != nil { packages = PackageChoice(json["packages"]) }
         }
 
+        /// As a merge patch has it, in which null takes away what an earlier order said.
         package var json: JSON {
-            var json: JSON = ["id": .string(id), "kind": .string(kind.rawValue), "timeoutSeconds": JSON(timeoutSeconds.wholeSeconds)]
-            // In a merge patch null takes away what an earlier order said.
-            json = .object(
-                JSONObject(
-                    (json.object?.members ?? []) + [
-                        .init(name: "command", value: command.isEmpty ? .null : .array(command.map { .string($0) })),
-                        .init(name: "notAfter", value: notAfter.map { .string(Timestamp.time($0)) } ?? .null),
-                        .init(name: "packages", value: packages?.json ?? .null), .init(name: "bootID", value: JSON(bootID)),
-                    ]))
-            return json
+            [
+                "id": .string(id), "kind": .string(kind.rawValue), "timeoutSeconds": JSON(timeoutSeconds.wholeSeconds),
+                "command": command.isEmpty ? .null : .array(command.map { .string($0) }), "notAfter": JSON(notAfter.map(Timestamp.time)),
+                "packages": packages?.json ?? .null, "bootID": JSON(bootID),
+            ]
         }
     }
 
@@ -90,15 +83,12 @@ package struct NodeAgent: KubernetesObject {
 
         package var id: String
         package var state: State
-        /// Of the host, when it began.
-        package var bootID: String
         package var startedAt: Date
         package var message: String
 
-        package init(id: String, state: State, bootID: String, startedAt: Date, message: String = "") {
+        package init(id: String, state: State, startedAt: Date, message: String = "") {
             self.id = id
             self.state = state
-            self.bootID = bootID
             self.startedAt = startedAt
             self.message = message
         }
@@ -106,13 +96,12 @@ package struct NodeAgent: KubernetesObject {
         init?(_ json: JSON) {
             guard let id = json["id"].string, let state = json["state"].string.flatMap(State.init) else { return nil }
             self.init(
-                id: id, state: state, bootID: json["bootID"].string ?? "", startedAt: Timestamp.date(json["startedAt"].string) ?? .distantPast,
-                message: json["message"].string ?? "")
+                id: id, state: state, startedAt: Timestamp.date(json["startedAt"].string) ?? .distantPast, message: json["message"].string ?? "")
         }
 
         package func json(at now: Date) -> JSON {
             [
-                "id": .string(id), "state": .string(state.rawValue), "bootID": .string(bootID), "startedAt": .string(Timestamp.time(startedAt)),
+                "id": .string(id), "state": .string(state.rawValue), "startedAt": .string(Timestamp.time(startedAt)),
                 "endedAt": state == .running ? .null : .string(Timestamp.time(now)), "message": JSON(nonEmpty: message),
             ]
         }
@@ -186,13 +175,27 @@ package struct NodeAgent: KubernetesObject {
         }
 
         /// What is to be updated, as a policy chooses.
-        package func updates(_ choice: PackageChoice) -> [Package] {
-            packages.filter { !$0.isHeld && choice.takes($0.name, isSecurity: $0.isSecurity) }
-        }
+        package func updates(_ choice: PackageChoice) -> [Package] { packages.filter { choice.takes($0) } }
     }
 }
 
+extension Node {
+    /// When each NodeMaintenance was done with the node, by name.
+    var maintained: [String: String] { (annotations[Annotations.maintained].flatMap { try? JSON(parsing: $0) } ?? .null).strings }
+}
+
 extension PackageChoice {
+    /// Of the spec of a NodeMaintenance, or of an order.
+    init(_ json: JSON) {
+        self.init()
+        securityOnly = json["securityOnly"].bool ?? false
+        includesKubernetes = json["includeKubernetes"].bool ?? false
+        exclude = json["exclude"].elements.compactMap(\.string)
+    }
+
+    /// Whether a package is to be updated.
+    package func takes(_ package: NodeAgent.Report.Package) -> Bool { !package.isHeld && takes(package.name, isSecurity: package.isSecurity) }
+
     var json: JSON {
         [
             "securityOnly": .bool(securityOnly), "includeKubernetes": .bool(includesKubernetes), "exclude": .array(exclude.map { .string($0) }),

@@ -8,17 +8,15 @@ package import Maintenance
 /// rollout's: it decides for all nodes at once.
 package struct NodeGate: Sendable {
     package let view: MaintenanceView
-    package let desk: DrainDesk
     package let web: WebClient
     package let policy: MaintenancePolicy
     /// Nodes that are in work now.
     package let inWork: @Sendable () -> Set<String>
 
     package init(
-        view: MaintenanceView, desk: DrainDesk, web: WebClient, policy: MaintenancePolicy, inWork: @escaping @Sendable () -> Set<String>
+        view: MaintenanceView, web: WebClient, policy: MaintenancePolicy, inWork: @escaping @Sendable () -> Set<String>
     ) {
         self.view = view
-        self.desk = desk
         self.web = web
         self.policy = policy
         self.inWork = inWork
@@ -33,10 +31,6 @@ package struct NodeGate: Sendable {
         guard let node = view.node(name) else { return [GateCheck("node", .fails, "\(name) is gone")] }
         var checks: [GateCheck] = []
         if let pause = view.pause ?? view.pause(of: node) ?? view.pause(of: policy.name) { checks.append(GateCheck("paused", .notYet, pause)) }
-        // As it is now: somebody may have closed it since the node began.
-        if hasBegun, let window = view.window(of: policy.name), window.remaining(at: view.client.time.now()) == nil {
-            checks.append(GateCheck("window", .fails, "\(window) is closed"))
-        }
         if !hasBegun {
             if !node.isReady { checks.append(GateCheck("ready", .notYet, "\(name) is not ready")) }
             if node.isControlPlane { checks.append(try await controlPlane(node)) }

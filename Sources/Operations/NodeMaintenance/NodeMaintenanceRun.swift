@@ -45,7 +45,7 @@ package struct NodeMaintenanceRun: RunOperation {
     package func checks(before step: MaintenanceAction.Step) async throws -> [GateCheck] {
         // Whatever is closed or paused: a node that takes pods again is disturbed no more.
         if step.action == .giveBack { return [] }
-        return try await NodeGate(view: view, desk: desk, web: web, policy: policy, inWork: inWork).checks(
+        return try await NodeGate(view: view, web: web, policy: policy, inWork: inWork).checks(
             node, hasBegun: step.action != .close, moment: step.action == .close ? .before : .during)
     }
 
@@ -107,14 +107,8 @@ package struct NodeMaintenanceRun: RunOperation {
     package func changedNothing(_ error: any Error) -> Bool { (error as? OperationError)?.code == .refused }
 
     package func verify(_ step: MaintenanceAction.Step) async throws {
-        switch step.action {
-        case .close:
-            guard try await current().isUnschedulable else { throw OperationError(.stopped, "\(node) takes pods again: somebody uncordoned it") }
-        case .reboot(_, let rule):
-            // Also what needed no reboot must be ready; a reboot that was ordered has been proven.
-            if rule == .always, try await !current().isReady { throw OperationError(.stopped, "\(node) is not ready after its reboot") }
-        default: break
-        }
+        guard step.action == .close, try await !current().isUnschedulable else { return }
+        throw OperationError(.stopped, "\(node) takes pods again: somebody uncordoned it")
     }
 
     // MARK: Closing and opening
@@ -160,7 +154,7 @@ package struct NodeMaintenanceRun: RunOperation {
             annotations = [Annotations.scaleDownDisabled: .null, Annotations.ownsScaleDown: .null]
         }
         if isDone {
-            var done = (seen.annotations[Annotations.maintained].flatMap { try? JSON(parsing: $0) } ?? .null).strings
+            var done = seen.maintained
             done[policy.name] = Timestamp.time(now)
             annotations[Annotations.maintained] = .string(JSON(done).description)
         }
@@ -168,8 +162,8 @@ package struct NodeMaintenanceRun: RunOperation {
         if isOurs {
             opened = try await client.uncordon(seen, annotations: annotations)
         } else {
-            let members = JSONObject(annotations.map { .init(name: $0.key, value: $0.value) })
-            opened = Node(try await client.patch(.nodes, seen.objectName, .merge(["metadata": ["annotations": .object(members)]])))
+            let members = JSON.object(JSONObject(annotations.map { .init(name: $0.key, value: $0.value) }))
+            opened = Node(try await client.patch(.nodes, seen.objectName, .merge(["metadata": ["annotations": members]])))
         }
         // Whoever decides next must see it.
         _ = try await view.wait(node, seconds: 10) { view.node(node)?.resourceVersion == opened.resourceVersion ? true : nil }
@@ -196,8 +190,7 @@ package struct NodeMaintenanceRun: RunOperation {
                 }
             }
         }
-        let none = JSONObject([.init(name: "order", value: .null)])
-        try await client.patch(.nodeAgents, ObjectName("", node), .merge(["spec": .object(none)]))
+        try await client.patch(.nodeAgents, ObjectName("", node), .merge(["spec": ["order": .null]]))
     }
 
     // MARK: Work
@@ -205,7 +198,7 @@ package struct NodeMaintenanceRun: RunOperation {
     private func drain(_ drain: MaintenancePolicy.Drain, _ notify: @escaping @Sendable (String) -> Void) async throws -> String {
         var terms = DrainDesk.Terms(options: drain.options, podSelector: drain.podSelector, gracePeriodSeconds: drain.gracePeriodSeconds)
         // Nothing is evicted when the window is closed.
-        let left = policy.window.map { $0.remaining(at: now) ?? 0 }
+        let left = view.window(of: policy).map { $0.remaining(at: now) ?? 0 }
         let isCut = left.map { terms.options.timeoutSeconds == 0 || $0 < terms.options.timeoutSeconds } ?? false
         if let left, isCut { terms.options.timeoutSeconds = max(1, left) }
         do {
@@ -219,7 +212,7 @@ package struct NodeMaintenanceRun: RunOperation {
             guard !drain.options.filters.sort(all, at: now).taken.isEmpty else { return first }
             return "\(first); \(try await desk.drain(node, terms, notify: notify))"
         } catch let error as OperationError where error.code == .stopped && isCut {
-            guard policy.window?.remaining(at: now) ?? 0 < 1 else { throw error }
+            guard view.window(of: policy)?.remaining(at: now) ?? 0 < 1 else { throw error }
             throw OperationError(.refused, "the window closed before the node was drained: \(error)")
         }
     }
@@ -259,7 +252,7 @@ package struct NodeMaintenanceRun: RunOperation {
         order.id = "\(planned.id)-\(attempt)"
         order.bootID = bootID
         // What comes when the window is closed, or after everybody has given up, is refused there.
-        let left = policy.window.map { $0.remaining(at: now) ?? 0 } ?? .infinity
+        let left = view.window(of: policy).map { $0.remaining(at: now) ?? 0 } ?? .infinity
         order.notAfter = now.addingTimeInterval(min(left, planned.timeoutSeconds))
         try await client.patch(.nodeAgents, ObjectName("", node), .merge(["spec": ["order": order.json]]))
         return order

@@ -19,7 +19,7 @@ package struct NodeRun: RunOperation {
         try await DrainDesk.working(client) { desk in
             let run = NodeRun(client: client, settings: settings, desk: desk)
             let runner = Runner(
-                operation: run, journal: journal, gate: gate, patience: .seconds(settings.patienceSeconds), time: client.time, notify: notify)
+                operation: run, journal: journal, gate: { gate }, patience: .seconds(settings.patienceSeconds), time: client.time, notify: notify)
             return try await body(runner, desk)
         }
     }

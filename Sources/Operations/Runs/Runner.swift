@@ -9,7 +9,8 @@ package import Maintenance
 package struct Runner<Operation: RunOperation>: Sendable {
     package let operation: Operation
     package let journal: any RunJournal
-    package let gate: Gate
+    /// As it is at the moment: windows change while a run waits.
+    package let gate: @Sendable () -> Gate
     /// How long the gate may make a step wait.
     package let patience: Duration
     /// How often the gate is asked meanwhile.
@@ -18,7 +19,8 @@ package struct Runner<Operation: RunOperation>: Sendable {
     package let notify: @Sendable (RunEvent) -> Void
 
     package init(
-        operation: Operation, journal: any RunJournal, gate: Gate, patience: Duration, pause: Duration = .milliseconds(250), time: RunTime = .system,
+        operation: Operation, journal: any RunJournal, gate: @escaping @Sendable () -> Gate, patience: Duration,
+        pause: Duration = .milliseconds(250), time: RunTime = .system,
         notify: @escaping @Sendable (RunEvent) -> Void
     ) {
         self.operation = operation
@@ -221,7 +223,7 @@ package struct Runner<Operation: RunOperation>: Sendable {
         var reported: [String] = []
         while true {
             let checks = try await operation.checks(before: step)
-            switch gate.decide(expectedSeconds: step.expectedSeconds, now: time.now(), checks: checks) {
+            switch gate().decide(expectedSeconds: step.expectedSeconds, now: time.now(), checks: checks) {
             case .go: return
             case .stop(let reasons):
                 throw OperationError(.refused, "the gate does not let \"\(step.title)\" begin: \(reasons.joined(separator: "; "))")
