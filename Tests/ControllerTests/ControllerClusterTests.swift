@@ -37,7 +37,7 @@ struct ControllerClusterTests {
                             }
                             let nodes = Informer(Watcher(client: admin, resource: .nodes), keep: { Node($0) }, onEvent: { watch.see($0) })
                             group.addTask { try await nodes.run() }
-                            group.addTask { try await killLeaders(installed, rights, hosts, watch, seed) }
+                            group.addTask { try await killLeaders(installed, rights, admin, hosts, watch, seed) }
                             defer { group.cancelAll() }
                             // Everything but the killing goes on for ever.
                             while try await group.next() != nil, !watch.isOver {}
@@ -206,7 +206,7 @@ struct ControllerClusterTests {
 
     /// Kills the leader at random moments, releases updates so that there is always something to do, and waits until all is done.
     private func killLeaders(
-        _ installed: InstalledController, _ rights: URL, _ hosts: [(String, HollowHost)], _ watch: Watch, _ seed: UInt64
+        _ installed: InstalledController, _ rights: URL, _ admin: KubernetesClient, _ hosts: [(String, HollowHost)], _ watch: Watch, _ seed: UInt64
     ) async throws {
         var chance = SplitMix(seed: seed)
         var replicas = [try installed.start(rights), try installed.start(rights)]
@@ -229,8 +229,8 @@ struct ControllerClusterTests {
             kills += 1
             replicas[index] = try installed.start(rights)
         }
-        // The last node's run ends a moment after its node is open.
-        try await Self.pause(3)
+        // The last node's run ends after its node is open, and that may be the next leader's to write down.
+        try await Self.until("every run is done") { try await admin.list(MaintenanceRun.self).allSatisfy { $0.state == .done } }
         #expect(
             kills == Self.kills && hosts.allSatisfy { $0.1.isCurrent },
             "\(kills) kills; version \(version); \(replicas.map(\.errorsSoFar).joined().suffix(3000))")
