@@ -20,8 +20,9 @@ package struct RandomMaintenance {
         package var reasons: Set<String> = []
     }
 
-    /// What goes on for longer than this is going round in circles.
-    private static let mostJobs = 1_000_000
+    /// What goes on for longer than this is going round in circles. A drain that nothing can replace looks at its clock until its time is over, which
+    /// takes some 40,000 jobs, and may be tried anew in every window.
+    private static let mostJobs = 20_000_000
 
     private let seed: UInt64
     private var chance: SplitMix
