@@ -58,7 +58,7 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "ClusterTwin", "Controller", "Operations", "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient",
+                "ClusterTwin", "Controller", "Operations", "Etcd", "EtcdStorage", "HAProxy", "Journal", "KubernetesAPI", "KubernetesClient",
                 "KubernetesRuntime", "Maintenance", "NodeAccess", "ObjectStore", logging, nioCore, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -81,8 +81,8 @@ let package = Package(
         .target(
             name: "Operations",
             dependencies: [
-                "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient", "KubernetesRuntime", "Maintenance", "NodeAccess",
-                "ObjectStore", crypto, nioCore, system,
+                "Etcd", "EtcdStorage", "HAProxy", "Journal", "KubernetesAPI", "KubernetesClient", "KubernetesRuntime", "Maintenance",
+                "NodeAccess", "ObjectStore", crypto, nioCore, system,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
@@ -126,6 +126,7 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ],
             swiftSettings: strict),
+        .target(name: "HAProxy", dependencies: [nioCore, nioPosix], swiftSettings: strict),
         .target(name: "ClusterPKI", dependencies: [asn1, crypto, x509], swiftSettings: strict),
         .target(
             name: "NodeAccess", dependencies: [system, .product(name: "Subprocess", package: "swift-subprocess")], swiftSettings: strict),

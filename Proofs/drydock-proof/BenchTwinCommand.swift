@@ -114,7 +114,7 @@ struct BenchTwinCommand: AsyncParsableCommand {
             plan.returns = true
             let made = try plan.make(try await ClusterFacts.read(client), at: time.now())
             let settings = NodeRunSettings(options: plan.options, maxUnavailable: plan.maxUnavailable)
-            return try await NodeRun.working(client, settings, journal: journal, gate: settings.gate(time)) { runner, _ in
+            return try await NodeRun.working(client, settings, journal: journal, gate: { settings.gate(time) }) { runner, _ in
                 try await runner.begin(made.plan, settings: settings.json())
             }
         }

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Etcd
 internal import EtcdStorage
 internal import Foundation
+internal import HAProxy
 internal import Journal
 internal import KubernetesAPI
 internal import KubernetesClient
@@ -55,6 +56,12 @@ enum ExitStatus: Int32 {
             switch error.code {
             case .unreachable: self = .tryAgain
             case .failed: self = .failed
+            }
+        case let error as HAProxyError:
+            switch error.code {
+            case .unavailable: self = .tryAgain
+            case .invalid: self = .usage
+            case .refused, .malformed: self = .failed
             }
         case is AgeError: self = .usage
         case let error as OperationError:

@@ -17,9 +17,13 @@ package struct KubernetesError: Error, CustomStringConvertible, Sendable {
     /// What failed, on what, and what to do next.
     package let description: String
 
-    package init(_ code: Code, _ description: String) {
+    /// Whether the connection was there and ended before the answer came: on one that was used before, the server may not even have seen the request.
+    package let brokeOff: Bool
+
+    package init(_ code: Code, _ description: String, brokeOff: Bool = false) {
         self.code = code
         self.description = description
+        self.brokeOff = brokeOff
     }
 
     /// Whether the same call may succeed a little later.

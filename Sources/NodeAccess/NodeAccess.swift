@@ -123,21 +123,43 @@ package struct NodeAccess: Sendable, Codable, Equatable {
     package func reaching<Outcome: Sendable>(_ host: String, _ port: Int, body: (_ host: String, _ port: Int) async throws -> Outcome) async throws
         -> Outcome
     {
-        guard case .ssh(let destination, let configuration) = way else { return try await body(host, port) }
+        guard case .ssh = way else { return try await body(host, port) }
         let near = try Loopback.freePorts(1)[0]
         let target = host.contains(":") ? "[\(host)]" : host
-        let arguments =
-            Self.options(configuration) + ["-N", "-o", "ExitOnForwardFailure=yes", "-L", "127.0.0.1:\(near):\(target):\(port)", "--", destination]
+        return try await forwarding("127.0.0.1:\(near):\(target):\(port)", isThere: { Loopback.listens(near) }) { try await body("127.0.0.1", near) }
+    }
+
+    /// Makes a Unix socket of the node reachable at a path of this machine, for as long as `body` works. The user of the node must be let in there.
+    /// - Parameter socket: absolute.
+    package func reaching<Outcome: Sendable>(_ socket: String, body: (_ path: String) async throws -> Outcome) async throws -> Outcome {
+        switch way {
+        case .local: return try await body(socket)
+        case .chroot(let root): return try await body(root + socket)
+        case .ssh:
+            // Whoever may open the near end may command the far one.
+            let folder = FileManager.default.temporaryDirectory.appendingPathComponent("drydock-\(UUID().uuidString.prefix(8))")
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            defer { try? FileManager.default.removeItem(at: folder) }
+            let near = folder.appendingPathComponent("socket").path
+            return try await forwarding("\(near):\(socket)", isThere: { FileManager.default.fileExists(atPath: near) }) { try await body(near) }
+        }
+    }
+
+    private func forwarding<Outcome: Sendable>(
+        _ specification: String, isThere: () -> Bool, _ body: () async throws -> Outcome
+    ) async throws -> Outcome {
+        guard case .ssh(let destination, let configuration) = way else { return try await body() }
+        let arguments = Self.options(configuration) + ["-N", "-o", "ExitOnForwardFailure=yes", "-L", specification, "--", destination]
         let outcome = try await Subprocess.run(
             .name("ssh"), arguments: Arguments(arguments), input: .none, output: .discarded, error: .string(limit: Self.complaintLimit)
         ) { execution -> Result<Outcome, any Error> in
             let result: Result<Outcome, any Error>
             do {
                 let limit = ContinuousClock.now + Self.patience
-                while !Loopback.listens(near), ContinuousClock.now < limit, kill(execution.processIdentifier.value, 0) == 0 {
+                while !isThere(), ContinuousClock.now < limit, kill(execution.processIdentifier.value, 0) == 0 {
                     try await Task.sleep(for: .milliseconds(20))
                 }
-                result = .success(try await body("127.0.0.1", near))
+                result = .success(try await body())
             } catch { result = .failure(error) }
             try? execution.send(signal: .terminate)
             return result

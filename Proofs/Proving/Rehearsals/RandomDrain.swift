@@ -127,7 +127,7 @@ package struct RandomDrain: Sendable {
         let time = rehearsal.time
         return rehearsal.run(killedAfter: killedAfter) {
             let client = KubernetesClient(transport: TwinTransport(twin, time: time), rate: nil, time: time)
-            return try await NodeRun.working(client, settings, journal: journal, gate: settings.gate(time)) { runner, _ in
+            return try await NodeRun.working(client, settings, journal: journal, gate: { settings.gate(time) }) { runner, _ in
                 if let id { return try await runner.resume(id, on: try await client.clusterSubject(), takingLock: true) }
                 let made = try plan.make(try await ClusterFacts.read(client), at: time.now())
                 return try await runner.begin(made.plan, settings: settings.json())

@@ -101,7 +101,7 @@ extension BackupCommand {
                     return
                 }
                 for remark in made.plan.remarks { output.remark("note: \(remark)") }
-                try await RestoreSession(output: output).begin(made, found, in: catalog, identities)
+                try await RestoreSession(output: output, probe: gate.probe).begin(made, found, in: catalog, identities)
             }
         }
     }

@@ -107,7 +107,7 @@ struct NodeDrainCommand: AsyncParsableCommand {
             plan.surge = surge
             plan.gracePeriodSeconds = settings.gracePeriodSeconds
             let made = try plan.make(try await ClusterFacts.read(client, pageSize: chunkSize), workloads: try await workloads(client), at: Date())
-            try await NodeRunSession(output: output).run(client, made, settings, isRehearsal: dryRun)
+            try await NodeRunSession(output: output, probe: gate.probe).run(client, made, settings, isRehearsal: dryRun)
         }
     }
 

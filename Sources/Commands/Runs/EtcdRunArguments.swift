@@ -12,7 +12,7 @@ struct EtcdRunArguments: ParsableArguments {
         joinTimeout: DurationArgument? = nil, toleratesNoSpace: Bool = false, quota: SizeArgument? = nil,
         plan make: @escaping @Sendable (ClusterView) throws -> EtcdAction.Plan
     ) async throws {
-        try await EtcdRunSession(output: output).run(
+        try await EtcdRunSession(output: output, probe: options.gate.probe).run(
             try etcd.configuration(), options, joinTimeout: joinTimeout?.duration, toleratesNoSpace: toleratesNoSpace, quota: quota?.bytes, plan: make
         )
     }

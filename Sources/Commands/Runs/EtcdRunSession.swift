@@ -7,6 +7,7 @@ internal import Operations
 /// How commands begin, resume and roll back runs on an etcd cluster: the plan is shown, the run is told step by step, its report is printed.
 struct EtcdRunSession {
     let output: OutputOptions
+    let probe: ProbeOptions
 
     /// Makes a plan from what the cluster says, and carries it out unless this is a rehearsal.
     func run(
@@ -28,8 +29,7 @@ struct EtcdRunSession {
                 configuration: configuration, view: view, limits: limits, window: options.gate.window, maxSeconds: options.gate.maxSeconds,
                 quota: quota,
                 toleratesNoSpace: toleratesNoSpace, acceptsRisk: options.acceptRisk)
-            let runner = try runner(client, settings, gate: settings.gate())
-            try await carryOut(client, view) { try await runner.begin(plan, settings: settings.json()) }
+            try await carryOut(client, view, settings, gate: settings.gate()) { try await $0.begin(plan, settings: settings.json()) }
         }
     }
 
@@ -39,23 +39,26 @@ struct EtcdRunSession {
         let configuration = try etcd.overriding(settings.configuration(password: etcd.password(of: settings.user)))
         try await EtcdClient.connected(configuration) { client in
             let view = try await ClusterView.read(client, [])
-            let runner = try runner(client, settings, gate: continuation.gate(settings))
-            try await carryOut(client, view) { try await continuation.carryOut(runner, record.id, on: view.subject, takingLock: takingLock) }
+            try await carryOut(client, view, settings, gate: continuation.gate(settings)) {
+                try await continuation.carryOut($0, record.id, on: view.subject, takingLock: takingLock)
+            }
         }
     }
 
-    private func runner(_ client: EtcdClient, _ settings: EtcdRunSettings, gate: Gate) throws -> Runner<EtcdRun> {
-        Runner(
-            operation: EtcdRun(client: client, settings: settings), journal: try Journal.ofThisUser(), gate: { gate },
-            patience: .seconds(settings.limits.patienceSeconds), notify: output.tellRun)
-    }
-
-    private func carryOut(_ client: EtcdClient, _ view: ClusterView, _ work: () async throws -> RunRecord) async throws {
+    private func carryOut(
+        _ client: EtcdClient, _ view: ClusterView, _ settings: EtcdRunSettings, gate: Gate, _ work: (Runner<EtcdRun>) async throws -> RunRecord
+    ) async throws {
+        let journal = try Journal.ofThisUser()
         let endpoints = view.voters.compactMap(\.endpoint)
-        let (result, probe) = try await ReadProbe.watching(client, through: endpoints) { () async -> Result<RunRecord, any Error> in
-            do { return .success(try await work()) } catch { return .failure(error) }
+        let ((result, reads), seen) = try await probe.watching { watchdog in
+            let runner = Runner(
+                operation: EtcdRun(client: client, settings: settings), journal: journal, gate: { gate.observing(watchdog()) },
+                patience: .seconds(settings.limits.patienceSeconds), notify: output.tellRun)
+            return try await ReadProbe.watching(client, through: endpoints) { () async -> Result<RunRecord, any Error> in
+                do { return .success(try await work(runner)) } catch { return .failure(error) }
+            }
         }
-        try output.report(result, of: try Journal.ofThisUser(), probe: probe)
+        try output.report(result, of: journal, probe: reads, availability: seen)
         _ = try result.get()
     }
 }

@@ -11,6 +11,8 @@ struct GateOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Begin no step that may not end within this time of the start.", valueName: "duration"))
     var maxDuration: DurationArgument?
 
+    @OptionGroup var probe: ProbeOptions
+
     /// Seconds.
     var maxSeconds: Double? { maxDuration?.duration.seconds }
 }

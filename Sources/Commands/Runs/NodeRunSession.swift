@@ -8,6 +8,7 @@ internal import Operations
 /// How commands begin, resume and roll back runs on the nodes of a cluster.
 struct NodeRunSession {
     let output: OutputOptions
+    let probe: ProbeOptions
 
     /// Shows the plan, or carries it out.
     func run(_ client: KubernetesClient, _ made: NodeDrainPlan.Made, _ settings: NodeRunSettings, isRehearsal: Bool) async throws {
@@ -57,16 +58,18 @@ struct NodeRunSession {
         let journal = try Journal.ofThisUser()
         let board = ProgressBoard(output)
         let output = output
-        let result: Result<RunRecord, any Error>
-        do {
-            result = .success(
-                try await NodeRun.working(
-                    client, settings, journal: journal, gate: gate, notify: { event in board.above { output.tellRun(event) } }
-                ) { runner, desk in
-                    try await board.showing({ desk.progress }) { try await work(runner) }
-                })
-        } catch { result = .failure(error) }
-        let run = try output.report(result, of: journal)
+        let (result, seen) = try await probe.watching { watchdog -> Result<RunRecord, any Error> in
+            do {
+                return .success(
+                    try await NodeRun.working(
+                        client, settings, journal: journal, gate: { gate.observing(watchdog()) },
+                        notify: { event in board.above { output.tellRun(event) } }
+                    ) { runner, desk in
+                        try await board.showing({ desk.progress }) { try await work(runner) }
+                    })
+            } catch { return .failure(error) }
+        }
+        let run = try output.report(result, of: journal, availability: seen)
         if case .failure(is OperationError) = result, let run { complain(of: run) }
         _ = try result.get()
     }

@@ -8,6 +8,7 @@ internal import SystemPackage
 /// How commands begin, resume and roll back restores of a control plane.
 struct RestoreSession {
     let output: OutputOptions
+    let probe: ProbeOptions
 
     /// Where the members are made, a folder of this run alone: beside the journal, unless somebody says otherwise.
     static func workFolder(_ tag: String, in parent: String?) throws -> String {
@@ -45,10 +46,12 @@ struct RestoreSession {
 
     private func carryOut(_ operation: RestoreRun, gate: Gate, _ work: (Runner<RestoreRun>) async throws -> RunRecord) async throws {
         let journal = try Journal.ofThisUser()
-        let runner = Runner(operation: operation, journal: journal, gate: { gate }, patience: .seconds(60), notify: output.tellRun)
-        let result: Result<RunRecord, any Error>
-        do { result = .success(try await work(runner)) } catch { result = .failure(error) }
-        try output.report(result, of: journal)
+        let (result, seen) = try await probe.watching { watchdog -> Result<RunRecord, any Error> in
+            let runner = Runner(
+                operation: operation, journal: journal, gate: { gate.observing(watchdog()) }, patience: .seconds(60), notify: output.tellRun)
+            do { return .success(try await work(runner)) } catch { return .failure(error) }
+        }
+        try output.report(result, of: journal, availability: seen)
         let run = try result.get()
         if run.state == .done {
             output.remark("the old data stays on the hosts, beside the new; `drydock runs rollback \(run.id)` puts it back")

@@ -23,14 +23,18 @@ struct RunReference: ParsableArguments {
     }
 
     /// Goes on with the run, or takes it back, on whatever it is about.
-    func goOn(_ continuation: Continuation, _ etcd: EtcdOptions, _ kubernetes: KubernetesOptions, _ output: OutputOptions) async throws {
+    func goOn(
+        _ continuation: Continuation, _ etcd: EtcdOptions, _ kubernetes: KubernetesOptions, _ probe: ProbeOptions, _ output: OutputOptions
+    ) async throws {
         let record = try Journal.ofThisUser().run(id)
         if record.operation.hasPrefix("node ") {
-            try await NodeRunSession(output: output).goOn(record, continuation, kubernetes, takingLock: takeLock)
+            try await NodeRunSession(output: output, probe: probe).goOn(record, continuation, kubernetes, takingLock: takeLock)
         } else if record.operation == "backup restore" {
-            try await RestoreSession(output: output).goOn(record, continuation, takingLock: takeLock)
+            try await RestoreSession(output: output, probe: probe).goOn(record, continuation, takingLock: takeLock)
+        } else if record.operation.hasPrefix("lb ") {
+            try await LoadBalancerSession(output: output, probe: probe).goOn(record, continuation, takingLock: takeLock)
         } else {
-            try await EtcdRunSession(output: output).goOn(record, continuation, etcd, takingLock: takeLock)
+            try await EtcdRunSession(output: output, probe: probe).goOn(record, continuation, etcd, takingLock: takeLock)
         }
     }
 }

@@ -24,8 +24,11 @@ struct RunReport: Encodable {
     let steps: [StepRow]
     /// What a probe that read through the cluster meanwhile saw.
     var probe: ReadProbe.Report?
+    /// What the probe saw that the run carried along.
+    var availability: ProbeReport?
 
-    init(_ run: RunRecord, probe: ReadProbe.Report? = nil) {
+    init(_ run: RunRecord, probe: ReadProbe.Report? = nil, availability: ProbeReport? = nil) {
+        self.availability = availability
         id = run.id
         operation = run.operation
         subject = run.subject
@@ -57,6 +60,7 @@ struct RunReport: Encodable {
                     format: "longest stall of a client that goes on at the next endpoint: %.2f s (%d reads)", probe.longestStallSeconds, probe.reads))
             lines += probe.longestSilenceSeconds.sorted { $0.key < $1.key }.map { String(format: "%@ did not answer for %.2f s", $0.key, $0.value) }
         }
+        if let availability { lines += ["", ProbeText.table(availability)] }
         return lines.joined(separator: "\n")
     }
 

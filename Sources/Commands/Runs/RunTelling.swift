@@ -12,14 +12,16 @@ extension OutputOptions {
     /// Prints what a run did. One that stopped has a report, too; its error comes after it.
     /// - Returns: the run, if there was one.
     @discardableResult
-    func report(_ result: Result<RunRecord, any Error>, of journal: Journal, probe: ReadProbe.Report? = nil) throws -> RunRecord? {
+    func report(_ result: Result<RunRecord, any Error>, of journal: Journal, probe: ReadProbe.Report? = nil, availability: ProbeReport? = nil) throws
+        -> RunRecord?
+    {
         let run: RunRecord?
         switch result {
         case .success(let record): run = record
         case .failure(let error): run = error is OperationError ? try journal.runs(limit: 100).first { $0.owner == journal.owner } : nil
         }
         guard let run else { return nil }
-        let report = RunReport(run, probe: probe)
+        let report = RunReport(run, probe: probe, availability: availability)
         try emit(report) { report.text }
         return run
     }

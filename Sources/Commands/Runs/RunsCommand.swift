@@ -59,9 +59,10 @@ struct RunsCommand: ParsableCommand {
         @OptionGroup var reference: RunReference
         @OptionGroup(title: "etcd") var etcd: EtcdOptions
         @OptionGroup(title: "Kubernetes") var kubernetes: KubernetesOptions
+        @OptionGroup(title: "Probe") var probe: ProbeOptions
         @OptionGroup(title: "Output") var output: OutputOptions
 
-        func run() async throws { try await reference.goOn(.resume, etcd, kubernetes, output) }
+        func run() async throws { try await reference.goOn(.resume, etcd, kubernetes, probe, output) }
     }
 
     struct Rollback: AsyncParsableCommand {
@@ -70,9 +71,10 @@ struct RunsCommand: ParsableCommand {
         @OptionGroup var reference: RunReference
         @OptionGroup(title: "etcd") var etcd: EtcdOptions
         @OptionGroup(title: "Kubernetes") var kubernetes: KubernetesOptions
+        @OptionGroup(title: "Probe") var probe: ProbeOptions
         @OptionGroup(title: "Output") var output: OutputOptions
 
-        func run() async throws { try await reference.goOn(.rollBack, etcd, kubernetes, output) }
+        func run() async throws { try await reference.goOn(.rollBack, etcd, kubernetes, probe, output) }
     }
 
     struct Abandon: ParsableCommand {

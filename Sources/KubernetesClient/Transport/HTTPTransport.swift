@@ -19,16 +19,21 @@ package struct HTTPTransport: KubernetesTransport {
     private static let longestBody = 1 << 30
     /// The most that one event of a watch may have, bytes; etcd's largest value is 1.5 MiB.
     private static let longestLine = 64 << 20
-    /// How long one answer may take that is no stream. The API server itself gives up after 60 s.
-    private static let patience = TimeAmount.seconds(90)
+    /// How long one answer may take that is no stream.
+    private let patience: TimeAmount
     /// How long a stream may bring nothing. Servers send watches a bookmark each minute; one that is silent for longer may be dead, and whoever
     /// watches begins again from where it stood.
     private static let silence = TimeAmount.seconds(90)
 
     /// Connects for as long as `body` runs.
-    package static func connected<Result>(_ access: ClusterAccess, body: (HTTPTransport) async throws -> Result) async throws -> Result {
+    /// - Parameters:
+    ///   - patience: how long one answer may take that is no stream. The API server itself gives up after 60 s.
+    ///   - usesPerConnection: how many requests a connection carries; nil for as many as it will.
+    package static func connected<Result>(
+        _ access: ClusterAccess, patience: Duration = .seconds(90), usesPerConnection: Int? = nil, body: (HTTPTransport) async throws -> Result
+    ) async throws -> Result {
         let credentials = CredentialSource(access.bearer)
-        let transport = try HTTPTransport(access, credentials, identity: try await credentials.identity())
+        let transport = try HTTPTransport(access, credentials, identity: try await credentials.identity(), patience, usesPerConnection)
         do {
             let result = try await body(transport)
             try? await transport.client.shutdown()
@@ -39,15 +44,19 @@ package struct HTTPTransport: KubernetesTransport {
         }
     }
 
-    private init(_ access: ClusterAccess, _ credentials: CredentialSource, identity: Identity?) throws {
+    private init(
+        _ access: ClusterAccess, _ credentials: CredentialSource, identity: Identity?, _ patience: Duration, _ usesPerConnection: Int?
+    ) throws {
         self.access = access
         self.credentials = credentials
+        self.patience = TimeAmount(patience)
         var configuration = HTTPClient.Configuration()
         configuration.httpVersion = .http1Only
         configuration.timeout = .init(connect: .seconds(5), read: Self.silence)
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.redirectConfiguration = .disallow
+        if let usesPerConnection { configuration.maximumUsesPerConnection = max(1, usesPerConnection) }
         var url = access.server.absoluteString
         while url.hasSuffix("/") { url.removeLast() }
         if access.server.scheme == "https" {
@@ -94,7 +103,7 @@ package struct HTTPTransport: KubernetesTransport {
     // MARK: Requests
 
     package func send(_ request: APIRequest) async throws -> APIResponse {
-        let response = try await execute(request, deadline: .now() + Self.patience)
+        let response = try await execute(request, deadline: .now() + patience)
         let body = try await collect(response.body)
         return APIResponse(status: Int(response.status.code), headers: Self.headers(response), body: try json(body, of: response, request))
     }
@@ -192,14 +201,20 @@ package struct HTTPTransport: KubernetesTransport {
         case NIOSSLError.handshakeFailed(.sslError(let stack)) where stack.contains(.eofDuringHandshake):
             KubernetesError(.unavailable, "\(access) hung up before it was secure")
         case NIOSSLError.handshakeFailed(.syscallError), NIOSSLError.uncleanShutdown:
-            KubernetesError(.unavailable, "\(access) hung up: \(error)")
+            KubernetesError(.unavailable, "\(access) hung up: \(error)", brokeOff: true)
         case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError:
             KubernetesError(.tls, "\(access) cannot be trusted: \(error). Check certificate-authority and the server's name in the kubeconfig.")
         case let error as HTTPClientError:
             error == .cancelled || Task.isCancelled
-                ? CancellationError() : KubernetesError(.unavailable, "\(access) does not answer: \(error.shortDescription)")
+                ? CancellationError()
+                : KubernetesError(
+                    .unavailable, "\(access) does not answer: \(error.shortDescription)",
+                    brokeOff: error == .remoteConnectionClosed || error == .uncleanShutdown)
         case let error as NIOConnectionError:
             KubernetesError(.unavailable, "\(access) does not answer: \(error.connectionErrors.first.map { "\($0.error)" } ?? "no address")")
+        // The reset of a connection that was there; one that is refused comes as NIO's own error.
+        case let error as IOError:
+            KubernetesError(.unavailable, "the connection to \(access) broke: \(error)", brokeOff: error.errnoCode != ECONNREFUSED)
         default: KubernetesError(.unavailable, "the connection to \(access) broke: \(error)")
         }
     }

@@ -31,10 +31,19 @@ package struct Gate: Codable, Sendable, Equatable {
     package var window: Window?
     /// When the run has to be over; nil for no limit.
     package var deadline: Date?
+    /// What somebody sees who looks on from outside, whatever the operation is: a probe.
+    package var observations: [GateCheck] = []
 
     package init(window: Window? = nil, deadline: Date? = nil) {
         self.window = window
         self.deadline = deadline
+    }
+
+    /// The same gate, with what was seen at this moment.
+    package func observing(_ observations: [GateCheck]) -> Gate {
+        var gate = self
+        gate.observations = observations
+        return gate
     }
 
     /// The gate of a run that begins, or goes on, at `now`.
@@ -71,6 +80,7 @@ package struct Gate: Codable, Sendable, Equatable {
             let left = max(0, deadline.timeIntervalSince(now).wholeSeconds)
             stops.append("the step may take \(expectedSeconds.wholeSeconds) s, and \(left) s are left of the time the run may take")
         }
+        let checks = observations + checks
         stops += checks.filter { $0.outcome == .fails }.map { "\($0.name): \($0.found)" }
         if !stops.isEmpty { return .stop(stops) }
         let waits = checks.filter { $0.outcome == .notYet }.map { "\($0.name): \($0.found)" }

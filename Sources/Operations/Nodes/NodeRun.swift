@@ -12,14 +12,14 @@ package struct NodeRun: RunOperation {
 
     /// Watches the cluster for as long as `body` works with a runner.
     package static func working<Result: Sendable>(
-        _ client: KubernetesClient, _ settings: NodeRunSettings, journal: Journal, gate: Gate,
+        _ client: KubernetesClient, _ settings: NodeRunSettings, journal: Journal, gate: @escaping @Sendable () -> Gate,
         notify: @escaping @Sendable (RunEvent) -> Void = { _ in },
         body: @escaping @Sendable (Runner<NodeRun>, DrainDesk) async throws -> Result
     ) async throws -> Result {
         try await DrainDesk.working(client) { desk in
             let run = NodeRun(client: client, settings: settings, desk: desk)
             let runner = Runner(
-                operation: run, journal: journal, gate: { gate }, patience: .seconds(settings.patienceSeconds), time: client.time, notify: notify)
+                operation: run, journal: journal, gate: gate, patience: .seconds(settings.patienceSeconds), time: client.time, notify: notify)
             return try await body(runner, desk)
         }
     }
