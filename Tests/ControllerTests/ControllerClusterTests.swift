@@ -230,7 +230,14 @@ struct ControllerClusterTests {
             replicas[index] = try installed.start(rights)
         }
         // The last node's run ends after its node is open, and that may be the next leader's to write down.
-        try await Self.until("every run is done") { try await admin.list(MaintenanceRun.self).allSatisfy { $0.state == .done } }
+        let left = try await eventually(within: 120, every: 0.2) { () -> Bool? in
+            try await admin.list(MaintenanceRun.self).allSatisfy { $0.state == .done } ? true : nil
+        }
+        if left == nil {
+            let runs = try await admin.list(MaintenanceRun.self).filter { $0.state != .done }.map { "\($0.json["status"])" }
+            let status = try await admin.get(.nodeMaintenances, .init("", "weekly"))["status"]
+            Issue.record("every run is done: \(runs.joined(separator: "\n")), \(status)")
+        }
         #expect(
             kills == Self.kills && hosts.allSatisfy { $0.1.isCurrent },
             "\(kills) kills; version \(version); \(replicas.map(\.errorsSoFar).joined().suffix(3000))")

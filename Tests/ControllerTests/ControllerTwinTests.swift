@@ -161,6 +161,27 @@ struct ControllerTwinTests {
         }
     }
 
+    @Test func `A kubelet that does not say yet which boot it is in is waited for, and that proves no reboot`() throws {
+        try rehearse(nodes: 1, Self.update) { stage in
+            func report(_ bootID: String) async throws {
+                try await stage.client.patch(
+                    .nodes, ObjectName("", "node-0001"), .merge(["status": ["nodeInfo": ["bootID": .string(bootID)]]]), subresource: "status")
+            }
+            let first = stage.node("node-0001").bootID
+            stage.fleet.release(1, on: "node-0001", needsReboot: true)
+            try await stage.until("it is being updated") { stage.step(of: "node-0001").hasPrefix("update") }
+            try await report("")
+            try await stage.until("the reboot is next") { stage.step(of: "node-0001").hasPrefix("reboot") }
+            try await stage.pass(20)
+            #expect(stage.fleet.reboots.withLock { $0.isEmpty }, "nothing is ordered that could not be proven")
+            try await report(first)
+            try await stage.until("it boots") { stage.fleet.reboots.withLock { $0.count == 1 } }
+            try await stage.until("it is back") { stage.node("node-0001").bootID != first && stage.node("node-0001").isReady }
+            try await stage.until("it is current") { stage.isCurrent }
+            #expect(stage.fleet.reboots.withLock { $0.count == 1 })
+        }
+    }
+
     @Test func `A pause of everything works at once, and is shown`() throws {
         try rehearse(Self.update) { stage in
             _ = try await stage.controls.pause(nil, reason: "an incident")

@@ -74,7 +74,7 @@ package struct NodeMaintenanceRun: RunOperation {
         case .reboot(let order, let rule):
             // What was ordered already, by whomever, is not ordered again, and needs no gate any more: it is only waited for.
             if let agent = try await client.find(NodeAgent.self, ObjectName("", node)), let given = agent.order,
-                given.id.hasPrefix("\(order.id)-"), let before = given.bootID, try await current().bootID != before
+                given.id.hasPrefix("\(order.id)-"), let before = given.bootID, try await !["", before].contains(current().bootID)
             {
                 return try await waitForBoot(from: before, order: nil, seconds: order.timeoutSeconds)
             }
@@ -259,7 +259,12 @@ package struct NodeMaintenanceRun: RunOperation {
     }
 
     private func reboot(_ planned: NodeAgent.Order) async throws -> String {
-        let before = try await current().bootID
+        // A kubelet that has just started says nothing of its boot for a moment.
+        let known = try await view.wait(node, seconds: 60, every: 2) { () -> String? in
+            let bootID = try await self.current().bootID
+            return bootID.isEmpty ? nil : bootID
+        }
+        guard let before = known else { throw OperationError(.stopped, "\(node) reports no boot id, and nothing else proves that it booted anew") }
         let order = try await write(planned, bootID: before)
         return try await waitForBoot(from: order.bootID ?? before, order: order, seconds: order.timeoutSeconds)
     }
@@ -285,6 +290,7 @@ package struct NodeMaintenanceRun: RunOperation {
     /// What is missing of a proven reboot; nil when it is proven: another boot id, ready, and a lease that the kubelet renewed since.
     private func isBack(from bootID: String) async throws -> String? {
         guard let node = view.node(node) else { return "it is gone" }
+        guard !node.bootID.isEmpty else { return "it reports no boot id yet" }
         guard node.bootID != bootID else { return "its boot id is the same as before" }
         guard node.isReady else { return "its kubelet is not ready" }
         let lease = try await client.find(Lease.self, ObjectName("kube-node-lease", node.name))
