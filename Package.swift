@@ -81,8 +81,8 @@ let package = Package(
         .target(
             name: "Operations",
             dependencies: [
-                "Etcd", "EtcdStorage", "HAProxy", "Journal", "KubernetesAPI", "KubernetesClient", "KubernetesRuntime", "Maintenance",
-                "NodeAccess", "ObjectStore", crypto, nioCore, system,
+                "ClusterPKI", "Etcd", "EtcdStorage", "HAProxy", "Journal", "KubernetesAPI", "KubernetesClient", "KubernetesRuntime",
+                "Maintenance", "NodeAccess", "ObjectStore", crypto, nioCore, system,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
@@ -127,7 +127,11 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(name: "HAProxy", dependencies: [nioCore, nioPosix], swiftSettings: strict),
-        .target(name: "ClusterPKI", dependencies: [asn1, crypto, x509], swiftSettings: strict),
+        .target(
+            name: "ClusterPKI",
+            dependencies: [
+                asn1, crypto, x509, .product(name: "CryptoExtras", package: "swift-crypto"), .product(name: "Yams", package: "Yams"),
+            ], swiftSettings: strict),
         .target(
             name: "NodeAccess", dependencies: [system, .product(name: "Subprocess", package: "swift-subprocess")], swiftSettings: strict),
         .target(name: "KubernetesAPI", dependencies: ["Maintenance"], swiftSettings: fast),

@@ -1,0 +1,115 @@
+internal import Crypto
+package import Foundation
+internal import SwiftASN1
+internal import X509
+
+/// A certificate authority that is there, with its key: kubeadm's `ca`, `etcd/ca` and `front-proxy-ca`.
+package struct Signer: Sendable {
+    package let certificate: X509Certificate
+    private let key: PrivateKey
+
+    /// - Throws: `PKIError` when they do not belong together, or the certificate is no authority's, or is over.
+    package init(certificate: X509Certificate, key: PrivateKey, at now: Date, from place: String) throws {
+        guard certificate.isAuthority else { throw PKIError(.refused, "\(place) is no certificate authority.") }
+        guard certificate.matches(key) else { throw PKIError(.refused, "the key beside \(place) is another's.") }
+        guard certificate.notAfter > now else {
+            throw PKIError(.refused, "\(place) expired at \(certificate.notAfter.formatted(.iso8601)): what it signs is worth nothing. Use drydock certs rotate-ca.")
+        }
+        self.certificate = certificate
+        self.key = key
+    }
+
+    /// A new self-signed authority with the name of another, valid for ten years as kubeadm's are.
+    package static func make(named name: String, algorithm: KeyAlgorithm, at now: Date) throws -> (certificate: X509Certificate, key: PrivateKey) {
+        let key = try PrivateKey.make(algorithm)
+        let subject = try DistinguishedName { CommonName(name) }
+        let certificate = try Certificate(
+            version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: key.key.publicKey, notValidBefore: now.addingTimeInterval(-300),
+            notValidAfter: now.addingTimeInterval(3650 * 86400), issuer: subject, subject: subject,
+            signatureAlgorithm: Self.algorithm(of: key), extensions: try Certificate.Extensions {
+                Critical(BasicConstraints.isCertificateAuthority(maxPathLength: nil))
+                Critical(KeyUsage(digitalSignature: true, keyEncipherment: true, keyCertSign: true))
+                SubjectKeyIdentifier(hash: key.key.publicKey)
+                SubjectAlternativeNames([.dnsName(name)])
+            }, issuerPrivateKey: key.key)
+        return (X509Certificate(certificate), key)
+    }
+
+    private static func algorithm(of key: PrivateKey) -> Certificate.SignatureAlgorithm {
+        KeyAlgorithm.rsaBits(key.key.publicKey) != nil ? .sha256WithRSAEncryption : .ecdsaWithSHA256
+    }
+
+    /// A new certificate in the place of `old`, for another key: the subject, the names, the usages and every other extension stay; who signs, when, and
+    /// the identifiers of the keys are new.
+    /// - Parameters:
+    ///   - names: other names than the old one has; nil for the same.
+    ///   - seconds: how long it is valid from now. No certificate outlives its authority.
+    package func renew(_ old: X509Certificate, for key: PrivateKey, names: SubjectNames? = nil, seconds: Double, at now: Date) throws -> X509Certificate {
+        try issue(subject: old.certificate.subject, publicKey: key.key.publicKey, extensions: old.certificate.extensions, names: names, seconds, now)
+    }
+
+    /// Signs what a request asks for, as `renew` would have made it. The request must be for the old certificate's subject.
+    private func issue(
+        subject: DistinguishedName, publicKey: Certificate.PublicKey, extensions: Certificate.Extensions, names: SubjectNames?, _ seconds: Double,
+        _ now: Date
+    ) throws -> X509Certificate {
+        var kept = extensions.filter {
+            $0.oid != .X509ExtensionID.authorityKeyIdentifier && $0.oid != .X509ExtensionID.subjectKeyIdentifier
+                && (names == nil || $0.oid != .X509ExtensionID.subjectAlternativeName)
+        }
+        if let names, !names.isEmpty { kept.append(try Certificate.Extension(try names.extensionValue, critical: false)) }
+        let hadIdentifier = extensions.contains { $0.oid == .X509ExtensionID.subjectKeyIdentifier }
+        if hadIdentifier { kept.append(try Certificate.Extension(SubjectKeyIdentifier(hash: publicKey), critical: false)) }
+        let own = try certificate.certificate.extensions.subjectKeyIdentifier?.keyIdentifier
+        let identifier = own ?? SubjectKeyIdentifier(hash: certificate.certificate.publicKey).keyIdentifier
+        kept.append(try Certificate.Extension(AuthorityKeyIdentifier(keyIdentifier: identifier), critical: false))
+        let made = try Certificate(
+            version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: publicKey,
+            // Clocks differ by minutes, and nothing is valid before its authority is.
+            notValidBefore: max(now.addingTimeInterval(-300), certificate.notBefore),
+            notValidAfter: min(now.addingTimeInterval(seconds), certificate.notAfter), issuer: certificate.certificate.subject, subject: subject,
+            signatureAlgorithm: Self.algorithm(of: self.key), extensions: try Certificate.Extensions(kept), issuerPrivateKey: self.key.key)
+        return X509Certificate(made)
+    }
+}
+
+/// The names and addresses that a certificate is to be good for.
+package struct SubjectNames: Sendable, Equatable, Codable {
+    package var dnsNames: [String]
+    /// Dotted or colon notation.
+    package var addresses: [String]
+
+    package init(dnsNames: [String], addresses: [String]) {
+        self.dnsNames = dnsNames
+        self.addresses = addresses
+    }
+
+    /// Tells names from addresses.
+    package init(_ names: some Sequence<String>) {
+        var (dns, addresses) = ([String](), [String]())
+        for name in names {
+            if Self.octets(name) != nil { addresses.append(name) } else { dns.append(name) }
+        }
+        self.init(dnsNames: dns, addresses: addresses)
+    }
+
+    package var isEmpty: Bool { dnsNames.isEmpty && addresses.isEmpty }
+    package var all: Set<String> { Set(dnsNames.map { $0.lowercased() } + addresses.compactMap { Self.octets($0).flatMap { X509Certificate.address($0[...]) } }) }
+
+    var extensionValue: SubjectAlternativeNames {
+        get throws {
+            let octets = try addresses.map { address in
+                guard let bytes = Self.octets(address) else { throw PKIError(.malformed, "\"\(address)\" is no address.") }
+                return GeneralName.ipAddress(ASN1OctetString(contentBytes: bytes[...]))
+            }
+            return SubjectAlternativeNames(dnsNames.map { .dnsName($0) } + octets)
+        }
+    }
+
+    static func octets(_ text: String) -> [UInt8]? {
+        var v4 = in_addr()
+        if inet_pton(AF_INET, text, &v4) == 1 { return withUnsafeBytes(of: v4) { Array($0) } }
+        var v6 = in6_addr()
+        return inet_pton(AF_INET6, text, &v6) == 1 ? withUnsafeBytes(of: v6) { Array($0) } : nil
+    }
+}
