@@ -58,7 +58,8 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "ClusterTwin", "Controller", "Operations", "Etcd", "EtcdStorage", "HAProxy", "Journal", "KubernetesAPI", "KubernetesClient",
+                "ClusterPKI", "ClusterTwin", "Controller", "Operations", "Etcd", "EtcdStorage", "HAProxy", "Journal", "KubernetesAPI",
+                "KubernetesClient",
                 "KubernetesRuntime", "Maintenance", "NodeAccess", "ObjectStore", logging, nioCore, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),

@@ -242,6 +242,8 @@ struct ControllerClusterTests {
             kills == Self.kills && hosts.allSatisfy { $0.1.isCurrent },
             "\(kills) kills; version \(version); \(replicas.map(\.errorsSoFar).joined().suffix(3000))")
         for replica in replicas {
+            // One that was started a moment ago knows no signals yet.
+            try await Self.until("a replica is at work") { replica.errorsSoFar.contains("waits to lead") }
             replica.send(SIGTERM)
             #expect(await replica.finish().status == 1, "a controller that is asked to end ends")
         }

@@ -59,6 +59,15 @@ package struct ControlPlaneFiles: Sendable {
         try await upload.write(TarWriter.end[...])
     }
 
+    /// Reads the files of one node into memory.
+    static func read(_ paths: [String], of node: NodeAccess) async throws -> NodeFiles {
+        var parser = NodeFiles.Parser(of: node.name)
+        do {
+            try await node.run(ControlPlaneFiles(nodes: [node], paths: paths).script) { try parser.take($0[...]) }
+            return try parser.finish()[node.name] ?? NodeFiles()
+        } catch let error as TarError { throw OperationError(.stopped, "the files of \(node.name): \(error)") }
+    }
+
     private var script: String {
         """
         cd /
@@ -90,6 +99,19 @@ struct NodeFiles: Sendable {
         return files.first { $0.entry.path == path && $0.entry.size > 0 }.map { String(decoding: $0.bytes, as: UTF8.self) }
     }
 
+    /// A file, by its absolute path; where that is a link, what it leads to.
+    func file(_ path: String) -> File? {
+        var path = String(path.drop { $0 == "/" })
+        // A link to a link to a link is somebody's mistake.
+        for _ in 0..<4 {
+            guard let found = files.first(where: { $0.entry.path == path }) else { return nil }
+            guard case .link(let target) = found.entry.kind else { return found }
+            let folder = path.split(separator: "/").dropLast().joined(separator: "/")
+            path = target.hasPrefix("/") ? String(target.drop { $0 == "/" }) : folder.isEmpty ? target : "\(folder)/\(target)"
+        }
+        return nil
+    }
+
     /// Absolute, of what is written.
     var paths: [String] { files.filter { $0.entry.kind != .folder }.map { "/" + $0.entry.path } }
 
@@ -113,22 +135,38 @@ struct NodeFiles: Sendable {
         private var nodes: [String: NodeFiles] = [:]
         private var current: (node: String, file: File)?
 
+        /// Whose files these are; nil where each path begins with its node's name.
+        private let node: String?
+
+        init(of node: String? = nil) { self.node = node }
+
         mutating func take(_ bytes: ArraySlice<UInt8>) throws {
             for event in try reader.take(bytes) {
                 switch event {
                 case .entry(var entry):
+                    if let node {
+                        begin(entry, of: node)
+                        continue
+                    }
                     guard let slash = entry.path.firstIndex(of: "/") else { continue }
-                    let node = String(entry.path[..<slash])
+                    let name = String(entry.path[..<slash])
                     entry.path = String(entry.path[entry.path.index(after: slash)...])
-                    let file = File(entry: entry, bytes: [])
-                    // A file is over at its end; folders and links have none.
-                    if case .file = entry.kind { current = (node, file) } else { nodes[node, default: NodeFiles()].files.append(file) }
+                    begin(entry, of: name)
                 case .data(let bytes): current?.file.bytes += bytes
-                case .end:
-                    if let current { nodes[current.node, default: NodeFiles()].files.append(current.file) }
-                    current = nil
+                case .end: end()
                 }
             }
+        }
+
+        /// A file is over at its end; folders and links have none.
+        private mutating func begin(_ entry: TarEntry, of node: String) {
+            let file = File(entry: entry, bytes: [])
+            if case .file = entry.kind { current = (node, file) } else { nodes[node, default: NodeFiles()].files.append(file) }
+        }
+
+        private mutating func end() {
+            if let current { nodes[current.node, default: NodeFiles()].files.append(current.file) }
+            current = nil
         }
 
         mutating func finish() throws -> [String: NodeFiles] {
