@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import ClusterPKI
 internal import Etcd
 internal import EtcdStorage
 internal import Foundation
@@ -62,6 +63,11 @@ enum ExitStatus: Int32 {
             case .unavailable: self = .tryAgain
             case .invalid: self = .usage
             case .refused, .malformed: self = .failed
+            }
+        case let error as PKIError:
+            switch error.code {
+            case .malformed, .missing: self = .usage
+            case .refused: self = .refused
             }
         case is AgeError: self = .usage
         case let error as OperationError:

@@ -13,7 +13,9 @@ package struct Signer: Sendable {
         guard certificate.isAuthority else { throw PKIError(.refused, "\(place) is no certificate authority.") }
         guard certificate.matches(key) else { throw PKIError(.refused, "the key beside \(place) is another's.") }
         guard certificate.notAfter > now else {
-            throw PKIError(.refused, "\(place) expired at \(certificate.notAfter.formatted(.iso8601)): what it signs is worth nothing. Use drydock certs rotate-ca.")
+            throw PKIError(
+                .refused,
+                "\(place) expired at \(certificate.notAfter.formatted(.iso8601)): what it signs is worth nothing. Use drydock certs rotate-ca.")
         }
         self.certificate = certificate
         self.key = key
@@ -26,7 +28,8 @@ package struct Signer: Sendable {
         let certificate = try Certificate(
             version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: key.key.publicKey, notValidBefore: now.addingTimeInterval(-300),
             notValidAfter: now.addingTimeInterval(3650 * 86400), issuer: subject, subject: subject,
-            signatureAlgorithm: Self.algorithm(of: key), extensions: try Certificate.Extensions {
+            signatureAlgorithm: Self.algorithm(of: key),
+            extensions: try Certificate.Extensions {
                 Critical(BasicConstraints.isCertificateAuthority(maxPathLength: nil))
                 Critical(KeyUsage(digitalSignature: true, keyEncipherment: true, keyCertSign: true))
                 SubjectKeyIdentifier(hash: key.key.publicKey)
@@ -44,7 +47,9 @@ package struct Signer: Sendable {
     /// - Parameters:
     ///   - names: other names than the old one has; nil for the same.
     ///   - seconds: how long it is valid from now. No certificate outlives its authority.
-    package func renew(_ old: X509Certificate, for key: PrivateKey, names: SubjectNames? = nil, seconds: Double, at now: Date) throws -> X509Certificate {
+    package func renew(_ old: X509Certificate, for key: PrivateKey, names: SubjectNames? = nil, seconds: Double, at now: Date) throws
+        -> X509Certificate
+    {
         try issue(subject: old.certificate.subject, publicKey: key.key.publicKey, extensions: old.certificate.extensions, names: names, seconds, now)
     }
 
@@ -53,16 +58,20 @@ package struct Signer: Sendable {
         subject: DistinguishedName, publicKey: Certificate.PublicKey, extensions: Certificate.Extensions, names: SubjectNames?, _ seconds: Double,
         _ now: Date
     ) throws -> X509Certificate {
-        var kept = extensions.filter {
-            $0.oid != .X509ExtensionID.authorityKeyIdentifier && $0.oid != .X509ExtensionID.subjectKeyIdentifier
-                && (names == nil || $0.oid != .X509ExtensionID.subjectAlternativeName)
-        }
-        if let names, !names.isEmpty { kept.append(try Certificate.Extension(try names.extensionValue, critical: false)) }
-        let hadIdentifier = extensions.contains { $0.oid == .X509ExtensionID.subjectKeyIdentifier }
-        if hadIdentifier { kept.append(try Certificate.Extension(SubjectKeyIdentifier(hash: publicKey), critical: false)) }
         let own = try certificate.certificate.extensions.subjectKeyIdentifier?.keyIdentifier
         let identifier = own ?? SubjectKeyIdentifier(hash: certificate.certificate.publicKey).keyIdentifier
-        kept.append(try Certificate.Extension(AuthorityKeyIdentifier(keyIdentifier: identifier), critical: false))
+        let authorityKey = try Certificate.Extension(AuthorityKeyIdentifier(keyIdentifier: identifier), critical: false)
+        let alternatives = try names.map { try Certificate.Extension($0.extensionValue, critical: false) }
+        var kept = try extensions.map { old -> Certificate.Extension in
+            switch old.oid {
+            case .X509ExtensionID.authorityKeyIdentifier: authorityKey
+            case .X509ExtensionID.subjectKeyIdentifier: try Certificate.Extension(SubjectKeyIdentifier(hash: publicKey), critical: old.critical)
+            case .X509ExtensionID.subjectAlternativeName: alternatives ?? old
+            default: old
+            }
+        }
+        for wanted in [alternatives, authorityKey].compactMap(\.self) where !kept.contains(where: { $0.oid == wanted.oid }) { kept.append(wanted) }
+        if names?.isEmpty == true { kept.removeAll { $0.oid == .X509ExtensionID.subjectAlternativeName } }
         let made = try Certificate(
             version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: publicKey,
             // Clocks differ by minutes, and nothing is valid before its authority is.
@@ -94,7 +103,9 @@ package struct SubjectNames: Sendable, Equatable, Codable {
     }
 
     package var isEmpty: Bool { dnsNames.isEmpty && addresses.isEmpty }
-    package var all: Set<String> { Set(dnsNames.map { $0.lowercased() } + addresses.compactMap { Self.octets($0).flatMap { X509Certificate.address($0[...]) } }) }
+    package var all: Set<String> {
+        Set(dnsNames.map { $0.lowercased() } + addresses.compactMap { Self.octets($0).flatMap { X509Certificate.address($0[...]) } })
+    }
 
     var extensionValue: SubjectAlternativeNames {
         get throws {
@@ -111,5 +122,28 @@ package struct SubjectNames: Sendable, Equatable, Codable {
         if inet_pton(AF_INET, text, &v4) == 1 { return withUnsafeBytes(of: v4) { Array($0) } }
         var v6 = in6_addr()
         return inet_pton(AF_INET6, text, &v6) == 1 ? withUnsafeBytes(of: v6) { Array($0) } : nil
+    }
+}
+
+extension X509Certificate {
+    /// The kind of key that a new one gets: the same, where it is made here.
+    package var renewableAlgorithm: KeyAlgorithm { KeyAlgorithm(of: certificate.publicKey) ?? .ecdsaP256 }
+
+    /// A request (PKCS#10) to have a certificate like this one for another key, as PEM: the same subject and names.
+    package func signingRequest(for key: PrivateKey, names: SubjectNames? = nil) throws -> String {
+        var wanted = Certificate.Extensions()
+        if let names {
+            if !names.isEmpty { try wanted.append(Certificate.Extension(try names.extensionValue, critical: false)) }
+        } else if let own = try certificate.extensions.subjectAlternativeNames {
+            try wanted.append(Certificate.Extension(own, critical: false))
+        }
+        for id in [ASN1ObjectIdentifier.X509ExtensionID.keyUsage, .X509ExtensionID.extendedKeyUsage] {
+            if let own = certificate.extensions[oid: id] { try wanted.append(own) }
+        }
+        let request = try CertificateSigningRequest(
+            version: .v1, subject: certificate.subject, privateKey: key.key,
+            attributes: .init([.init(ExtensionRequest(extensions: wanted))]),
+            signatureAlgorithm: KeyAlgorithm.rsaBits(key.key.publicKey) != nil ? .sha256WithRSAEncryption : .ecdsaWithSHA256)
+        return try request.serializeAsPEM().pemString + "\n"
     }
 }

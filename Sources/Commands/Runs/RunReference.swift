@@ -31,6 +31,8 @@ struct RunReference: ParsableArguments {
             try await NodeRunSession(output: output, probe: probe).goOn(record, continuation, kubernetes, takingLock: takeLock)
         } else if record.operation == "backup restore" {
             try await RestoreSession(output: output, probe: probe).goOn(record, continuation, takingLock: takeLock)
+        } else if record.operation.hasPrefix("certs ") {
+            try await CertificateSession(output: output, probe: probe).goOn(record, continuation, takingLock: takeLock)
         } else if record.operation.hasPrefix("lb ") {
             try await LoadBalancerSession(output: output, probe: probe).goOn(record, continuation, takingLock: takeLock)
         } else {

@@ -1,0 +1,35 @@
+internal import Journal
+internal import Maintenance
+internal import Operations
+
+/// How commands begin, resume and roll back runs on certificates.
+struct CertificateSession {
+    let output: OutputOptions
+    let probe: ProbeOptions
+
+    func begin(_ plan: CertificateAction.Plan, _ settings: CertificateSettings) async throws -> RunRecord {
+        try await carryOut(settings, gate: settings.gate()) { try await $0.begin(plan, settings: settings.json()) }
+    }
+
+    /// Goes on with a run of the journal, or takes it back.
+    func goOn(_ record: RunRecord, _ continuation: RunReference.Continuation, takingLock: Bool) async throws {
+        let settings = try CertificateSettings(of: record)
+        _ = try await carryOut(settings, gate: continuation.gate(settings)) {
+            try await continuation.carryOut($0, record.id, on: record.subject, takingLock: takingLock)
+        }
+    }
+
+    private func carryOut(
+        _ settings: CertificateSettings, gate: Gate, _ work: (Runner<CertificateRun>) async throws -> RunRecord
+    ) async throws -> RunRecord {
+        let journal = try Journal.ofThisUser()
+        let (result, seen) = try await probe.watching { watchdog -> Result<RunRecord, any Error> in
+            let runner = Runner(
+                operation: CertificateRun(settings: settings), journal: journal, gate: { gate.observing(watchdog()) },
+                patience: .seconds(settings.patienceSeconds), notify: output.tellRun)
+            do { return .success(try await work(runner)) } catch { return .failure(error) }
+        }
+        try output.report(result, of: journal, availability: seen)
+        return try result.get()
+    }
+}

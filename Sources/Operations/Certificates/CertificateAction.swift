@@ -1,0 +1,67 @@
+package import ClusterPKI
+internal import Foundation
+package import Maintenance
+package import NodeAccess
+
+/// What can be done to the certificates of a node.
+package enum CertificateAction: Codable, Sendable, Equatable {
+    package typealias Plan = Maintenance.Plan<CertificateAction>
+    package typealias Step = Maintenance.Step<CertificateAction>
+
+    /// Copies what is there aside.
+    case backUp(node: String)
+    /// Makes new keys, signs them, and replaces the files one by one. Names are kubeadm's.
+    case renew(node: String, names: [String])
+    /// The files as they were backed up.
+    case putBack(node: String, names: [String])
+
+    var node: String {
+        switch self {
+        case .backUp(let node), .renew(let node, _), .putBack(let node, _): node
+        }
+    }
+}
+
+/// What a run on certificates was asked for. Keys are never in it.
+package struct CertificateSettings: RunSettings, Equatable {
+    package var nodes: [NodeAccess]
+    package var folders: CertificateFolders
+    /// Tells this run's files on the nodes from those of others.
+    package var tag: String
+    /// nil for the kind that each certificate has.
+    package var algorithm: KeyAlgorithm?
+    /// How long new certificates are valid.
+    package var validSeconds: Double
+    /// Other names than the certificates have now, by node and kubeadm's name.
+    package var names: [String: [String: SubjectNames]] = [:]
+    /// A folder on this machine with what another authority has signed; nil where the nodes' own authorities sign.
+    package var signedFolder: String?
+    package var patienceSeconds: Double
+    package var window: Window?
+    package var maxSeconds: Double?
+
+    package init(
+        nodes: [NodeAccess], folders: CertificateFolders, tag: String, algorithm: KeyAlgorithm? = nil,
+        validSeconds: Double = KubeadmCertificate.validity, patienceSeconds: Double = 300, window: Window? = nil, maxSeconds: Double? = nil
+    ) {
+        self.nodes = nodes
+        self.folders = folders
+        self.tag = tag
+        self.algorithm = algorithm
+        self.validSeconds = validSeconds
+        self.patienceSeconds = patienceSeconds
+        self.window = window
+        self.maxSeconds = maxSeconds
+    }
+
+    /// Of all control planes: one run at a time touches certificates, whatever nodes it names.
+    package var subject: String { "certificates of \(nodes.map(\.name).joined(separator: ", "))" }
+
+    func node(_ name: String) throws -> NodeAccess {
+        guard let node = nodes.first(where: { $0.name == name }) else { throw OperationError(.invalid, "the run knows no node \(name).") }
+        return node
+    }
+
+    /// On the nodes, beside kubeadm's files, so that a rename is enough.
+    var aside: String { "\(folders.kubernetes)/drydock-certs-\(tag)" }
+}

@@ -1,0 +1,180 @@
+internal import ClusterPKI
+internal import Foundation
+package import Maintenance
+internal import NodeAccess
+internal import ObjectStore
+
+/// Carries out what is done to certificates. Keys are made here and go to the nodes through standard input; the authorities' keys are read from the nodes
+/// that have them, and kept in memory alone.
+package struct CertificateRun: RunOperation {
+    package let settings: CertificateSettings
+    let time: RunTime
+
+    package init(settings: CertificateSettings, time: RunTime = .system) {
+        self.settings = settings
+        self.time = time
+    }
+
+    package var canUndoWhenDone: Bool { true }
+
+    package func changedNothing(_ error: any Error) -> Bool { false }
+
+    package func checks(before step: CertificateAction.Step) async throws -> [GateCheck] {
+        guard case .renew(let name, _) = step.action else { return [] }
+        let hasCopy = try await holds("[ -e \(q("\(settings.aside)/before.done")) ]", name)
+        return [GateCheck("a copy is aside", hasCopy ? .holds : .fails, hasCopy ? "" : "\(settings.aside) on \(name) is gone")]
+    }
+
+    /// Serials tell an attempt's new certificates from the old ones.
+    package func evidence(before step: CertificateAction.Step) async throws -> [String: String] {
+        guard case .renew(let name, let names) = step.action else { return [:] }
+        let node = try await read(name)
+        return try Dictionary(
+            uniqueKeysWithValues: names.map { kind in (kind, try KubeadmCertificate.named(kind).flatMap { try node.certificate($0)?.serial } ?? "") })
+    }
+
+    package func isAlreadySo(_ step: CertificateAction.Step, evidence: [String: String]?) async throws -> String? {
+        switch step.action {
+        case .backUp(let name): return try await holds("[ -e \(q("\(settings.aside)/before.done")) ]", name) ? "it is there" : nil
+        case .renew(let name, let names):
+            guard let evidence else { return nil }
+            return unfinished(names, in: try await read(name), evidence).isEmpty ? "\(names.count) certificates are new" : nil
+        case .putBack(let name, _): return try await holds("[ ! -e \(q("\(settings.aside)/before.done")) ]", name) ? "nothing was copied aside" : nil
+        }
+    }
+
+    /// Those that still are as they were, or were cut off between their two files.
+    private func unfinished(_ names: [String], in node: NodeCertificates, _ evidence: [String: String]) -> [KubeadmCertificate] {
+        names.compactMap { KubeadmCertificate.named($0) }.filter { kind in
+            guard let certificate = try? node.certificate(kind), let key = try? node.key(kind) else { return true }
+            return certificate.serial == evidence[kind.name] || !certificate.matches(key)
+        }
+    }
+
+    private func q(_ path: String) -> String { NodeAccess.quoted(path) }
+
+    private func holds(_ condition: String, _ node: String) async throws -> Bool {
+        try await settings.node(node).text("if \(condition); then echo yes; fi").hasPrefix("yes")
+    }
+
+    private func read(_ name: String) async throws -> NodeCertificates { try await .read(settings.node(name), settings.folders) }
+
+    // MARK: Acting
+
+    package func act(_ step: CertificateAction.Step, notify: @escaping @Sendable (String) -> Void) async throws -> String? {
+        switch step.action {
+        case .backUp(let name):
+            _ = try await settings.node(name).text(
+                """
+                umask 077
+                cd \(q(settings.folders.kubernetes))
+                rm -rf \(q("\(settings.aside)/before.part"))
+                mkdir -p \(q("\(settings.aside)/before.part"))
+                for file in pki admin.conf super-admin.conf controller-manager.conf scheduler.conf; do
+                    if [ -e "$file" ]; then cp -a "$file" \(q("\(settings.aside)/before.part"))/; fi
+                done
+                sync
+                rm -rf \(q("\(settings.aside)/before"))
+                mv \(q("\(settings.aside)/before.part")) \(q("\(settings.aside)/before"))
+                touch \(q("\(settings.aside)/before.done"))
+                sync
+                """)
+            return "in \(settings.aside)/before"
+        case .renew(let name, let names): return try await renew(names, on: name, notify)
+        case .putBack(let name, let names):
+            let files = names.compactMap { KubeadmCertificate.named($0) }.flatMap { Set([$0.certificatePath, $0.keyPath]) }
+            _ = try await settings.node(name).text(
+                """
+                umask 077
+                cd \(q("\(settings.aside)/before"))
+                for file in \(files.map(q).joined(separator: " ")); do
+                    if [ -e "$file" ]; then
+                        cp -a "$file" \(q(settings.folders.kubernetes))/"$file.drydock-part"
+                        mv -f \(q(settings.folders.kubernetes))/"$file.drydock-part" \(q(settings.folders.kubernetes))/"$file"
+                    fi
+                done
+                sync
+                """)
+            return nil
+        }
+    }
+
+    private func renew(_ names: [String], on name: String, _ notify: @Sendable (String) -> Void) async throws -> String {
+        let access = try settings.node(name)
+        let node = try await read(name)
+        let now = time.now()
+        // An attempt that was cut off has left some new and some old: it is simpler and safer to make all of them anew.
+        let kinds = names.compactMap { KubeadmCertificate.named($0) }
+        var signers: [KubeadmCertificate.Authority: Signer] = [:]
+        var files: [(path: String, bytes: [UInt8], like: NodeFiles.File?)] = []
+        for kind in kinds {
+            guard let old = try node.certificate(kind) else { throw OperationError(.stopped, "\(kind.name) on \(name) is gone.") }
+            let made: (certificate: X509Certificate, key: PrivateKey)
+            if let folder = settings.signedFolder {
+                made = try SignedFolder(path: folder).take(kind, of: name, old: old, authorities: try node.authorities(kind.authority), at: now)
+            } else {
+                if signers[kind.authority] == nil { signers[kind.authority] = try node.signer(kind.authority, at: now) }
+                let key = try PrivateKey.make(settings.algorithm ?? old.renewableAlgorithm)
+                guard let signer = signers[kind.authority] else { continue }
+                made = (
+                    try signer.renew(old, for: key, names: settings.names[name]?[kind.name], seconds: settings.validSeconds, at: now), key
+                )
+            }
+            switch kind.place {
+            case .pair:
+                // The key first: whoever reads them between the two has a pair that does not fit, and tries again.
+                files.append((node.path(kind.keyPath), Array(made.key.pem.utf8), node.files.file(node.path(kind.keyPath))))
+                files.append(
+                    (node.path(kind.certificatePath), Array(try made.certificate.pem.utf8), node.files.file(node.path(kind.certificatePath))))
+            case .kubeconfig(let file):
+                let path = node.path(file)
+                let config = try KubeconfigIdentity(node.text(path) ?? "", from: node.place(path))
+                let authorities = try node.authorities(.cluster)
+                let text = try config.replacing(
+                    certificate: made.certificate, key: made.key, authorities: try config.authorities.isEmpty ? nil : authorities)
+                files.append((path, Array(text.utf8), node.files.file(path)))
+            }
+        }
+        try await write(files, to: access)
+        return "\(kinds.count) certificates"
+    }
+
+    /// Replaces files, each in one step, with the modes and the owners of those that were there.
+    private func write(_ files: [(path: String, bytes: [UInt8], like: NodeFiles.File?)], to access: NodeAccess) async throws {
+        var archive: [UInt8] = []
+        for (index, file) in files.enumerated() {
+            let isSecret = !file.path.hasSuffix(".crt")
+            let entry = TarEntry(
+                path: "\(index)", kind: .file(size: UInt64(file.bytes.count)), mode: file.like?.entry.mode ?? (isSecret ? 0o600 : 0o644),
+                modified: Int64(time.now().timeIntervalSince1970), user: file.like?.entry.user ?? 0, group: file.like?.entry.group ?? 0)
+            archive += try TarWriter.header(entry) + file.bytes + TarWriter.padding(after: entry.size)
+        }
+        archive += TarWriter.end
+        let folder = "\(settings.aside)/new"
+        let moves = files.enumerated().map { index, file in "mv -f \(q("\(folder)/\(index)")) \(q(file.path))" }.joined(separator: "\n")
+        _ = try await access.text(
+            """
+            umask 077
+            rm -rf \(q(folder))
+            mkdir -p \(q(folder))
+            tar -xpf - -C \(q(folder))
+            sync
+            \(moves)
+            sync
+            rm -rf \(q(folder))
+            """, input: archive)
+    }
+
+    package func verify(_ step: CertificateAction.Step) async throws {
+        guard case .renew(let name, let names) = step.action else { return }
+        let node = try await read(name)
+        for kind in names.compactMap({ KubeadmCertificate.named($0) }) {
+            guard let certificate = try node.certificate(kind), let key = try node.key(kind), certificate.matches(key),
+                try node.authorities(kind.authority).contains(where: { certificate.isSigned(by: $0) })
+            else {
+                throw OperationError(
+                    .stopped, "\(kind.name) on \(name) is not what was written: its key or its authority does not fit. Roll the run back.")
+            }
+        }
+    }
+}
