@@ -161,7 +161,7 @@ let package = Package(
         .target(
             name: "Proving",
             dependencies: [
-                "ClusterPKI", "ClusterTwin", "Controller", "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient",
+                "ClusterPKI", "ClusterTwin", "Controller", "Etcd", "EtcdStorage", "HAProxy", "Journal", "KubernetesAPI", "KubernetesClient",
                 "KubernetesRuntime", "Maintenance", "ObjectStore", "Operations", crypto, logging, nioCore, system,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -184,6 +184,9 @@ let package = Package(
         .testTarget(
             name: "EtcdStorageTests",
             dependencies: ["CPlatform", "EtcdStorage", "Maintenance", "ProtobufWire", "Proving", "drydock", crypto, system], swiftSettings: strict),
+        .testTarget(name: "HAProxyTests", dependencies: ["HAProxy", "Maintenance", "Proving", "drydock"], swiftSettings: strict),
+        .testTarget(
+            name: "ClusterPKITests", dependencies: ["ClusterPKI", "Proving", "drydock", "drydock-proof"], swiftSettings: strict),
         .testTarget(name: "ObjectStoreTests", dependencies: ["Maintenance", "ObjectStore", "Proving", crypto], swiftSettings: strict),
         .testTarget(name: "MaintenanceTests", dependencies: ["Maintenance"], swiftSettings: strict),
         .testTarget(name: "KubernetesAPITests", dependencies: ["KubernetesAPI", "Maintenance"], swiftSettings: strict),

@@ -3,7 +3,7 @@ import Proving
 import Testing
 
 /// What `drydock manifests backup` prints, on a real API server.
-@Suite(.enabled(if: RealKubernetes.mayRun, Comment(rawValue: RealKubernetes.missing)), .timeLimit(.minutes(20)))
+@Suite(.enabled(if: RealKubernetes.mayRun, Comment(rawValue: RealKubernetes.missing)), .timeLimit(.minutes(40)))
 struct BackupJobTests {
     @Test func `A real API server takes every manifest, and refuses those of the scenarios`() async throws {
         try await RealKubernetes.running(nodes: 1) { cluster in

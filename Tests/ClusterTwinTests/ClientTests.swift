@@ -144,7 +144,7 @@ enum ClientSuite {
     }
 }
 
-@Suite(.timeLimit(.minutes(20)))
+@Suite(.timeLimit(.minutes(40)))
 struct ClientTests {
     @Test(arguments: [20, 25, 30])
     func `The client does on the twin what it does on a real server`(_ minor: Int) async throws {
@@ -307,7 +307,7 @@ private final class Log: Sendable {
 }
 
 /// The same against a real kube-apiserver with real controllers and hollow nodes.
-@Suite(.enabled(if: RealKubernetes.mayRun, Comment(rawValue: RealKubernetes.missing)), .timeLimit(.minutes(20)))
+@Suite(.enabled(if: RealKubernetes.mayRun, Comment(rawValue: RealKubernetes.missing)), .timeLimit(.minutes(40)))
 struct RealClusterTests {
     @Test func `The client and a drain do on a real server what they do on the twin`() async throws {
         try await RealKubernetes.running(nodes: 3) { real in

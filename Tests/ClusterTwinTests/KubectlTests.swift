@@ -6,7 +6,7 @@ import Proving
 import Testing
 
 /// Real kubectl, old and new, as a client of the twin.
-@Suite(.enabled(if: Kubectl.mayRun, Comment(rawValue: Kubectl.missing)), .timeLimit(.minutes(20)))
+@Suite(.enabled(if: Kubectl.mayRun, Comment(rawValue: Kubectl.missing)), .timeLimit(.minutes(40)))
 struct KubectlTests {
     private let web = """
         apiVersion: apps/v1

@@ -10,7 +10,7 @@ import Synchronization
 import Testing
 
 /// `drydock node` against a served twin: what `DrainSuite` shows here and on a real server, and what only a twin can show.
-@Suite(.timeLimit(.minutes(20)))
+@Suite(.timeLimit(.minutes(40)))
 struct NodeDrainTests {
     private struct Desk: Sendable {
         let served: ServedTwin

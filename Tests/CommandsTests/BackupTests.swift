@@ -6,7 +6,7 @@ import Proving
 import Testing
 
 /// `drydock backup` between a real etcd and real S3 servers.
-@Suite(.timeLimit(.minutes(20)))
+@Suite(.timeLimit(.minutes(40)))
 struct BackupTests {
     private struct Desk: Sendable {
         let cluster: LocalEtcdCluster

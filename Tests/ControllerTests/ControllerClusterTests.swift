@@ -10,7 +10,7 @@ import Synchronization
 import Testing
 
 /// The controller as it is installed, on a real control plane with roles in force.
-@Suite(.enabled(if: RealKubernetes.mayRun, Comment(rawValue: RealKubernetes.missing)), .timeLimit(.minutes(20)))
+@Suite(.enabled(if: RealKubernetes.mayRun, Comment(rawValue: RealKubernetes.missing)), .timeLimit(.minutes(40)))
 struct ControllerClusterTests {
     private static let kills = 20
 

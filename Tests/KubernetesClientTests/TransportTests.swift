@@ -7,7 +7,7 @@ import Proving
 import Testing
 
 /// TLS as it is spoken to a real server: etcd, whose HTTP answers are JSON too, and which asks for client certificates.
-@Suite(.timeLimit(.minutes(20)))
+@Suite(.timeLimit(.minutes(40)))
 struct TransportTests {
     private func version(_ access: ClusterAccess) async throws -> String? {
         try await HTTPTransport.connected(access) { try await $0.send(APIRequest(.get, "/version")).body["etcdserver"].string }

@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// What every store must do; a folder and a real S3 server.
-@Suite(.timeLimit(.minutes(20)))
+@Suite(.timeLimit(.minutes(40)))
 struct StoreTests {
     static func put(_ store: any ObjectStore, _ key: String, _ bytes: [UInt8], _ options: PutOptions = PutOptions()) async throws {
         let writer = try await store.begin(key, options)

@@ -85,8 +85,7 @@ extension BackupCommand {
                 waivers.clusterID = UInt64(acceptClusterId, radix: 16)
                 if waivers.clusterID == nil { throw ValidationError("--accept-cluster-id is a hexadecimal number, as etcd prints it.") }
             }
-            let tag = Date().formatted(
-                .iso8601.year().month().day().dateSeparator(.omitted).time(includingFractionalSeconds: false).timeSeparator(.omitted))
+            let tag = RunTag.make()
             let settings = RestoreSettings(
                 location: reference, identityFiles: identity.paths(), paths: RestorePaths(manifests: manifestsDir, tag: tag),
                 workFolder: try RestoreSession.workFolder(tag, in: workDir), bump: bumpRevision == 0 ? nil : bumpRevision, withFiles: files,

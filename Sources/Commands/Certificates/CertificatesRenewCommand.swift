@@ -50,8 +50,7 @@ struct CertificatesRenewCommand: AsyncParsableCommand {
 
     func run() async throws {
         let nodes = try await options.read()
-        let tag = Date().formatted(
-            .iso8601.year().month().day().dateSeparator(.omitted).time(includingFractionalSeconds: false).timeSeparator(.omitted))
+        let tag = RunTag.make()
         var settings = CertificateSettings(
             nodes: try options.nodes(), folders: try options.folders(), tag: tag, algorithm: key, validSeconds: Double(days) * 86400,
             window: gate.window, maxSeconds: gate.maxSeconds)

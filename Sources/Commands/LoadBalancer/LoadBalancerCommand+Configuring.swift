@@ -73,8 +73,7 @@ struct LoadBalancerApplyCommand: AsyncParsableCommand {
         let settings = LoadBalancerRunSettings(
             loadBalancers: try await traffic.options.loadBalancers(), window: traffic.gate.window, maxSeconds: traffic.gate.maxSeconds,
             settleSeconds: traffic.settleTimeout.duration.seconds)
-        let tag = Date().formatted(
-            .iso8601.year().month().day().dateSeparator(.omitted).time(includingFractionalSeconds: false).timeSeparator(.omitted))
+        let tag = RunTag.make()
         let made = try await ApplyPlan.make(
             settings, path: URL(fileURLWithPath: file).path, tag: tag, acceptDown: acceptDown, isForced: force)
         let diff = made.diffs.map(\.diff).filter { !$0.isEmpty }.joined(separator: "\n")

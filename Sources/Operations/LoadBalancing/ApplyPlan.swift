@@ -19,11 +19,14 @@ package struct ApplyPlan: Sendable {
         package var view: LoadBalancerView
         /// The text of its configuration.
         package var current: String
+        /// Files that a process may have open there at most (fs.nr_open); nil where nobody says.
+        package var mostFiles: Int?
 
-        package init(loadBalancer: LoadBalancer, view: LoadBalancerView, current: String) {
+        package init(loadBalancer: LoadBalancer, view: LoadBalancerView, current: String, mostFiles: Int? = nil) {
             self.loadBalancer = loadBalancer
             self.view = view
             self.current = current
+            self.mostFiles = mostFiles
         }
     }
 
@@ -44,7 +47,9 @@ package struct ApplyPlan: Sendable {
             let files = ConfigurationFiles(loadBalancer: loadBalancer, tag: tag)
             try await files.check(text)
             facts.append(
-                Facts(loadBalancer: loadBalancer, view: try await LoadBalancerView.read(loadBalancer), current: try await files.text()))
+                Facts(
+                    loadBalancer: loadBalancer, view: try await LoadBalancerView.read(loadBalancer), current: try await files.text(),
+                    mostFiles: try await files.mostFiles()))
         }
         return make(settings, facts, candidate: text, acceptDown: acceptDown, isForced: isForced)
     }
@@ -87,6 +92,11 @@ package struct ApplyPlan: Sendable {
         let (name, view, current) = (fact.loadBalancer.name, fact.view, ConfigurationFile(parsing: fact.current))
         if fact.loadBalancer.master == nil {
             plan.refusals.append("\(name): there is no master socket to reload through. Start HAProxy with -W -S PATH, and give --master-socket.")
+        }
+        // `haproxy -c` passes it, and a master that cannot have so many files is lost at the reload (2.6.12, 2.8.25).
+        let connections = candidate.global?.line("maxconn").flatMap { $0.count > 1 ? Int($0[1]) : nil } ?? 0
+        if let most = fact.mostFiles, connections > most / 2 {
+            plan.refusals.append("\(name): maxconn \(connections) needs twice as many open files, and a process may have \(most) there (fs.nr_open).")
         }
         let strangers = view.servers.filter { candidate.server($0.name, of: $0.backend) == nil && !isMade($0, by: candidate) }
         for server in strangers where current.server(server.name, of: server.backend) == nil && !isMade(server, by: current) {

@@ -36,6 +36,10 @@ struct ConfigurationFiles: Sendable {
 
     func text() async throws -> String { try await access.text("cat \(current)", limit: Self.longest) }
 
+    func mostFiles() async throws -> Int? {
+        Int(try await access.text("if [ -r /proc/sys/fs/nr_open ]; then cat /proc/sys/fs/nr_open; fi").filter(\.isNumber))
+    }
+
     private func has(_ path: String, _ digest: String) -> String {
         "[ -f \(path) ] && [ \"$(sha256sum <\(path) | cut -d ' ' -f 1)\" = \(q(digest)) ]"
     }
