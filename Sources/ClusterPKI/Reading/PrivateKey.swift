@@ -19,7 +19,9 @@ package struct PrivateKey: Sendable, CustomStringConvertible {
         guard let document = documents.first(where: { $0.discriminator.hasSuffix("PRIVATE KEY") }) else {
             throw PKIError(.malformed, "\(place) holds no private key in PEM.")
         }
-        guard document.discriminator != "ENCRYPTED PRIVATE KEY" else { throw PKIError(.malformed, "\(place) is encrypted, which Kubernetes cannot use either.") }
+        guard document.discriminator != "ENCRYPTED PRIVATE KEY" else {
+            throw PKIError(.malformed, "\(place) is encrypted, which Kubernetes cannot use either.")
+        }
         guard let key = try? Certificate.PrivateKey(pemDocument: document) else { throw PKIError(.malformed, "the key in \(place) cannot be read.") }
         self.key = key
         pem = document.pemString + "\n"
