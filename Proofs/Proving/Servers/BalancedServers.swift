@@ -47,15 +47,49 @@ package final class BalancedServers: Sendable {
         return try outcome.get()
     }
 
-    private init(_ release: HAProxyRelease, _ folder: URL, _ count: Int) throws {
-        self.release = release
-        self.folder = folder
-        let ports = try FreePorts.take(count + 1)
-        port = ports[count]
-        servers = (0..<count).map { .init(name: "cp\($0 + 1)", host: "127.0.0.1", port: ports[$0]) }
-        let wrapper = "#!/bin/sh\n\(release.environment.map { "export \($0)='\($1)'" }.joined(separator: "\n"))\nexec \(release.program) \"$@\"\n"
+    /// Only the load balancer, in front of servers that are somebody else's.
+    /// - Parameters:
+    ///   - port: where clients connect.
+    ///   - authority: that their certificates are verified by.
+    package static func running<Result: Sendable>(
+        _ release: HAProxyRelease, at port: Int, before servers: [ControlPlaneConfiguration.Server], authority: URL,
+        body: (BalancedServers) async throws -> Result
+    ) async throws -> Result {
+        let folder = URL(fileURLWithPath: "/tmp/drydock-lb-\(UUID().uuidString.prefix(8))")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let outcome: Swift.Result<Result, any Error>
+        do {
+            let all = BalancedServers(release, folder, port, servers)
+            try all.writeWrapper()
+            try Data(contentsOf: authority).write(to: all.authority)
+            try all.write(try all.rendered())
+            do {
+                try await all.startBalancer()
+                outcome = .success(try await body(all))
+            } catch { outcome = .failure(error) }
+            await all.end()
+        } catch { outcome = .failure(error) }
+        try? FileManager.default.removeItem(at: folder)
+        return try outcome.get()
+    }
+
+    private init(_ release: HAProxyRelease, _ folder: URL, _ port: Int, _ servers: [ControlPlaneConfiguration.Server]) {
+        (self.release, self.folder, self.port, self.servers) = (release, folder, port, servers)
+    }
+
+    private func writeWrapper() throws {
+        let text = "#!/bin/sh\n\(release.environment.map { "export \($0)='\($1)'" }.joined(separator: "\n"))\nexec \(release.program) \"$@\"\n"
         let program = folder.appendingPathComponent("haproxy")
-        _ = FileManager.default.createFile(atPath: program.path, contents: Data(wrapper.utf8), attributes: [.posixPermissions: 0o755])
+        guard FileManager.default.createFile(atPath: program.path, contents: Data(text.utf8), attributes: [.posixPermissions: 0o755]) else {
+            throw LocalEtcdCluster.Failure(description: "cannot write \(program.path)")
+        }
+    }
+
+    private convenience init(_ release: HAProxyRelease, _ folder: URL, _ count: Int) throws {
+        let ports = try FreePorts.take(count + 1)
+        self.init(
+            release, folder, ports[count], (0..<count).map { .init(name: "cp\($0 + 1)", host: "127.0.0.1", port: ports[$0]) })
+        try writeWrapper()
         let pki = try CertificateAuthority(commonName: "kubernetes")
         try Data(pki.issued.certificatePEM.utf8).write(to: authority)
         let issued = try pki.issue(.init(commonName: "kube-apiserver", dnsNames: ["kubernetes"], ipAddresses: ["127.0.0.1"], usages: [.server]))

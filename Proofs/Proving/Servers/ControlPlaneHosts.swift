@@ -10,6 +10,8 @@ package struct ControlPlaneHosts: Sendable {
         package let clientURL: String
         let peerURL: String
         let sshPort: Int
+        /// Of its API server; nil where it has none.
+        package let serverPort: Int?
         /// What only this host has.
         let folder: URL
 
@@ -20,6 +22,8 @@ package struct ControlPlaneHosts: Sendable {
 
     package let folder: URL
     package let hosts: [Host]
+    /// Where the load balancer in front of the API servers is to listen.
+    package let balancerPort: Int
 
     /// Where every host has its own manifests and keys.
     package var kubernetes: URL { folder.appendingPathComponent("kubernetes") }
@@ -34,20 +38,24 @@ package struct ControlPlaneHosts: Sendable {
 
     package static let missing = "hosts with an sshd of their own need root, and etcd 3.5.1 and openssh-server: run `make setup`"
 
-    package static func running<Result: Sendable>(body: (ControlPlaneHosts) async throws -> Result) async throws -> Result {
+    /// - Parameters:
+    ///   - servers: how many of the hosts have a kube-apiserver, too, behind kubeadm's own certificates; that needs a real Kubernetes (`assets`).
+    package static func running<Result: Sendable>(
+        servers: Int = 0, assets: URL? = nil, body: (ControlPlaneHosts) async throws -> Result
+    ) async throws -> Result {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("drydock-hosts-\(UUID().uuidString)")
-        await ServerSlots.shared.take(3)
+        await ServerSlots.shared.take(3 + servers)
         let outcome: Swift.Result<Result, any Error>
-        do { outcome = .success(try await runningUnbounded(folder, body)) } catch { outcome = .failure(error) }
+        do { outcome = .success(try await runningUnbounded(folder, servers, assets, body)) } catch { outcome = .failure(error) }
         try? FileManager.default.removeItem(at: folder)
-        await ServerSlots.shared.giveBack(3)
+        await ServerSlots.shared.giveBack(3 + servers)
         return try outcome.get()
     }
 
     private static func runningUnbounded<Result: Sendable>(
-        _ folder: URL, _ body: (ControlPlaneHosts) async throws -> Result
+        _ folder: URL, _ servers: Int, _ assets: URL?, _ body: (ControlPlaneHosts) async throws -> Result
     ) async throws -> Result {
-        let all = try await ControlPlaneHosts(folder)
+        let all = try await ControlPlaneHosts(folder, servers, assets)
         var processes: [CommandRun.Running] = []
         let outcome: Swift.Result<Result, any Error>
         do {
@@ -69,17 +77,19 @@ package struct ControlPlaneHosts: Sendable {
         return try outcome.get()
     }
 
-    private init(_ folder: URL) async throws {
+    private init(_ folder: URL, _ servers: Int, _ assets: URL?) async throws {
         self.folder = folder
-        let ports = try FreePorts.take(9)
+        let ports = try FreePorts.take(13)
+        balancerPort = ports[12]
         hosts = (0..<3).map { index in
             Host(
                 name: "cp\(index + 1)", clientURL: "https://127.0.0.1:\(ports[index * 3])", peerURL: "https://127.0.0.1:\(ports[index * 3 + 1])",
-                sshPort: ports[index * 3 + 2], folder: folder.appendingPathComponent("hosts/cp\(index + 1)"))
+                sshPort: ports[index * 3 + 2],
+                serverPort: index < servers ? ports[9 + index] : nil, folder: folder.appendingPathComponent("hosts/cp\(index + 1)"))
         }
         try FileManager.default.createDirectory(at: kubernetes, withIntermediateDirectories: true)
         let pki = try EtcdPKI()
-        try pki.write(node: "client", addresses: ["127.0.0.1"], to: folder.appendingPathComponent("client"))
+        if assets == nil { try pki.write(node: "client", addresses: ["127.0.0.1"], to: folder.appendingPathComponent("client")) }
         try await Self.makeKey(folder.appendingPathComponent("id"))
         var config = "Host *\n  User root\n  HostName 127.0.0.1\n  IdentitiesOnly yes\n  IdentityFile \(folder.path)/id\n"
         config += "  UserKnownHostsFile \(folder.path)/known_hosts\n  LogLevel ERROR\n"
@@ -87,7 +97,16 @@ package struct ControlPlaneHosts: Sendable {
         for host in hosts {
             try FileManager.default.createDirectory(at: host.kubernetes.appendingPathComponent("manifests"), withIntermediateDirectories: true)
             try FileManager.default.createDirectory(at: host.dataFolder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-            try pki.write(node: host.name, addresses: ["127.0.0.1"], to: host.kubernetes.appendingPathComponent("pki"))
+            if let assets {
+                try await KubeadmFiles(program: assets.appendingPathComponent("kubeadm").path, balancerPort: balancerPort).write(
+                    host, like: hosts[0], in: folder)
+            } else {
+                try pki.write(node: host.name, addresses: ["127.0.0.1"], to: host.kubernetes.appendingPathComponent("pki"))
+            }
+            if let assets, host.serverPort != nil {
+                try Data(serverManifest(host, program: assets.appendingPathComponent("kube-apiserver").path).utf8)
+                    .write(to: host.kubernetes.appendingPathComponent("manifests/kube-apiserver.yaml"))
+            }
             try Data(manifest(host).utf8).write(to: host.kubernetes.appendingPathComponent("manifests/etcd.yaml"))
             let key = host.folder.appendingPathComponent("host_key")
             try await Self.makeKey(key)
@@ -129,20 +148,42 @@ package struct ControlPlaneHosts: Sendable {
             "--key-file=\(pki)/server.key", "--trusted-ca-file=\(pki)/ca.crt", "--client-cert-auth=true", "--peer-cert-file=\(pki)/peer.crt",
             "--peer-key-file=\(pki)/peer.key", "--peer-trusted-ca-file=\(pki)/ca.crt", "--peer-client-cert-auth=true", "--log-level=warn",
         ]
-        return """
-            apiVersion: v1
-            kind: Pod
-            metadata:
-              name: etcd
-              namespace: kube-system
-            spec:
-              containers:
-              - command:
-            \(command.map { "    - \($0)" }.joined(separator: "\n"))
-                image: k8s.gcr.io/etcd:3.5.1-0
-                name: etcd
+        return Self.pod("etcd", "k8s.gcr.io/etcd:3.5.1-0", command)
+    }
 
-            """
+    private static func pod(_ name: String, _ image: String, _ command: [String]) -> String {
+        """
+        apiVersion: v1
+        kind: Pod
+        metadata:
+          name: \(name)
+          namespace: kube-system
+        spec:
+          containers:
+          - command:
+        \(command.map { "    - \($0)" }.joined(separator: "\n"))
+            image: \(image)
+            name: \(name)
+
+        """
+    }
+
+    private func serverManifest(_ host: Host, program: String) -> String {
+        let pki = kubernetes.appendingPathComponent("pki").path
+        let command = [
+            program, "--advertise-address=\(KubeadmFiles.address(of: host))", "--bind-address=127.0.0.1", "--secure-port=\(host.serverPort ?? 0)",
+            "--etcd-servers=\(host.clientURL)", "--etcd-cafile=\(pki)/etcd/ca.crt", "--etcd-certfile=\(pki)/apiserver-etcd-client.crt",
+            "--etcd-keyfile=\(pki)/apiserver-etcd-client.key", "--client-ca-file=\(pki)/ca.crt", "--tls-cert-file=\(pki)/apiserver.crt",
+            "--tls-private-key-file=\(pki)/apiserver.key", "--service-cluster-ip-range=10.96.0.0/12", "--authorization-mode=Node,RBAC",
+            "--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file=\(pki)/sa.pub",
+            "--service-account-signing-key-file=\(pki)/sa.key", "--kubelet-client-certificate=\(pki)/apiserver-kubelet-client.crt",
+            "--kubelet-client-key=\(pki)/apiserver-kubelet-client.key", "--requestheader-client-ca-file=\(pki)/front-proxy-ca.crt",
+            "--requestheader-allowed-names=front-proxy-client", "--requestheader-username-headers=X-Remote-User",
+            "--requestheader-group-headers=X-Remote-Group", "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+            "--proxy-client-cert-file=\(pki)/front-proxy-client.crt", "--proxy-client-key-file=\(pki)/front-proxy-client.key",
+            "--shutdown-delay-duration=2s",
+        ]
+        return Self.pod("kube-apiserver", "k8s.gcr.io/kube-apiserver:v1.20.2", command)
     }
 
     private func script(_ host: Host) -> String {
@@ -198,7 +239,11 @@ package struct ControlPlaneHosts: Sendable {
 
     // MARK: As clients see it
 
-    private func pki(_ name: String) -> String { folder.appendingPathComponent("client/etcd/\(name)").path }
+    /// A client's own files, or what kubeadm gave the first host.
+    private func pki(_ name: String) -> String {
+        let own = folder.appendingPathComponent("client/etcd/\(name)").path
+        return FileManager.default.fileExists(atPath: own) ? own : hosts[0].kubernetes.appendingPathComponent("pki/etcd/\(name)").path
+    }
 
     /// How etcd is reached, as flags.
     package var flags: [String] {

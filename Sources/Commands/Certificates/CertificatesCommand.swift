@@ -8,7 +8,7 @@ struct CertificatesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "certs",
         abstract: "Look after the certificates of a control plane: check, renew, restart what uses them.",
-        subcommands: [CertificatesCheckCommand.self, CertificatesRenewCommand.self])
+        subcommands: [CertificatesCheckCommand.self, CertificatesRenewCommand.self, CertificatesRestartCommand.self])
 }
 
 /// Which control-plane nodes, and where their files are.

@@ -14,12 +14,10 @@ package enum CertificateAction: Codable, Sendable, Equatable {
     case renew(node: String, names: [String])
     /// The files as they were backed up.
     case putBack(node: String, names: [String])
-
-    var node: String {
-        switch self {
-        case .backUp(let node), .renew(let node, _), .putBack(let node, _): node
-        }
-    }
+    /// Ends a static pod and starts it anew, so that it reads its files.
+    case restart(node: String, Component)
+    /// Moves traffic at a load balancer while a node is worked on.
+    case traffic(LoadBalancerAction)
 }
 
 /// What a run on certificates was asked for. Keys are never in it.
@@ -39,6 +37,15 @@ package struct CertificateSettings: RunSettings, Equatable {
     package var patienceSeconds: Double
     package var window: Window?
     package var maxSeconds: Double?
+    /// Of restarts: the nodes as their static pods say, and what each reads and shows.
+    package var hosts: [ControlPlaneHost] = []
+    package var components: [String: [ComponentFacts]] = [:]
+    /// In front of the API servers; none where nothing balances.
+    package var loadBalancers: [LoadBalancer] = []
+    /// Also what uses the newest files already.
+    package var isForced = false
+    /// Whether an etcd may go that has no other beside it.
+    package var acceptsRisk = false
 
     package init(
         nodes: [NodeAccess], folders: CertificateFolders, tag: String, algorithm: KeyAlgorithm? = nil,
@@ -60,6 +67,15 @@ package struct CertificateSettings: RunSettings, Equatable {
     func node(_ name: String) throws -> NodeAccess {
         guard let node = nodes.first(where: { $0.name == name }) else { throw OperationError(.invalid, "the run knows no node \(name).") }
         return node
+    }
+
+    func host(_ name: String) throws -> ControlPlaneHost {
+        guard let host = hosts.first(where: { $0.name == name }) else { throw OperationError(.invalid, "the run knows no node \(name).") }
+        return host
+    }
+
+    func pods(_ host: ControlPlaneHost) -> StaticPodScripts {
+        StaticPodScripts(manifests: "\(folders.kubernetes)/manifests", kept: "\(aside)/pods", dataDirectory: host.dataDirectory)
     }
 
     /// On the nodes, beside kubeadm's files, so that a rename is enough.

@@ -20,13 +20,28 @@ package struct CertificateRun: RunOperation {
     package func changedNothing(_ error: any Error) -> Bool { false }
 
     package func checks(before step: CertificateAction.Step) async throws -> [GateCheck] {
-        guard case .renew(let name, _) = step.action else { return [] }
-        let hasCopy = try await holds("[ -e \(q("\(settings.aside)/before.done")) ]", name)
-        return [GateCheck("a copy is aside", hasCopy ? .holds : .fails, hasCopy ? "" : "\(settings.aside) on \(name) is gone")]
+        switch step.action {
+        case .renew(let name, _):
+            let hasCopy = try await holds("[ -e \(q("\(settings.aside)/before.done")) ]", name)
+            return [GateCheck("a copy is aside", hasCopy ? .holds : .fails, hasCopy ? "" : "\(settings.aside) on \(name) is gone")]
+        case .restart(let name, let component): return try await Restarts(settings, time).checks(before: component, on: name)
+        case .traffic(let action): return try await traffic.checks(before: step.moving(action))
+        case .backUp, .putBack: return []
+        }
+    }
+
+    private var traffic: LoadBalancerRun {
+        LoadBalancerRun(
+            settings: LoadBalancerRunSettings(loadBalancers: settings.loadBalancers, settleSeconds: settings.patienceSeconds), time: time)
     }
 
     /// Serials tell an attempt's new certificates from the old ones.
     package func evidence(before step: CertificateAction.Step) async throws -> [String: String] {
+        if case .restart(let name, let component) = step.action {
+            let state = try await Restarts(settings, time).state(of: component, on: name)
+            return ["process": "\(state.processID ?? 0)"]
+        }
+        if case .traffic(let action) = step.action { return try await traffic.evidence(before: step.moving(action)) }
         guard case .renew(let name, let names) = step.action else { return [:] }
         let node = try await read(name)
         return try Dictionary(
@@ -40,6 +55,8 @@ package struct CertificateRun: RunOperation {
             guard let evidence else { return nil }
             return unfinished(names, in: try await read(name), evidence).isEmpty ? "\(names.count) certificates are new" : nil
         case .putBack(let name, _): return try await holds("[ ! -e \(q("\(settings.aside)/before.done")) ]", name) ? "nothing was copied aside" : nil
+        case .restart(let name, let component): return try await Restarts(settings, time).isDone(component, on: name, evidence: evidence)
+        case .traffic(let action): return try await traffic.isAlreadySo(step.moving(action), evidence: evidence)
         }
     }
 
@@ -96,6 +113,8 @@ package struct CertificateRun: RunOperation {
                 sync
                 """)
             return nil
+        case .restart(let name, let component): return try await Restarts(settings, time).restart(component, on: name)
+        case .traffic(let action): return try await traffic.act(step.moving(action), notify: notify)
         }
     }
 
@@ -166,6 +185,8 @@ package struct CertificateRun: RunOperation {
     }
 
     package func verify(_ step: CertificateAction.Step) async throws {
+        if case .restart(let name, let component) = step.action { try await Restarts(settings, time).prove(component, on: name) }
+        if case .traffic(let action) = step.action { try await traffic.verify(step.moving(action)) }
         guard case .renew(let name, let names) = step.action else { return }
         let node = try await read(name)
         for kind in names.compactMap({ KubeadmCertificate.named($0) }) {

@@ -37,7 +37,7 @@ package struct RestoreSettings: RunSettings {
     package var location: String
     /// Its id; the plan fills it in, and the hosts.
     package private(set) var backup = ""
-    package private(set) var hosts: [RestoreHost] = []
+    package private(set) var hosts: [ControlPlaneHost] = []
     package var identityFiles: [String]
     package var paths: RestorePaths
     /// On this machine; removed at the end.
@@ -66,13 +66,13 @@ package struct RestoreSettings: RunSettings {
     }
 
     /// The same for this backup, on these hosts.
-    func of(_ backup: StoredBackup, on hosts: [RestoreHost]) -> RestoreSettings {
+    func of(_ backup: StoredBackup, on hosts: [ControlPlaneHost]) -> RestoreSettings {
         var settings = self
         (settings.backup, settings.hosts) = (backup.id, hosts)
         return settings
     }
 
-    func host(_ name: String) throws -> RestoreHost {
+    func host(_ name: String) throws -> ControlPlaneHost {
         guard let host = hosts.first(where: { $0.name == name }) else { throw OperationError(.invalid, "there is no host \(name) in this run.") }
         return host
     }
@@ -130,7 +130,7 @@ package enum RestorePlan {
         }
         let settings = asked.of(backup, on: facts.map(\.host))
         try await catalog.checkReadable(backup, identities: identities)
-        let serving = try await ControlPlaneProbe(settings).serving(runs: facts.contains(where: \.runsEtcd))
+        let serving = try await ControlPlaneProbe(settings.hosts).serving(runs: facts.contains(where: \.runsEtcd))
         var plan = RestoreAction.Plan(
             operation: "backup restore", subject: "control plane of \(backup.manifest.cluster)", steps: steps(settings, backup),
             parallel: facts.count)
@@ -300,7 +300,7 @@ package enum RestorePlan {
         return steps
     }
 
-    private static func start(_ components: [Component], on host: RestoreHost, reason: String, seconds: Double) -> RestoreAction.Step {
+    private static func start(_ components: [Component], on host: ControlPlaneHost, reason: String, seconds: Double) -> RestoreAction.Step {
         .init(
             id: "start \(components[0] == .etcd ? "etcd " : "")\(host.name)", title: "start \(names(components)) on \(host.name)", target: host.name,
             reason: reason, effect: "none",

@@ -67,19 +67,19 @@ package struct RestoreRun: RunOperation {
         case .stop(let components, let name):
             guard !components.isEmpty else { return "nothing was to be stopped" }
             let host = try settings.host(name)
-            let script = RestoreScripts(paths).isStopped(components, host)
+            let script = host.pods(paths).isStopped(components)
             return try await holds(script, host) ? "nothing of it runs" : nil
         case .start(let components, let name):
             guard !components.isEmpty else { return "nothing was to be started" }
             let host = try settings.host(name)
-            return try await holds(RestoreScripts(paths).isStarted(components, host), host) ? "it runs" : nil
+            return try await holds(host.pods(paths).isStarted(components), host) ? "it runs" : nil
         case .checkHosts, .checkStopped, .awaitQuorum, .awaitServers: return nil
         }
     }
 
     private func q(_ path: String) -> String { NodeAccess.quoted(path) }
 
-    private func holds(_ condition: String, _ host: RestoreHost) async throws -> Bool {
+    private func holds(_ condition: String, _ host: ControlPlaneHost) async throws -> Bool {
         try await host.access.text("if \(condition); then echo yes; fi").hasPrefix("yes")
     }
 
@@ -108,14 +108,14 @@ package struct RestoreRun: RunOperation {
             return "\(settings.hosts.count) hosts hold their data"
         case .stop(let components, let name):
             let host = try settings.host(name)
-            _ = try await host.access.text(RestoreScripts(paths).stop(components, host, seconds: Int(settings.patienceSeconds)))
+            _ = try await host.access.text(host.pods(paths).stop(components, seconds: Int(settings.patienceSeconds)))
             return nil
         case .start(let components, let name):
             let host = try settings.host(name)
-            _ = try await host.access.text(RestoreScripts(paths).start(components, host, seconds: Int(settings.patienceSeconds)))
+            _ = try await host.access.text(host.pods(paths).start(components, seconds: Int(settings.patienceSeconds)))
             return nil
         case .checkStopped:
-            for host in settings.hosts where !(try await holds(RestoreScripts(paths).isStopped(Component.allCases, host), host)) {
+            for host in settings.hosts where !(try await holds(host.pods(paths).isStopped(Component.allCases), host)) {
                 throw OperationError(.stopped, "something of the control plane runs on \(host.name) again. Who starts it there?")
             }
             return nil
@@ -145,7 +145,7 @@ package struct RestoreRun: RunOperation {
             return "what was restored is in \(paths.after(host)), if it was in place"
         case .awaitQuorum:
             let prepared = try work.requirePrepared()
-            try await wait { try await ControlPlaneProbe(settings).complaintOfEtcd(liveKeys: prepared.liveKeys, at: prepared.revision) }
+            try await wait { try await ControlPlaneProbe(settings.hosts).complaintOfEtcd(liveKeys: prepared.liveKeys, at: prepared.revision) }
             return "\(settings.hosts.count) members serve \(prepared.liveKeys) keys, as the backup has them"
         case .awaitServers:
             var found: [String] = []
@@ -153,7 +153,7 @@ package struct RestoreRun: RunOperation {
                 guard let server = host.server else { continue }
                 var count: Int?
                 try await wait {
-                    count = try await ControlPlaneProbe(settings).nodes(of: host, server)
+                    count = try await ControlPlaneProbe(settings.hosts).nodes(of: host, server)
                     return nil
                 }
                 found.append("\(host.name) \(count.map { "knows \($0) nodes" } ?? "runs")")
@@ -189,7 +189,7 @@ package struct RestoreRun: RunOperation {
     // MARK: Sending
 
     /// Brings a member's folder to its host, checks it there by its hashes, and gives it its name.
-    private func send(_ host: RestoreHost) async throws -> String {
+    private func send(_ host: ControlPlaneHost) async throws -> String {
         let staged = paths.staged(host)
         let files = try work.files(of: host)
         let progress = progress

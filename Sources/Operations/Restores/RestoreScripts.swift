@@ -8,81 +8,10 @@ struct RestoreScripts {
 
     private func q(_ text: String) -> String { NodeAccess.quoted(text) }
     private var aside: String { q(paths.aside) }
-    private func manifest(_ component: Component) -> String { q("\(paths.manifests)/\(component.rawValue).yaml") }
-    private func kept(_ component: Component) -> String { q("\(paths.aside)/pods/\(component.rawValue).yaml") }
-
-    // MARK: Static pods
-
-    /// Prints the names of those that run. A host may have more than one etcd: this one has the data directory.
-    private func running(_ components: [Component], _ host: RestoreHost) -> String {
-        """
-        running() {
-            for process in /proc/[0-9]*; do
-                read -r name <"$process/comm" || continue
-                case "$name" in
-                \(components.map { component in
-                    component == .etcd
-                        ? "\(component.processName)) if tr '\\0' '\\n' <\"$process/cmdline\" | grep -qxF -e \(q("--data-dir=\(host.dataDirectory)")) -e \(q(host.dataDirectory)); then echo \(component.rawValue); fi;;"
-                        : "\(component.processName)) echo \(component.rawValue);;"
-                }.joined(separator: "\n        "))
-                esac
-            done 2>/dev/null
-        }
-        """
-    }
-
-    /// Prints which of them run.
-    func whichRun(_ components: [Component], _ host: RestoreHost) -> String { "\(running(components, host))\nrunning" }
-
-    func isStopped(_ components: [Component], _ host: RestoreHost) -> String {
-        let gone = components.map { "[ ! -e \(manifest($0)) ]" }.joined(separator: " && ")
-        return """
-            \(running(components, host))
-            \(gone) && [ -z "$(running)" ]
-            """
-    }
-
-    func isStarted(_ components: [Component], _ host: RestoreHost) -> String {
-        let there = components.map { "[ -e \(manifest($0)) ]" }.joined(separator: " && ")
-        return """
-            \(running(components, host))
-            \(there) && [ "$(running | sort -u | wc -l)" -eq \(components.count) ]
-            """
-    }
-
-    /// Takes the manifests away, one after the other, and waits until their processes are gone.
-    func stop(_ components: [Component], _ host: RestoreHost, seconds: Int) -> String {
-        """
-        \(running(components, host))
-        mkdir -p -m 700 \(aside) \(q(paths.aside + "/pods"))
-        \(components.map { "if [ -e \(manifest($0)) ]; then mv \(manifest($0)) \(kept($0)); fi" }.joined(separator: "\n"))
-        left=\(seconds)
-        while [ -n "$(running)" ]; do
-            if [ $left -eq 0 ]; then echo "$(running | tr '\\n' ' ')still run after \(seconds) s. Does the kubelet run?" >&2; exit 1; fi
-            left=$((left - 1))
-            sleep 1
-        done
-        """
-    }
-
-    /// Puts the manifests back, and waits until their processes are there.
-    func start(_ components: [Component], _ host: RestoreHost, seconds: Int) -> String {
-        """
-        \(running(components, host))
-        mkdir -p \(q(paths.manifests))
-        \(components.map { "if [ -e \(kept($0)) ]; then mv \(kept($0)) \(manifest($0)); fi" }.joined(separator: "\n"))
-        left=\(seconds)
-        while [ "$(running | sort -u | wc -l)" -ne \(components.count) ]; do
-            if [ $left -eq 0 ]; then echo "only $(running | sort -u | tr '\\n' ' ')run after \(seconds) s. Does the kubelet run?" >&2; exit 1; fi
-            left=$((left - 1))
-            sleep 1
-        done
-        """
-    }
 
     // MARK: Data
 
-    func swapIn(_ host: RestoreHost) -> String {
+    func swapIn(_ host: ControlPlaneHost) -> String {
         let (member, staged, before) = (q("\(host.dataDirectory)/member"), q(paths.staged(host)), q(paths.before(host)))
         return """
             if [ ! -e \(staged) ]; then echo "\(paths.staged(host)) is not there" >&2; exit 1; fi
@@ -96,7 +25,7 @@ struct RestoreScripts {
     }
 
     /// What the restored members have taken meanwhile is kept, too.
-    func swapOut(_ host: RestoreHost) -> String {
+    func swapOut(_ host: ControlPlaneHost) -> String {
         let (member, staged) = (q("\(host.dataDirectory)/member"), q(paths.staged(host)))
         let (before, after) = (q(paths.before(host)), q(paths.after(host)))
         return """
@@ -106,7 +35,7 @@ struct RestoreScripts {
             """
     }
 
-    func isSwappedOut(_ host: RestoreHost) -> String {
+    func isSwappedOut(_ host: ControlPlaneHost) -> String {
         "[ ! -e \(q(paths.before(host))) ] && { [ -e \(q(paths.staged(host))) ] || [ -e \(q(paths.after(host))) ]; }"
     }
 

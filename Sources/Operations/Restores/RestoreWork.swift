@@ -112,7 +112,7 @@ struct RestoreWork {
     }
 
     /// A member's folder, piece by piece, folders before what they hold.
-    func files(of host: RestoreHost) throws -> [Piece] {
+    func files(of host: ControlPlaneHost) throws -> [Piece] {
         _ = try requirePrepared()
         let root = members.appending(host.member).appending("member")
         guard let walk = FileManager.default.enumerator(atPath: root.string) else { throw OperationError(.stopped, "\(root) is gone.") }

@@ -1,40 +1,7 @@
 internal import EtcdStorage
 internal import Foundation
-package import NodeAccess
+internal import NodeAccess
 internal import SystemPackage
-
-/// A control-plane host that a member is restored on: how it is reached, and what its etcd's static pod says.
-package struct RestoreHost: Codable, Sendable, Equatable {
-    package var access: NodeAccess
-    /// etcd's name of the member.
-    package var member: String
-    package var peerURLs: [String]
-    package var dataDirectory: String
-    /// Where etcd listens for clients on this host: loopback where it does.
-    var clientURL: String
-    /// Paths on the host; nil without TLS.
-    var tls: TLSFiles?
-    /// What is stopped there, in the order in which it starts.
-    var running: [Component]
-    /// What is started there: also what only the backup's files bring.
-    var starting: [Component]
-    /// Where its API server listens; nil where it has none.
-    var server: APIServer?
-
-    struct TLSFiles: Codable, Sendable, Equatable {
-        var authority: String
-        var certificate: String
-        var key: String
-    }
-
-    struct APIServer: Codable, Sendable, Equatable {
-        var port: Int
-        /// A client of the group system:masters, and the servers' authority, on the host.
-        var client: TLSFiles?
-    }
-
-    package var name: String { access.name }
-}
 
 /// Where a restore's files are on every host.
 package struct RestorePaths: Codable, Sendable, Equatable {
@@ -52,15 +19,15 @@ package struct RestorePaths: Codable, Sendable, Equatable {
     var aside: String { "\((manifests as NSString).deletingLastPathComponent)/drydock-\(tag)" }
 
     // Inside the data directory, so that a rename is enough also when it is a disk of its own.
-    func staged(_ host: RestoreHost) -> String { "\(host.dataDirectory)/member.restored-\(tag)" }
-    func before(_ host: RestoreHost) -> String { "\(host.dataDirectory)/member.before-\(tag)" }
+    func staged(_ host: ControlPlaneHost) -> String { "\(host.dataDirectory)/member.restored-\(tag)" }
+    func before(_ host: ControlPlaneHost) -> String { "\(host.dataDirectory)/member.before-\(tag)" }
     /// What was restored, once it was taken back.
-    func after(_ host: RestoreHost) -> String { "\(host.dataDirectory)/member.taken-back-\(tag)" }
+    func after(_ host: ControlPlaneHost) -> String { "\(host.dataDirectory)/member.taken-back-\(tag)" }
 }
 
 /// What a host says of itself before a restore.
 struct RestoreFacts: Sendable {
-    var host: RestoreHost
+    var host: ControlPlaneHost
     /// Of etcd's image; nil where its tag is no version.
     var etcdVersion: String?
     /// Of what lies in its data directory; nil where nothing does.
@@ -99,7 +66,12 @@ struct RestoreFacts: Sendable {
                 "\(access.name) has no \(paths.manifests)/etcd.yaml, and the backup holds none of it. Leave it out, and let it join afterwards (kubeadm join --control-plane)."
             )
         }
-        let host = try host(access, etcd, pods[.apiServer], running: running, starting: ([.etcd] + Component.servers).filter { pods[$0] != nil })
+        guard etcd.flags["wal-dir"] == nil else {
+            throw OperationError(
+                .refused, "the etcd of \(access.name) has a --wal-dir. Use `drydock backup fetch` and `drydock snapshot restore --wal-dir` on it.")
+        }
+        let host = try ControlPlaneHost(
+            access, etcd, pods[.apiServer], running: running, starting: ([.etcd] + Component.servers).filter { pods[$0] != nil })
         let data = NodeAccess.quoted(host.dataDirectory)
         let kubelet = try await access.text(
             "for comm in /proc/[0-9]*/comm; do if read -r name <\"$comm\" && [ \"$name\" = kubelet ]; then echo yes; break; fi; done 2>/dev/null")
@@ -107,48 +79,8 @@ struct RestoreFacts: Sendable {
         return RestoreFacts(
             host: host, etcdVersion: etcd.version, clusterID: try await clusterID(access, host), freeSpace: freeSpace(space),
             hasKubelet: !kubelet.isEmpty, isBare: !running.contains(.etcd),
-            runsEtcd: try await access.text(RestoreScripts(paths).whichRun([.etcd], host)).hasPrefix("etcd"),
+            runsEtcd: try await access.text(host.pods(paths).whichRun([.etcd])).hasPrefix("etcd"),
             peers: (etcd.flags["initial-cluster"] ?? "").split(separator: ",").compactMap { $0.split(separator: "=").first.map(String.init) })
-    }
-
-    private static func host(
-        _ access: NodeAccess, _ etcd: StaticPod, _ server: StaticPod?, running: [Component], starting: [Component]
-    ) throws -> RestoreHost {
-        func flag(_ name: String) throws -> String {
-            guard let value = etcd.flags[name], !value.isEmpty else {
-                throw OperationError(.invalid, "the etcd of \(access.name) has no --\(name) in its manifest, so nobody knows how to restore it.")
-            }
-            return value
-        }
-        guard etcd.flags["wal-dir"] == nil else {
-            throw OperationError(
-                .refused, "the etcd of \(access.name) has a --wal-dir. Use `drydock backup fetch` and `drydock snapshot restore --wal-dir` on it.")
-        }
-        let directory = try flag("data-dir")
-        guard directory.hasPrefix("/"), directory != "/", !directory.split(separator: "/").contains("..") else {
-            throw OperationError(.invalid, "the etcd of \(access.name) has the data directory \(directory), which is no absolute path.")
-        }
-        let clients = try flag("listen-client-urls").split(separator: ",").map(String.init)
-        var tls: RestoreHost.TLSFiles?
-        if let certificate = etcd.flags["cert-file"], let key = etcd.flags["key-file"], let authority = etcd.flags["trusted-ca-file"] {
-            tls = .init(authority: authority, certificate: certificate, key: key)
-        }
-        guard let first = clients.first else {
-            throw OperationError(.invalid, "the etcd of \(access.name) listens nowhere for clients (--listen-client-urls).")
-        }
-        return RestoreHost(
-            access: access, member: try flag("name"), peerURLs: try flag("initial-advertise-peer-urls").split(separator: ",").map(String.init),
-            dataDirectory: directory, clientURL: clients.first { $0.contains("//127.0.0.1:") || $0.contains("//localhost:") } ?? first, tls: tls,
-            running: running, starting: starting,
-            server: server.map { server in
-                var client: RestoreHost.TLSFiles?
-                if let certificate = server.flags["kubelet-client-certificate"], let key = server.flags["kubelet-client-key"],
-                    let authority = server.flags["client-ca-file"]
-                {
-                    client = .init(authority: authority, certificate: certificate, key: key)
-                }
-                return .init(port: server.flags["secure-port"].flatMap { Int($0) } ?? 6443, client: client)
-            })
     }
 
     /// The fourth column of `df -Pk`.
@@ -159,7 +91,7 @@ struct RestoreFacts: Sendable {
     }
 
     /// The cluster whose log lies in the data directory: its metadata record names it.
-    private static func clusterID(_ access: NodeAccess, _ host: RestoreHost) async throws -> UInt64? {
+    private static func clusterID(_ access: NodeAccess, _ host: ControlPlaneHost) async throws -> UInt64? {
         var head: [UInt8] = []
         let wal = NodeAccess.quoted("\(host.dataDirectory)/member/wal")
         try await access.run(

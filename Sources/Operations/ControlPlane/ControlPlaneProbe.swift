@@ -4,11 +4,11 @@ internal import KubernetesAPI
 internal import KubernetesClient
 internal import NodeAccess
 
-/// Talks to the etcd members and API servers of the hosts of a restore, through the hosts themselves: their ports need not be reachable from here.
+/// Talks to the etcd members and API servers of hosts, through the hosts themselves: their ports need not be reachable from here.
 struct ControlPlaneProbe: Sendable {
-    let settings: RestoreSettings
+    let hosts: [ControlPlaneHost]
 
-    init(_ settings: RestoreSettings) { self.settings = settings }
+    init(_ hosts: [ControlPlaneHost]) { self.hosts = hosts }
 
     /// Runs `body` with a client of every member. Endpoints are in the order of the hosts.
     /// The client's certificate is the host's own; its files are here only meanwhile.
@@ -17,7 +17,7 @@ struct ControlPlaneProbe: Sendable {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         defer { try? FileManager.default.removeItem(at: folder) }
         let tls = try await fetchTLS(into: folder)
-        return try await reaching(settings.hosts[...], []) { endpoints in
+        return try await reaching(hosts[...], []) { endpoints in
             try await EtcdClient.connected(EtcdConfiguration(endpoints: endpoints, tls: tls)) { try await body($0) }
         }
     }
@@ -25,7 +25,7 @@ struct ControlPlaneProbe: Sendable {
     /// All members trust the same authority, so the certificate of one host that has it is enough.
     private func fetchTLS(into folder: URL) async throws -> EtcdConfiguration.TLS? {
         var failure: (any Error)?
-        for host in settings.hosts {
+        for host in hosts {
             guard let files = host.tls else { continue }
             func fetch(_ path: String, _ name: String) async throws -> String {
                 let file = folder.appendingPathComponent(name).path
@@ -46,7 +46,7 @@ struct ControlPlaneProbe: Sendable {
     }
 
     private func reaching<Result: Sendable>(
-        _ hosts: ArraySlice<RestoreHost>, _ endpoints: [Endpoint], _ body: @Sendable ([Endpoint]) async throws -> Result
+        _ hosts: ArraySlice<ControlPlaneHost>, _ endpoints: [Endpoint], _ body: @Sendable ([Endpoint]) async throws -> Result
     ) async throws -> Result {
         guard let host = hosts.first else { return try await body(endpoints) }
         let endpoint = try Endpoint(host.clientURL)
@@ -75,7 +75,7 @@ struct ControlPlaneProbe: Sendable {
                 let answers = await client.statuses()
                 let statuses = answers.compactMap { try? $0.status.get() }
                 guard let revision = statuses.map(\.revision).max() else {
-                    let errors = zip(settings.hosts, answers).compactMap { host, answer -> String? in
+                    let errors = zip(hosts, answers).compactMap { host, answer -> String? in
                         guard case .failure(let error) = answer.status else { return nil }
                         return "\(host.name): \(error)"
                     }
@@ -101,7 +101,7 @@ struct ControlPlaneProbe: Sendable {
         try await withEtcd { client in
             let answers = await client.statuses()
             var clusters: Set<UInt64> = []
-            for (host, answer) in zip(settings.hosts, answers) {
+            for (host, answer) in zip(hosts, answers) {
                 switch answer.status {
                 case .failure(let error): return "\(host.name): \(error)"
                 case .success(let status):
@@ -128,7 +128,21 @@ struct ControlPlaneProbe: Sendable {
 
     /// Asks the API server of a host for its nodes.
     /// - Returns: how many there are; nil where the host has no client certificate to ask with.
-    func nodes(of host: RestoreHost, _ server: RestoreHost.APIServer) async throws -> Int? {
+    func nodes(of host: ControlPlaneHost, _ server: ControlPlaneHost.APIServer) async throws -> Int? {
+        try await asking(host, server) { try await KubernetesClient.connected($0) { try await $0.list(Node.self).count } }
+    }
+
+    /// What the API server of a host says of itself.
+    /// - Returns: what it lacks; nil when it is ready, or nobody may ask.
+    func readiness(of host: ControlPlaneHost, _ server: ControlPlaneHost.APIServer) async throws -> String? {
+        let answer = try await asking(host, server) { try await HTTPTransport.connected($0) { try await $0.send(APIRequest(.get, "/readyz")) } }
+        guard let answer, answer.status != 200 else { return nil }
+        return "the API server of \(host.name) is not ready (\(answer.status)): \((answer.body.string ?? "").suffix(300))"
+    }
+
+    private func asking<Result: Sendable>(
+        _ host: ControlPlaneHost, _ server: ControlPlaneHost.APIServer, _ body: @Sendable (ClusterAccess) async throws -> Result
+    ) async throws -> Result? {
         guard let client = server.client else { return nil }
         func fetch(_ path: String) async throws -> PEMSource { .bytes(Array(try await host.access.text("cat \(NodeAccess.quoted(path))").utf8)) }
         let (authority, certificate, key) = (try await fetch(client.authority), try await fetch(client.certificate), try await fetch(client.key))
@@ -138,7 +152,7 @@ struct ControlPlaneProbe: Sendable {
             // kubeadm's certificates name the service, not loopback.
             access.tlsServerName = "kubernetes"
             (access.authority, access.certificate, access.key) = (authority, certificate, key)
-            return try await KubernetesClient.connected(access) { try await $0.list(Node.self).count }
+            return try await body(access)
         }
     }
 }

@@ -1,0 +1,72 @@
+internal import ArgumentParser
+internal import Foundation
+internal import HAProxy
+internal import Maintenance
+internal import Operations
+
+extension Component: ExpressibleByArgument {}
+
+/// The load balancers in front of the API servers, where a command works on other hosts at the same time.
+struct FrontOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "A load balancer in front of the API servers, NAME or NAME=DESTINATION; may be repeated; `local` is this machine.", valueName: "host"))
+    var lbHost: [String] = []
+    @Option(help: ArgumentHelp("Its stats socket. (default: its configuration's)", valueName: "socket"), transform: { try RuntimeAddress($0) })
+    var lbSocket: RuntimeAddress?
+    @Option(help: ArgumentHelp("Its configuration.", valueName: "file")) var lbConfig: String?
+    @Option(help: ArgumentHelp("How long connections may take to leave a node before it is restarted.", valueName: "duration"))
+    var lbDrain = DurationArgument(seconds: 10)
+
+    /// - Parameter hosts: whose way of reaching them counts here, too.
+    func loadBalancers(_ hosts: HostOptions) async throws -> [LoadBalancer] {
+        guard !lbHost.isEmpty || lbSocket != nil else { return [] }
+        var words = (lbHost.isEmpty ? ["local"] : lbHost).flatMap { ["--host", $0] }
+        if let config = hosts.sshConfig { words += ["--ssh-config", config] }
+        if hosts.sudo { words.append("--sudo") }
+        var found: [LoadBalancer] = []
+        for place in try HostOptions.parse(words).nodes() {
+            found.append(try await .find(place, socket: lbSocket, master: nil, configuration: lbConfig, program: "haproxy"))
+        }
+        return found
+    }
+}
+
+struct CertificatesRestartCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "restart",
+        abstract: "Restart what does not use the newest certificates yet: one component at a time, one node at a time.",
+        discussion: """
+            Each node is drained at the load balancers first. etcd goes only when all its other members are well, an API server only when another is ready. \
+            Each restart is proven: the serial on the wire is the one on the disk, the process is younger than its files, and it says that it is ready. \
+            Name all control-plane nodes, each with --host.
+            """)
+
+    @Argument(help: "Components: etcd, kube-apiserver, kube-controller-manager, kube-scheduler. (default: all)") var components: [Component] = []
+    @Flag(help: "Print the plan, and do nothing.") var dryRun = false
+    @Flag(help: "Also those that use the newest files already.") var force = false
+    @Flag(help: "Also where no other API server or etcd member is there meanwhile.") var acceptRisk = false
+    @Option(help: ArgumentHelp("How long a component may take to end, to start and to be ready.", valueName: "duration"))
+    var stepTimeout = DurationArgument(seconds: 300)
+    @OptionGroup(title: "Run") var gate: GateOptions
+    @OptionGroup(title: "Load balancers") var front: FrontOptions
+    @OptionGroup(title: "Nodes") var options: CertificateOptions
+    @OptionGroup(title: "Output") var output: OutputOptions
+
+    func run() async throws {
+        let nodes = try await options.read()
+        var settings = CertificateSettings(
+            nodes: try options.nodes(), folders: try options.folders(), tag: RunTag.make(), patienceSeconds: stepTimeout.duration.seconds,
+            window: gate.window, maxSeconds: gate.maxSeconds)
+        settings.loadBalancers = try await front.loadBalancers(options.hosts)
+        (settings.isForced, settings.acceptsRisk) = (force, acceptRisk)
+        let made = try await RestartPlan.make(settings, nodes, components: components, sessionSeconds: front.lbDrain.duration.seconds)
+        if dryRun || made.plan.steps.isEmpty || !made.plan.refusals.isEmpty {
+            try output.emit(made.plan) { PlanText(made.plan).text }
+            if !made.plan.refusals.isEmpty { throw Outcome(status: .refused) }
+            return
+        }
+        for remark in made.plan.remarks { output.remark("note: \(remark)") }
+        _ = try await CertificateSession(output: output, probe: gate.probe).begin(made.plan, made.settings)
+    }
+}

@@ -1,0 +1,147 @@
+internal import Foundation
+internal import HAProxy
+internal import Maintenance
+internal import NodeAccess
+
+/// Restarts of what uses certificates: node by node, each away from the load balancers meanwhile, one component at a time.
+package struct RestartPlan: Sendable {
+    package struct Made: Sendable {
+        package var plan: CertificateAction.Plan
+        package var settings: CertificateSettings
+        package var states: [ComponentState]
+    }
+
+    /// etcd first: its API server is restarted after it, and has it back when it starts.
+    private static let order: [Component] = [.etcd, .apiServer, .controllerManager, .scheduler]
+
+    /// - Parameters:
+    ///   - components: which; empty for all that there are.
+    ///   - sessionSeconds: how long connections may take to leave a node.
+    package static func make(
+        _ settings: CertificateSettings, _ nodes: [NodeCertificates], components: [Component], sessionSeconds: Double
+    ) async throws -> Made {
+        var settings = settings
+        for access in settings.nodes {
+            guard let node = nodes.first(where: { $0.node == access.name }) else { continue }
+            guard let etcd = try node.pod(.etcd) else {
+                throw OperationError(
+                    .invalid,
+                    "\(access.name) has no \(settings.folders.kubernetes)/manifests/etcd.yaml: control planes with an etcd elsewhere are not restarted here."
+                )
+            }
+            let facts = try order.compactMap { try ComponentFacts.read($0, of: node) }
+            let running = facts.map(\.component)
+            settings.hosts.append(try ControlPlaneHost(access, etcd, try node.pod(.apiServer), running: running, starting: running))
+            settings.components[access.name] = facts
+        }
+        var states: [ComponentState] = []
+        let restarts = Restarts(settings, .system)
+        for host in settings.hosts {
+            for component in host.running where components.isEmpty || components.contains(component) {
+                states.append(try await restarts.state(of: component, on: host.name))
+            }
+        }
+        var views: [LoadBalancerView] = []
+        for loadBalancer in settings.loadBalancers { views.append(try await LoadBalancerView.read(loadBalancer)) }
+        let addresses = try Dictionary(
+            uniqueKeysWithValues: nodes.map { node in (node.node, try node.pod(.apiServer)?.flags["advertise-address"] ?? "") })
+        return Made(plan: plan(settings, states, views, addresses, sessionSeconds), settings: settings, states: states)
+    }
+
+    /// Pure.
+    static func plan(
+        _ settings: CertificateSettings, _ states: [ComponentState], _ views: [LoadBalancerView], _ addresses: [String: String],
+        _ sessionSeconds: Double
+    ) -> CertificateAction.Plan {
+        var plan = CertificateAction.Plan(operation: "certs restart", subject: settings.subject, steps: [])
+        if settings.loadBalancers.isEmpty {
+            plan.remarks.append(
+                "no load balancer is named (--lb-host, --lb-socket): clients of a restarted API server are cut off, and come back elsewhere")
+        }
+        for host in settings.hosts {
+            let due = order.filter { component in
+                states.contains { $0.node == host.name && $0.component == component && (settings.isForced || $0.complaint != nil) }
+            }
+            guard !due.isEmpty else {
+                plan.remarks.append("\(host.name): everything uses the newest files already")
+                continue
+            }
+            let targets = views.flatMap { view in
+                view.servers.filter { isServer($0, of: host.name, addresses[host.name] ?? "") }.map { (view, $0) }
+            }
+            // An API server is of no use while the etcd beside it is away.
+            let isAway = host.server != nil && (due.contains(.apiServer) || due.contains(.etcd))
+            if isAway {
+                for view in views where !targets.contains(where: { $0.0.loadBalancer == view.loadBalancer }) {
+                    plan.refusals.append(
+                        "\(view.loadBalancer) has no server that is \(host.name), by name or by the address \(addresses[host.name] ?? ""): it cannot be drained there."
+                    )
+                }
+                for (view, server) in targets {
+                    guard server.mode == .ready else {
+                        plan.remarks.append("\(server.reference) is in \(server.mode.rawValue) on \(view.loadBalancer), and stays so")
+                        continue
+                    }
+                    plan.steps += away(host.name, server, view, sessionSeconds)
+                }
+            }
+            for component in due {
+                let why = states.first { $0.node == host.name && $0.component == component }?.complaint ?? "it was asked for"
+                plan.steps.append(restart(component, host.name, why))
+            }
+            if isAway { for (view, server) in targets where server.mode == .ready { plan.steps += back(host.name, server, view) } }
+        }
+        return plan
+    }
+
+    private static func isServer(_ server: LoadBalancerView.Server, of node: String, _ address: String) -> Bool {
+        if server.name == node { return true }
+        let host = server.address.lastIndex(of: ":").map { server.address[..<$0] } ?? server.address[...]
+        return !address.isEmpty && (host == address || host == "[\(address)]")
+    }
+
+    private static func away(
+        _ node: String, _ server: LoadBalancerView.Server, _ view: LoadBalancerView, _ seconds: Double
+    ) -> [CertificateAction.Step] {
+        let target = LoadBalancerAction.Target(loadBalancer: view.loadBalancer, server: server.reference)
+        return [
+            .init(
+                id: "drain \(view.loadBalancer) \(node)", title: "drain \(server.reference) on \(view.loadBalancer)", target: server.reference,
+                reason: "\(node) is worked on", effect: "no new connections there (\(server.sessions) now)",
+                undo: .by(.traffic(.set(target, .ready)), title: "open it again"), isDisruptive: true, action: .traffic(.set(target, .drain))),
+            .init(
+                id: "sessions \(view.loadBalancer) \(node)", title: "wait until \(server.reference) has no sessions on \(view.loadBalancer)",
+                target: server.reference, reason: "who is connected is to finish",
+                effect: "none: the API server itself lets the others go when it ends",
+                undo: .nothing(because: "sessions come back by themselves"), expectedSeconds: seconds, isDisruptive: false,
+                action: .traffic(.awaitSessions(target, seconds: seconds, then: .leave))),
+        ]
+    }
+
+    private static func back(_ node: String, _ server: LoadBalancerView.Server, _ view: LoadBalancerView) -> [CertificateAction.Step] {
+        let target = LoadBalancerAction.Target(loadBalancer: view.loadBalancer, server: server.reference)
+        return [
+            .init(
+                id: "ready \(view.loadBalancer) \(node)", title: "open \(server.reference) on \(view.loadBalancer)", target: server.reference,
+                reason: "\(node) serves again", effect: "new connections, once its checks pass", undo: .nothing(because: "it was open before"),
+                isDisruptive: false, action: .traffic(.set(target, .ready))),
+            .init(
+                id: "traffic \(view.loadBalancer) \(node)", title: "wait until \(server.reference) takes traffic on \(view.loadBalancer)",
+                target: server.reference, reason: "the next node must not go before this one serves", effect: "none",
+                undo: .nothing(because: "it only looks"), expectedSeconds: 5, isDisruptive: false, action: .traffic(.awaitTraffic(target))),
+        ]
+    }
+
+    private static func restart(_ component: Component, _ node: String, _ why: String) -> CertificateAction.Step {
+        let effect =
+            switch component {
+            case .etcd: "one member is away for some seconds; if it leads, another is elected"
+            case .apiServer: "its clients go on at another; watches begin anew"
+            case .controllerManager, .scheduler: "if it leads, another does after its lease"
+            }
+        return .init(
+            id: "restart \(node) \(component.rawValue)", title: "restart \(component.rawValue) on \(node)", target: node, reason: why, effect: effect,
+            undo: .nothing(because: "it is the same program with the files that lie there"), expectedSeconds: 60, isDisruptive: true,
+            action: .restart(node: node, component))
+    }
+}

@@ -1,0 +1,136 @@
+internal import Etcd
+internal import Foundation
+internal import KubernetesAPI
+internal import KubernetesClient
+internal import Maintenance
+internal import NodeAccess
+
+extension CertificateAction.Step {
+    /// The same step, as the load balancers' own operation knows it.
+    func moving(_ action: LoadBalancerAction) -> LoadBalancerAction.Step {
+        .init(
+            id: id, title: title, target: target, reason: reason, effect: effect, undo: .nothing(because: "the run undoes it"),
+            expectedSeconds: expectedSeconds, isDisruptive: isDisruptive, action: action)
+    }
+}
+
+/// Restarts static pods one at a time, and proves that they use what lies on their nodes: by what they present on the wire, not by a port that opens.
+struct Restarts {
+    let settings: CertificateSettings
+    let time: RunTime
+
+    private static let pause = Duration.milliseconds(500)
+
+    init(_ settings: CertificateSettings, _ time: RunTime) {
+        self.settings = settings
+        self.time = time
+    }
+
+    private func facts(_ component: Component, on name: String) throws -> ComponentFacts {
+        guard let facts = settings.components[name]?.first(where: { $0.component == component }) else {
+            throw OperationError(.invalid, "the run knows no \(component.rawValue) on \(name).")
+        }
+        return facts
+    }
+
+    func state(of component: Component, on name: String) async throws -> ComponentState {
+        let host = try settings.host(name)
+        return try await ComponentState.read(facts(component, on: name), host, pods: settings.pods(host))
+    }
+
+    // MARK: The gate's conditions
+
+    /// An etcd goes only when all others are well and are a quorum without it; an API server only when another serves.
+    func checks(before component: Component, on name: String) async throws -> [GateCheck] {
+        switch component {
+        case .etcd: return [try await quorum(without: name)]
+        case .apiServer:
+            let others = settings.hosts.filter { $0.name != name && $0.server != nil }
+            guard !others.isEmpty else {
+                return [GateCheck("another API server", settings.acceptsRisk ? .holds : .fails, "\(name) is the only one; --accept-risk restarts it")]
+            }
+            for other in others {
+                if let complaint = await self.complaint(ofServerOn: other) { return [GateCheck("another API server", .notYet, complaint)] }
+            }
+            return [GateCheck("another API server", .holds)]
+        case .controllerManager, .scheduler: return []
+        }
+    }
+
+    private func quorum(without name: String) async throws -> GateCheck {
+        let check = "etcd quorum"
+        do {
+            return try await ControlPlaneProbe(settings.hosts).withEtcd { client in
+                let voters = try await client.members().filter { !$0.isLearner }
+                let answers = await client.statuses()
+                let statuses = answers.compactMap { try? $0.status.get() }
+                guard voters.count <= settings.hosts.count else {
+                    return GateCheck(check, .fails, "etcd has \(voters.count) voters, and --host names \(settings.hosts.count): name all of them")
+                }
+                guard voters.count >= 3 || settings.acceptsRisk else {
+                    return GateCheck(
+                        check, .fails, "with \(voters.count) voters none is to spare; --accept-risk restarts it, and the API is gone meanwhile")
+                }
+                let healthy = statuses.count { $0.leaderID != 0 && $0.errors.isEmpty }
+                guard healthy == settings.hosts.count else {
+                    let silent = zip(settings.hosts, answers).compactMap { host, answer in (try? answer.status.get()) == nil ? host.name : nil }
+                    return GateCheck(
+                        check, .notYet,
+                        "\(healthy) of \(settings.hosts.count) members are well\(silent.isEmpty ? "" : ", without \(silent.joined(separator: ", "))")"
+                    )
+                }
+                let applied = statuses.map(\.raftAppliedIndex)
+                let lag = (applied.max() ?? 0) - (applied.min() ?? 0)
+                return GateCheck(check, lag > 1000 ? .notYet : .holds, lag > 1000 ? "a member is \(lag) entries behind" : "")
+            }
+        } catch let error as CancellationError { throw error } catch { return GateCheck(check, .notYet, "\(error)") }
+    }
+
+    // MARK: Restarting
+
+    func isDone(_ component: Component, on name: String, evidence: [String: String]?) async throws -> String? {
+        let state = try await state(of: component, on: name)
+        if let evidence {
+            guard let process = state.processID, "\(process)" != evidence["process"] else { return nil }
+            return state.complaint == nil ? "it runs anew" : nil
+        }
+        return !settings.isForced && state.complaint == nil ? "it uses the newest files" : nil
+    }
+
+    func restart(_ component: Component, on name: String) async throws -> String {
+        let host = try settings.host(name)
+        let pods = settings.pods(host)
+        // A file's time has whole seconds here: a process that starts in the second in which a file was written counts as older.
+        _ = try await host.access.text(pods.stop([component], seconds: Int(settings.patienceSeconds)))
+        _ = try await host.access.text(pods.start([component], seconds: Int(settings.patienceSeconds)))
+        return "process \(try await state(of: component, on: name).processID.map(String.init) ?? "unknown")"
+    }
+
+    /// Waits until the component serves, presents what lies on the disk, and its peers see it.
+    func prove(_ component: Component, on name: String) async throws {
+        let host = try settings.host(name)
+        let limit = time.now().addingTimeInterval(settings.patienceSeconds)
+        while true {
+            var complaint: String?
+            do {
+                complaint = try await state(of: component, on: name).complaint
+                if complaint == nil, component == .apiServer { complaint = await self.complaint(ofServerOn: host) }
+                if complaint == nil, component == .etcd {
+                    let check = try await quorum(without: name)
+                    complaint = check.outcome == .notYet ? check.found : nil
+                }
+            } catch let error as CancellationError { throw error } catch { complaint = "\(error)" }
+            guard let complaint else { return }
+            guard time.now() < limit else { throw OperationError(.stopped, "\(complaint), after \(settings.patienceSeconds.wholeSeconds) s") }
+            try await time.sleep(Self.pause)
+        }
+    }
+
+    /// What an API server lacks: asked for /readyz itself, over verified TLS, with the client certificate that it uses for kubelets. Nil when it is ready.
+    private func complaint(ofServerOn host: ControlPlaneHost) async -> String? {
+        do {
+            guard let server = host.server else { return nil }
+            return try await ControlPlaneProbe(settings.hosts).readiness(of: host, server)
+        } catch { return "\(host.name): \(error)" }
+    }
+}
