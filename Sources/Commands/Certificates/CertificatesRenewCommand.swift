@@ -55,8 +55,9 @@ struct CertificatesRenewCommand: AsyncParsableCommand {
             nodes: try options.nodes(), folders: try options.folders(), tag: tag, algorithm: key, validSeconds: Double(days) * 86400,
             window: gate.window, maxSeconds: gate.maxSeconds)
         settings.signedFolder = signedDir.map { URL(fileURLWithPath: $0).path }
-        if csrDir != nil { settings.signedFolder = csrDir }
-        let made = try RenewalPlan.make(settings, nodes, names: names, configuration: try await clusterConfiguration(), at: Date())
+        let made = try RenewalPlan.make(
+            settings, nodes, names: names, configuration: try await clusterConfiguration(), isRequest: csrDir != nil,
+            at: Date())
         if let csrDir {
             try request(made, nodes, in: URL(fileURLWithPath: csrDir).path)
             return

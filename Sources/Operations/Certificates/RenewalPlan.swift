@@ -12,8 +12,10 @@ package struct RenewalPlan: Sendable {
     /// - Parameters:
     ///   - names: kubeadm's; empty for all that are there.
     ///   - configuration: of kubeadm, whose names the certificates are to have; nil to keep those that they have.
+    ///   - isRequest: whether requests are made for another authority, and nothing is signed.
     package static func make(
-        _ settings: CertificateSettings, _ nodes: [NodeCertificates], names: [String], configuration: ClusterConfiguration?, at now: Date
+        _ settings: CertificateSettings, _ nodes: [NodeCertificates], names: [String], configuration: ClusterConfiguration?, isRequest: Bool = false,
+        at now: Date
     ) throws -> Made {
         for name in names where KubeadmCertificate.named(name) == nil {
             throw OperationError(
@@ -40,7 +42,14 @@ package struct RenewalPlan: Sendable {
                 }
             }
             guard !chosen.isEmpty else { continue }
-            for authority in Set(chosen.map(\.authority)) where settings.signedFolder == nil {
+            // What came back is looked at before anything begins.
+            if let folder = settings.signedFolder {
+                for kind in chosen {
+                    guard let old = try node.certificate(kind) else { continue }
+                    _ = try SignedFolder(path: folder).take(kind, of: node.node, old: old, authorities: try node.authorities(kind.authority), at: now)
+                }
+            }
+            for authority in Set(chosen.map(\.authority)) where settings.signedFolder == nil && !isRequest {
                 do {
                     let signer = try node.signer(authority, at: now)
                     if signer.certificate.notAfter < now.addingTimeInterval(settings.validSeconds) {
