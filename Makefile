@@ -1,7 +1,7 @@
 # Everything that is done to this project has its command here.
 SWIFT_BUILD ?= swift build
 
-.PHONY: help setup build demo test test-nodes image faults rehearse rehearse-maintenance bench-maintenance torture bench bench-defrag bench-backup bench-drain bench-twin release generate format lint docs clean
+.PHONY: help setup build demo test test-nodes image faults rehearse rehearse-maintenance bench-maintenance torture bench bench-defrag bench-backup bench-drain bench-twin bench-lb release generate format lint docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -58,6 +58,10 @@ rehearse-maintenance: setup ## Let the controller maintain 500 random clusters f
 bench-maintenance: setup release ## Measure the controller against kured's way, over weeks, and on 5,000 nodes; report in docs/benchmarks.md
 	$(SWIFT_BUILD) -c release --static-swift-stdlib --product drydock-proof
 	@"$$($(SWIFT_BUILD) -c release --show-bin-path)/drydock-proof" bench-maintenance --drydock .build/drydock --report docs/benchmarks.md
+
+bench-lb: setup release ## Count what maintenance behind HAProxy loses under full load; report in docs/benchmarks.md
+	$(SWIFT_BUILD) -c release --static-swift-stdlib --product drydock-proof
+	@"$$($(SWIFT_BUILD) -c release --show-bin-path)/drydock-proof" bench-lb --drydock .build/drydock --report docs/benchmarks.md
 
 torture: setup ## Damage files of a real etcd 10,000 times each; report in docs/torture.md
 	$(SWIFT_BUILD) -c release --static-swift-stdlib --product drydock

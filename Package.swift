@@ -172,7 +172,7 @@ let package = Package(
         .executableTarget(
             name: "drydock-proof",
             dependencies: [
-                "ClusterTwin", "Commands", "Controller", "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient",
+                "ClusterTwin", "Commands", "Controller", "Etcd", "EtcdStorage", "HAProxy", "Journal", "KubernetesAPI", "KubernetesClient",
                 "KubernetesRuntime", "Maintenance", "ObjectStore", "Operations", "Proving", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],

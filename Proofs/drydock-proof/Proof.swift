@@ -7,7 +7,7 @@ struct Proof: AsyncParsableCommand {
         commandName: "drydock-proof", abstract: "Show that drydock keeps its promises.",
         subcommands: [
             DemoCommand.self, TortureCommand.self, BenchCommand.self, BenchDefragCommand.self, BenchBackupCommand.self, BenchDrainCommand.self,
-            BenchTwinCommand.self,
+            BenchTwinCommand.self, BenchLoadBalancerCommand.self,
             RehearseCommand.self, RehearseMaintenanceCommand.self, BenchMaintenanceCommand.self,
             InterruptCommand.self,
         ])

@@ -30,6 +30,7 @@ package final class BalancedServers: Sendable {
     package static func running<Result: Sendable>(
         _ release: HAProxyRelease, servers count: Int = 3, body: (BalancedServers) async throws -> Result
     ) async throws -> Result {
+        await ServerSlots.shared.take(2)
         // Socket paths are short.
         let folder = URL(fileURLWithPath: "/tmp/drydock-lb-\(UUID().uuidString.prefix(8))")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -44,6 +45,7 @@ package final class BalancedServers: Sendable {
             await all.end()
         } catch { outcome = .failure(error) }
         try? FileManager.default.removeItem(at: folder)
+        await ServerSlots.shared.giveBack(2)
         return try outcome.get()
     }
 
