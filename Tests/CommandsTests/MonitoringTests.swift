@@ -121,6 +121,78 @@ private struct AlertCase {
         .init(alert: "BackupSlow", firing: [backup("last_duration_seconds", "1000x60")], quiet: [backup("last_duration_seconds", "100x60")]),
     ]
 
+    private static func server(_ name: String, _ state: String, _ values: String) -> (String, String) {
+        ("haproxy_server_status{instance=\"lb\",proxy=\"kube\",server=\"\(name)\",state=\"\(state)\"}", values)
+    }
+
+    private static func proxy(_ name: String, _ values: String, server: String = "") -> (String, String) {
+        ("haproxy_\(name){instance=\"lb\",proxy=\"kube\"\(server.isEmpty ? "" : ",server=\"\(server)\"")}", values)
+    }
+
+    private static let weights = [proxy("server_weight", "1x300", server: "cp1"), proxy("server_weight", "1x300", server: "cp2")]
+
+    private static func buckets(_ name: String, _ bounds: [String], above: Bool, _ more: String = "") -> [(String, String)] {
+        bounds.map {
+            ("\(name)_bucket{instance=\"a\"\(more),le=\"\($0)\"}", above && $0 != "+Inf" && $0 != bounds[bounds.count - 2] ? "0x60" : "0+100x60")
+        }
+    }
+
+    static let controlPlane: [AlertCase] = [
+        .init(
+            alert: "HAProxyBackendDown", firing: weights + [proxy("backend_active_servers", "0x60")],
+            // One without servers, such as that of a page, is none that could serve.
+            quiet: [proxy("backend_active_servers", "0x60")]),
+        .init(
+            alert: "HAProxyBackendWithoutSpare", firing: weights + [proxy("backend_active_servers", "1x60")],
+            quiet: [weights[0], proxy("backend_active_servers", "1x60")]),
+        .init(
+            alert: "HAProxyServerDown", firing: [server("cp1", "DOWN", "1x60")], quiet: [server("cp1", "DOWN", "0x60"), server("cp1", "UP", "1x60")]),
+        .init(alert: "HAProxyServerLeftAway", firing: [server("cp1", "DRAIN", "1x300")], quiet: [server("cp1", "DRAIN", "1x100 0x200")], at: "5h"),
+        .init(
+            alert: "HAProxyConnectionsNearLimit",
+            firing: [("haproxy_process_current_connections", "900x60"), ("haproxy_process_max_connections", "1000x60")],
+            quiet: [("haproxy_process_current_connections", "700x60"), ("haproxy_process_max_connections", "1000x60")]),
+        .init(
+            alert: "HAProxyConnectionErrors", firing: [proxy("backend_connection_errors_total", "0+60x60")],
+            quiet: [proxy("backend_connection_errors_total", "0+1x60")]),
+        .init(
+            alert: "APIServerErrors",
+            firing: [
+                ("apiserver_request_total{instance=\"a\",code=\"500\"}", "0+10x60"),
+                ("apiserver_request_total{instance=\"a\",code=\"200\"}", "0+100x60"),
+            ],
+            quiet: [
+                ("apiserver_request_total{instance=\"a\",code=\"500\"}", "0+1x60"),
+                ("apiserver_request_total{instance=\"a\",code=\"200\"}", "0+100x60"),
+            ]),
+        .init(
+            alert: "APIServerSlow", firing: buckets("apiserver_request_duration_seconds", ["0.5", "1", "2", "+Inf"], above: true, ",verb=\"GET\""),
+            quiet: buckets("apiserver_request_duration_seconds", ["0.5", "1", "2", "+Inf"], above: false, ",verb=\"GET\"")
+                + buckets("apiserver_request_duration_seconds", ["0.5", "1", "2", "+Inf"], above: true, ",verb=\"WATCH\"")),
+        .init(
+            alert: "ClientCertificateExpiring",
+            firing: buckets("apiserver_client_certificate_expiration_seconds", ["86400", "604800", "2592000", "+Inf"], above: false) + [
+                ("apiserver_client_certificate_expiration_seconds_count{instance=\"a\"}", "0+100x60")
+            ],
+            quiet: buckets("apiserver_client_certificate_expiration_seconds", ["86400", "604800", "2592000", "+Inf"], above: true) + [
+                ("apiserver_client_certificate_expiration_seconds_count{instance=\"a\"}", "0+100x60")
+            ]),
+        .init(
+            alert: "CertificateExpiringSoon",
+            firing: [("drydock_certificate_expiry_timestamp_seconds{node=\"a\",name=\"apiserver\"}", "2000000x200")],
+            quiet: [("drydock_certificate_expiry_timestamp_seconds{node=\"a\",name=\"apiserver\"}", "3000000x200")], at: "2h"),
+        .init(
+            alert: "CertificatesExpired", firing: [("drydock_certificate_expiry_timestamp_seconds{node=\"a\",name=\"apiserver\"}", "1000x60")],
+            quiet: [("drydock_certificate_expiry_timestamp_seconds{node=\"a\",name=\"apiserver\"}", "2000000x60")]),
+        .init(
+            alert: "CertificateWrong", firing: [("drydock_certificate_findings{node=\"a\",severity=\"critical\"}", "1x60")],
+            quiet: [("drydock_certificate_findings{node=\"a\",severity=\"warning\"}", "3x60")]),
+        .init(
+            alert: "ProbeFailing",
+            firing: [("drydock_probe_failures_total{target=\"get\"}", "0+1x60"), ("drydock_probe_requests_total{target=\"get\"}", "0+600x60")],
+            quiet: [("drydock_probe_failures_total{target=\"get\"}", "1x60"), ("drydock_probe_requests_total{target=\"get\"}", "0+600x60")]),
+    ]
+
     /// A group of promtool's unit tests. It asks for the alert's own series by name: labels and texts are the rule's.
     func test(_ series: [(String, String)], fires: Bool) -> [String: Any] {
         [
@@ -149,8 +221,8 @@ struct MonitoringTests {
             try Data(try await rendered("prometheus", for: "all").utf8).write(to: rules)
             let check = try await CommandRun.run(Promtool.path, ["check", "rules", rules.path])
             #expect(check.status == 0, "\(check.output)\(check.errors)")
-            let cases = AlertCase.all + AlertCase.backups
-            #expect(Set(cases.map(\.alert)) == Set((AlertGroup.etcd.rules + AlertGroup.backups.rules).map(\.name)), "every alert has its case")
+            let cases = AlertCase.all + AlertCase.backups + AlertCase.controlPlane
+            #expect(Set(cases.map(\.alert)) == Set(AlertGroup.all.flatMap(\.rules).map(\.name)), "every alert has its case")
             let groups = cases.flatMap { [$0.test($0.firing, fires: true), $0.test($0.quiet, fires: false)] }
             let tests = folder.appendingPathComponent("tests.yml")
             // JSON is YAML, too.
@@ -163,7 +235,7 @@ struct MonitoringTests {
 
     @Test func `Every alert has a severity, texts and a page that names a drydock command`() async throws {
         let pages = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../docs/runbooks")
-        for rule in AlertGroup.etcd.rules + AlertGroup.backups.rules {
+        for rule in AlertGroup.all.flatMap(\.rules) {
             let page = try String(contentsOf: pages.appendingPathComponent("\(rule.name).md"), encoding: .utf8)
             #expect(page.contains("# \(rule.name)") && page.contains("    drydock "), "\(rule.name)")
             #expect(!rule.summary.isEmpty && rule.description.contains("{{"), "\(rule.name)")
@@ -173,6 +245,8 @@ struct MonitoringTests {
         #expect(output.contains("runbook_url: https://books.example/x/EtcdNoLeader.md"))
         let dashboard = try JSONSerialization.jsonObject(with: Data(try await rendered("grafana").utf8)) as? [String: Any]
         #expect((dashboard?["panels"] as? [[String: Any]])?.count ?? 0 >= 8)
+        let other = try JSONSerialization.jsonObject(with: Data(try await rendered("grafana", for: "control-plane").utf8)) as? [String: Any]
+        #expect(other?["uid"] as? String == "drydock-control-plane" && (other?["panels"] as? [[String: Any]])?.count ?? 0 >= 10)
     }
 
     @Test func `A real Prometheus scrapes the real cluster as rendered, and its alert fires when the cluster runs full`() async throws {

@@ -8,7 +8,7 @@ struct CertificatesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "certs",
         abstract: "Look after the certificates of a control plane: check, renew, restart what uses them.",
-        subcommands: [CertificatesCheckCommand.self, CertificatesRenewCommand.self, CertificatesRestartCommand.self])
+        subcommands: [CertificatesCheckCommand.self, CertificatesRenewCommand.self, CertificatesRestartCommand.self, CertificatesExportCommand.self])
 }
 
 /// Which control-plane nodes, and where their files are.
@@ -116,5 +116,36 @@ struct CertificateText {
         formatter.timeZone = TimeZone(secondsFromGMT: 0)
         formatter.dateFormat = "MMM dd, yyyy HH:mm 'UTC'"
         return formatter.string(from: date)
+    }
+}
+
+struct CertificatesExportCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "export-metrics",
+        abstract: "Tell Prometheus when the certificates expire, and what is wrong.",
+        discussion: """
+            Prints the text format; --textfile writes it for the node exporter's collector, whole or not at all; --listen serves /metrics, and looks anew at each scrape.
+            """)
+
+    @Option(help: ArgumentHelp("Write there.", valueName: "file")) var textfile: String?
+    @Option(help: ArgumentHelp("Serve there until interrupted.", valueName: "address")) var listen: String?
+    @Option(name: .customLong("kubeconfig-file"), help: ArgumentHelp("Also this file on the nodes; may be repeated.", valueName: "file"))
+    var others: [String] = []
+    @OptionGroup(title: "Nodes") var options: CertificateOptions
+    @OptionGroup(title: "Output") var output: OutputOptions
+
+    func run() async throws {
+        if let listen {
+            let server = MetricsServer(address: try MetricsServer.Address(listen))
+            try await server.run { (try? await metrics()) ?? "" }
+        } else if let textfile {
+            try Data(try await metrics().utf8).write(to: URL(fileURLWithPath: textfile), options: .atomic)
+        } else {
+            print(try await metrics(), terminator: "")
+        }
+    }
+
+    private func metrics() async throws -> String {
+        CertificateReport(try await options.read(others), warnSeconds: 30 * 86400, at: Date()).metrics
     }
 }

@@ -12,10 +12,15 @@ struct MonitoringCommand: ParsableCommand {
             abstract: "Print alert rules, scrape configuration or a dashboard.",
             discussion: """
                 prometheus-operator: a ServiceMonitor and a PrometheusRule. prometheus: a rule file. prometheus-config: a prometheus.yml that \
-                scrapes --endpoints and loads the rule file. grafana: a dashboard.
+                scrapes --endpoints and loads the rule file. grafana: a dashboard, of etcd or, with --for control-plane, of HAProxy, the API servers, \
+                certificates and the probe.
                 """)
 
-        enum Subject: String, ExpressibleByArgument, CaseIterable { case etcd, backups, all }
+        enum Subject: String, ExpressibleByArgument, CaseIterable {
+            case etcd, backups
+            case controlPlane = "control-plane"
+            case all
+        }
 
         enum Format: String, ExpressibleByArgument, CaseIterable {
             case prometheusOperator = "prometheus-operator"
@@ -41,7 +46,8 @@ struct MonitoringCommand: ParsableCommand {
                 switch subject {
                 case .etcd: [.etcd]
                 case .backups: [.backups]
-                case .all: [.etcd, .backups]
+                case .controlPlane: AlertGroup.controlPlane
+                case .all: AlertGroup.all
                 }
             var files = MonitoringFiles(groups: groups)
             files.selector = selector
@@ -51,7 +57,7 @@ struct MonitoringCommand: ParsableCommand {
             case .prometheusOperator: print(try files.operatorResources(), terminator: "")
             case .prometheus: print(try files.rules(), terminator: "")
             case .prometheusConfig: print(try files.configuration(try scrape()), terminator: "")
-            case .grafana: print(try GrafanaDashboard(selector: selector).json(), terminator: "")
+            case .grafana: print(try GrafanaDashboard(subject == .controlPlane ? .controlPlane : .etcd, selector: selector).json(), terminator: "")
             }
         }
 

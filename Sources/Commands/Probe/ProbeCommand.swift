@@ -21,6 +21,7 @@ struct ProbeCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("How many requests may fail: a number, or a share such as 0.1%.", valueName: "budget"))
     var budget = ErrorBudgetArgument(.failures(0))
     @Flag(help: "Go on when the budget is burnt.") var keepGoing = false
+    @Option(help: ArgumentHelp("Serve /metrics there meanwhile.", valueName: "address")) var listen: String?
     @Option(help: ArgumentHelp("Ask these endpoints: a YAML list of URLs, or of url, name, expect, connection, ca, serverName.", valueName: "file"))
     var endpoints: String?
     @Flag(help: "Ask the endpoints alone, and no cluster.") var noCluster = false
@@ -39,19 +40,30 @@ struct ProbeCommand: AsyncParsableCommand {
         (options.rate, options.timeout, options.budget) = (rate, timeout.duration, budget.budget)
         let end = duration.map { ContinuousClock.now + $0.duration }
         let isDrawn = !output.quiet && Terminal.isErrorInteractive
+        let address = try listen.map { try MetricsServer.Address($0) }
         let (_, report) = try await Probe.watching(targets, options) { probe in
-            while !Task.isCancelled, end.map({ ContinuousClock.now < $0 }) ?? true {
-                let next = ContinuousClock.now + .milliseconds(500)
-                // Whoever watches ends it by an interruption: that is no failure.
-                try? await Task.sleep(until: end.map { min($0, next) } ?? next, clock: .continuous)
-                let seen = probe.report
-                if isDrawn { _ = Terminal.write("\r\u{1b}[K\(ProbeText.line(seen))", to: STDERR_FILENO) }
-                if seen.isBudgetBurnt, !keepGoing { return }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                if let address { group.addTask { try await MetricsServer(address: address).run { probe.report.metrics } } }
+                group.addTask { await look(probe, until: end, isDrawn: isDrawn) }
+                defer { group.cancelAll() }
+                try await group.next()
             }
         }
         if isDrawn { _ = Terminal.write("\r\u{1b}[K", to: STDERR_FILENO) }
         try output.emit(report) { ProbeText.table(report) }
         if report.isBudgetBurnt { throw Outcome(status: .findings) }
+    }
+
+    /// Returns when the time is over, or too much has failed.
+    private func look(_ probe: Probe, until end: ContinuousClock.Instant?, isDrawn: Bool) async {
+        while !Task.isCancelled, end.map({ ContinuousClock.now < $0 }) ?? true {
+            let next = ContinuousClock.now + .milliseconds(500)
+            // Whoever watches ends it by an interruption: that is no failure.
+            try? await Task.sleep(until: end.map { min($0, next) } ?? next, clock: .continuous)
+            let seen = probe.report
+            if isDrawn { _ = Terminal.write("\r\u{1b}[K\(ProbeText.line(seen))", to: STDERR_FILENO) }
+            if seen.isBudgetBurnt, !keepGoing { return }
+        }
     }
 }
 

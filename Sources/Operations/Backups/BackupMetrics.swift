@@ -6,33 +6,31 @@ internal import ObjectStore
 package struct BackupMetrics: Sendable {
     /// The failures of this process, by what failed: `create`, `drill`, `prune`.
     package var failures: [String: Int] = [:]
-    private var samples: [String: [(labels: [(String, String)], value: Double)]] = [:]
+    private var metrics = MetricsText(Self.families)
 
-    /// In the order in which they are told.
-    private static let families: [(name: String, type: String, help: String)] = [
-        ("drydock_backup_location_up", "gauge", "Whether the location could be read."),
-        ("drydock_backup_location_backups", "gauge", "Backups in the location, of all clusters, that have all their objects."),
-        ("drydock_backup_location_broken", "gauge", "Backups in the location that lack objects, or whose manifest cannot be read."),
-        ("drydock_backup_backups", "gauge", "Backups of the cluster in the location."),
-        ("drydock_backup_stored_bytes", "gauge", "Bytes of all of them, as they are stored."),
-        ("drydock_backup_last_success_timestamp_seconds", "gauge", "When the newest backup was made."),
-        ("drydock_backup_last_duration_seconds", "gauge", "How long the newest backup took."),
-        ("drydock_backup_last_size_bytes", "gauge", "The size of the newest backup before it was compressed."),
-        ("drydock_backup_last_verified_timestamp_seconds", "gauge", "When the newest backup that was read back was made."),
-        ("drydock_backup_last_drill_timestamp_seconds", "gauge", "When a restore was last rehearsed."),
-        ("drydock_backup_last_drill_success", "gauge", "Whether the last rehearsal found everything as it was."),
-        ("drydock_backup_recovery_time_seconds", "gauge", "How long the last rehearsal took until etcd served: the measured RTO."),
-        (
+    private static let families: [MetricsText.Family] = [
+        .init("drydock_backup_location_up", "gauge", "Whether the location could be read."),
+        .init("drydock_backup_location_backups", "gauge", "Backups in the location, of all clusters, that have all their objects."),
+        .init("drydock_backup_location_broken", "gauge", "Backups in the location that lack objects, or whose manifest cannot be read."),
+        .init("drydock_backup_backups", "gauge", "Backups of the cluster in the location."),
+        .init("drydock_backup_stored_bytes", "gauge", "Bytes of all of them, as they are stored."),
+        .init("drydock_backup_last_success_timestamp_seconds", "gauge", "When the newest backup was made."),
+        .init("drydock_backup_last_duration_seconds", "gauge", "How long the newest backup took."),
+        .init("drydock_backup_last_size_bytes", "gauge", "The size of the newest backup before it was compressed."),
+        .init("drydock_backup_last_verified_timestamp_seconds", "gauge", "When the newest backup that was read back was made."),
+        .init("drydock_backup_last_drill_timestamp_seconds", "gauge", "When a restore was last rehearsed."),
+        .init("drydock_backup_last_drill_success", "gauge", "Whether the last rehearsal found everything as it was."),
+        .init("drydock_backup_recovery_time_seconds", "gauge", "How long the last rehearsal took until etcd served: the measured RTO."),
+        .init(
             "drydock_backup_recovery_point_timestamp_seconds", "gauge",
-            "When the newest backup was made whose restore was rehearsed: now minus this is the RPO."
-        ),
-        ("drydock_backup_failures_total", "counter", "Failures of this process, by operation."),
+            "When the newest backup was made whose restore was rehearsed: now minus this is the RPO."),
+        .init("drydock_backup_failures_total", "counter", "Failures of this process, by operation."),
     ]
 
     package init() {}
 
     private mutating func add(_ name: String, _ labels: [(String, String)], _ value: Double) {
-        samples["drydock_backup_\(name)", default: []].append((labels, value))
+        metrics.add("drydock_backup_\(name)", labels, value)
     }
 
     /// Says that a location cannot even be opened.
@@ -79,21 +77,6 @@ package struct BackupMetrics: Sendable {
     package var text: String {
         var all = self
         for (operation, count) in failures.sorted(by: { $0.key < $1.key }) { all.add("failures_total", [("operation", operation)], Double(count)) }
-        var lines: [String] = []
-        for family in Self.families {
-            guard let found = all.samples[family.name] else { continue }
-            lines += ["# HELP \(family.name) \(family.help)", "# TYPE \(family.name) \(family.type)"]
-            for (labels, value) in found {
-                let pairs = labels.map { "\($0)=\"\(Self.escaped($1))\"" }.joined(separator: ",")
-                lines.append("\(family.name){\(pairs)} \(Self.number(value))")
-            }
-        }
-        return lines.joined(separator: "\n") + "\n"
+        return all.metrics.text
     }
-
-    private static func escaped(_ value: String) -> String {
-        value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
-    }
-
-    private static func number(_ value: Double) -> String { value == value.rounded() && abs(value) < 1e15 ? "\(Int64(value))" : "\(value)" }
 }

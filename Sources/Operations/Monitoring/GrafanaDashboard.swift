@@ -12,24 +12,38 @@ package struct GrafanaDashboard: Sendable {
         var description: String
     }
 
+    package enum Subject: Sendable {
+        case etcd
+        /// HAProxy, the API servers, certificates and the probe.
+        case controlPlane
+    }
+
+    private let subject: Subject
     private let selector: String
 
-    package init(selector: String) { self.selector = selector }
+    /// - Parameter selector: finds etcd's servers.
+    package init(_ subject: Subject, selector: String) {
+        self.subject = subject
+        self.selector = selector
+    }
 
-    /// The dashboard of etcd.
     package func json() throws -> String {
-        let panels = Self.panels.enumerated().map { index, panel in self.panel(panel, index: index) }
+        let isEtcd = subject == .etcd
+        let chosen = isEtcd ? Self.panels : Self.controlPlanePanels
+        let panels = chosen.enumerated().map { index, panel in self.panel(panel, index: index) }
         let dashboard: [String: Any] = [
-            "title": "etcd (drydock)", "uid": "drydock-etcd", "tags": ["etcd", "drydock"], "timezone": "browser", "schemaVersion": 39, "version": 1,
+            "title": isEtcd ? "etcd (drydock)" : "Control plane (drydock)", "uid": isEtcd ? "drydock-etcd" : "drydock-control-plane",
+            "tags": [isEtcd ? "etcd" : "control-plane", "drydock"], "timezone": "browser", "schemaVersion": 39, "version": 1,
             "refresh": "30s", "time": ["from": "now-6h", "to": "now"], "editable": true, "panels": panels,
             "templating": [
-                "list": [
-                    ["name": "datasource", "type": "datasource", "query": "prometheus", "label": "Data source"] as [String: Any],
-                    [
-                        "name": "job", "type": "query", "label": "Cluster", "datasource": ["type": "prometheus", "uid": "${datasource}"],
-                        "query": "label_values(etcd_server_has_leader{\(selector)}, job)", "refresh": 2,
-                    ] as [String: Any],
-                ]
+                "list": [["name": "datasource", "type": "datasource", "query": "prometheus", "label": "Data source"] as [String: Any]]
+                    + (isEtcd
+                        ? [
+                            [
+                                "name": "job", "type": "query", "label": "Cluster", "datasource": ["type": "prometheus", "uid": "${datasource}"],
+                                "query": "label_values(etcd_server_has_leader{\(selector)}, job)", "refresh": 2,
+                            ] as [String: Any]
+                        ] : [])
             ],
         ]
         let data = try JSONSerialization.data(withJSONObject: dashboard, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
@@ -111,5 +125,53 @@ package struct GrafanaDashboard: Sendable {
                 ("increase(etcd_disk_backend_defrag_duration_seconds_sum{$selector}[5m])", "{{instance}} defragmenting"),
                 ("increase(etcd_disk_backend_snapshot_duration_seconds_sum{$selector}[5m])", "{{instance}} snapshot"),
             ], threshold: nil, description: "Seconds spent within five minutes."),
+    ]
+
+    private static let controlPlanePanels: [Panel] = [
+        Panel(
+            title: "Servers that take traffic", unit: "short", queries: [("haproxy_backend_active_servers", "{{instance}} {{proxy}}")],
+            threshold: nil,
+            description: "By backend of HAProxy. Zero is an outage, one has no spare."),
+        Panel(
+            title: "Server states", unit: "short", queries: [("haproxy_server_status{state!=\"UP\"} == 1", "{{server}} {{state}} on {{instance}}")],
+            threshold: nil, description: "Those that are not up."),
+        Panel(
+            title: "Sessions", unit: "short", queries: [("haproxy_server_current_sessions", "{{instance}} {{server}}")], threshold: nil,
+            description: "By server: connections live long, so they spread slowly after one comes back."),
+        Panel(
+            title: "Connections used", unit: "percentunit",
+            queries: [("haproxy_process_current_connections / haproxy_process_max_connections", "{{instance}}")],
+            threshold: 0.8, description: "Of those that HAProxy may have."),
+        Panel(
+            title: "Connections that failed", unit: "ops",
+            queries: [
+                ("rate(haproxy_backend_connection_errors_total[5m])", "{{instance}} {{proxy}} errors"),
+                ("rate(haproxy_backend_redispatch_warnings_total[5m])", "{{instance}} {{proxy}} tried elsewhere"),
+            ], threshold: nil, description: "From HAProxy to its servers."),
+        Panel(
+            title: "API errors", unit: "percentunit",
+            queries: [
+                (
+                    "sum by (instance) (rate(apiserver_request_total{code=~\"5..\"}[5m])) / sum by (instance) (rate(apiserver_request_total[5m]))",
+                    "{{instance}}"
+                )
+            ], threshold: 0.03, description: "The share of requests that end with a status of 500 and more."),
+        Panel(
+            title: "API latency, 99th percentile", unit: "s",
+            queries: [
+                (
+                    "histogram_quantile(0.99, sum by (instance, le) (rate(apiserver_request_duration_seconds_bucket{verb!~\"WATCH|WATCHLIST|CONNECT|LIST\"}[5m])))",
+                    "{{instance}}"
+                )
+            ], threshold: 1, description: "Without lists and watches."),
+        Panel(
+            title: "Certificates", unit: "s", queries: [("bottomk(10, drydock_certificate_expiry_timestamp_seconds - time())", "{{node}} {{name}}")],
+            threshold: nil, description: "What is left of the ten that expire first."),
+        Panel(
+            title: "Probe: failures", unit: "ops", queries: [("rate(drydock_probe_failures_total[5m])", "{{target}}")], threshold: nil,
+            description: "Requests of `drydock probe` that failed."),
+        Panel(
+            title: "Probe: latency", unit: "s", queries: [("drydock_probe_latency_seconds{quantile=~\"0.5|0.99\"}", "{{target}} {{quantile}}")],
+            threshold: nil, description: "From when a request was due."),
     ]
 }

@@ -1,0 +1,28 @@
+internal import Foundation
+
+extension CertificateReport {
+    private static let families: [MetricsText.Family] = [
+        .init("drydock_certificate_expiry_timestamp_seconds", "gauge", "When the certificate expires."),
+        .init("drydock_certificate_missing", "gauge", "Whether a certificate that kubeadm has is not there."),
+        .init("drydock_certificate_findings", "gauge", "What is wrong with certificates, by severity."),
+    ]
+
+    /// What Prometheus is told, in its text format 0.0.4.
+    package var metrics: String {
+        var metrics = MetricsText(Self.families)
+        for row in rows {
+            let labels = [("node", row.node), ("name", row.name), ("ca", row.ca)]
+            if let expires = row.expires {
+                metrics.add("drydock_certificate_expiry_timestamp_seconds", labels, expires.timeIntervalSince1970.rounded())
+            }
+            if row.isKubeadms { metrics.add("drydock_certificate_missing", labels, row.expires == nil ? 1 : 0) }
+        }
+        for node in Set(rows.map(\.node)).sorted() {
+            for severity in [Finding.Severity.critical, .warning] {
+                let count = findings.count { $0.node == node && $0.severity == severity }
+                metrics.add("drydock_certificate_findings", [("node", node), ("severity", severity.rawValue)], Double(count))
+            }
+        }
+        return metrics.text
+    }
+}
