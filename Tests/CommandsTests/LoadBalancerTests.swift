@@ -192,12 +192,13 @@ struct LoadBalancerTests {
             let count = boundaries.count
             #expect(count >= 11, "\(count) boundaries")
             let endpoints = desk.state.appendingPathComponent("endpoints.yaml")
-            try Data(
-                "- {name: new, url: '\(desk.all.url)', ca: \(desk.all.authority.path)}\n- {name: kept, url: '\(desk.all.url)', ca: \(desk.all.authority.path), connection: kept}\n"
-                    .utf8
-            ).write(to: endpoints)
+            let asked = ["new", "kept"].map {
+                "- {name: \($0), url: '\(desk.all.url)', ca: \(desk.all.authority.path), connection: \($0)}\n"
+            }
+            try Data(asked.joined().utf8).write(to: endpoints)
             let probe = try CommandRun.Running(
-                BuiltProgram.path, ["probe", "--no-cluster", "--endpoints", endpoints.path, "--rate", "10", "--timeout", "60s", "--keep-going", "-o", "json"])
+                BuiltProgram.path,
+                ["probe", "--no-cluster", "--endpoints", endpoints.path, "--rate", "10", "--timeout", "60s", "--keep-going", "-o", "json"])
             for number in 1...count {
                 for goesOn in [true, false] {
                     let before = try String(contentsOf: desk.all.configuration, encoding: .utf8)
