@@ -11,7 +11,8 @@ struct Drydock: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            SnapshotCommand.self, BackupCommand.self, EtcdCommand.self, LoadBalancerCommand.self, CertificatesCommand.self, NodeCommand.self,
+            SnapshotCommand.self, BackupCommand.self, EtcdCommand.self, LoadBalancerCommand.self, CertificatesCommand.self, ComponentsCommand.self,
+            NodeCommand.self,
             MaintenanceCommand.self,
             ControllerCommand.self, AgentCommand.self, ChrootCommand.self, TwinCommand.self, ProbeCommand.self, RunsCommand.self,
             RunbookCommand.self, ManifestsCommand.self, MonitoringCommand.self, CompletionsCommand.self, ManCommand.self,

@@ -1,0 +1,51 @@
+internal import ArgumentParser
+internal import Foundation
+internal import KubernetesClient
+internal import NodeAccess
+internal import Operations
+
+struct ComponentsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "components", abstract: "What runs where, in which version.", subcommands: [ComponentsStatusCommand.self])
+}
+
+struct ComponentsStatusCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status",
+        abstract: "Show versions and images of the control plane, the kubelets, the network and the load balancers, and what does not fit together.",
+        discussion: """
+            Judged by Kubernetes' version skew policy: behind a load balancer the oldest API server counts for what is too new, and the newest for what is too old. \
+            Exit code 3 when something does not fit, or is not ready. `drydock certs restart --force COMPONENT` restarts one component everywhere, through the gate.
+            """)
+
+    @OptionGroup(title: "Kubernetes") var kubernetes: KubernetesOptions
+    @OptionGroup(title: "Load balancers") var front: FrontOptions
+    @Option(help: ArgumentHelp("Of ssh, to the load balancers. (default: the user's)", valueName: "file")) var sshConfig: String?
+    @OptionGroup(title: "Output") var output: OutputOptions
+
+    func run() async throws {
+        var report = try await KubernetesClient.connected(try kubernetes.access) { try await ComponentsReport.read($0) }
+        let hosts = try HostOptions.parse(sshConfig.map { ["--ssh-config", $0] } ?? [])
+        for loadBalancer in try await front.loadBalancers(hosts) {
+            let keepalived = try await loadBalancer.access.text("if command -v keepalived >/dev/null; then keepalived --version 2>&1 | head -1; fi")
+            let words = keepalived.split(whereSeparator: \.isWhitespace)
+            report.add(try await LoadBalancerView.read(loadBalancer), keepalived: words.count > 1 ? String(words[1]) : nil)
+        }
+        try output.emit(report) { Self.text(report) }
+        if !report.findings.isEmpty { throw Outcome(status: .findings) }
+    }
+
+    private static func text(_ report: ComponentsReport) -> String {
+        var table = TextTable(["COMPONENT", "NODE", "VERSION", "STATE", "RESTARTS", "RUNS FOR", "IMAGE"], alignedRight: [4, 5])
+        for row in report.rows {
+            let age = row.startedAt.map { LoadBalancerTable.age(Int(Date().timeIntervalSince($0))) }
+            table.add([
+                row.component, row.node, row.version.isEmpty ? "-" : row.version,
+                Terminal.paint(row.state, row.state == "NotReady" ? .red : .green), row.restarts.map(String.init) ?? "-", age ?? "-", row.image ?? "",
+            ])
+        }
+        guard !report.findings.isEmpty else { return table.text + "\n\neverything fits together" }
+        let lines = report.findings.map { "\(Terminal.paint("!", .red)) \($0.component)\($0.node.isEmpty ? "" : " on \($0.node)"): \($0.problem)" }
+        return table.text + "\n\n" + lines.joined(separator: "\n")
+    }
+}
