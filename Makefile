@@ -22,6 +22,7 @@ test: setup ## Run all tests, against real servers
 
 test-nodes: setup ## Run the suites on real nodes, which must be there (DRYDOCK_LAB)
 	swift test --filter MaintenanceLabTests
+	swift test --filter CertificateLabTests
 	swift test --filter RestoreLabTests
 
 release: ## Build .build/drydock: one stripped binary that needs no Swift runtime
