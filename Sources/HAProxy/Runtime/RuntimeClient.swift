@@ -138,8 +138,14 @@ package struct RuntimeClient: Sendable {
     package func add(_ server: String, at address: String, keywords: [String]) async throws {
         let command = (["add server", server, address] + keywords).joined(separator: " ")
         try await order(command, expecting: "New server registered.")
-        if keywords.contains("check") { try await order("enable health \(server)") }
-        try await order("enable server \(server)")
+        do {
+            if keywords.contains("check") { try await order("enable health \(server)") }
+            try await order("enable server \(server)")
+        } catch let error as HAProxyError where error.code == .refused {
+            // A no means that nothing was changed.
+            try await remove(server)
+            throw error
+        }
     }
 
     /// Deletes a server that is in maintenance and has no connection.

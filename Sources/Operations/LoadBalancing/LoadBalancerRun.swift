@@ -106,9 +106,8 @@ package struct LoadBalancerRun: RunOperation {
                 // Idle connections to it are closed a moment later.
                 let limit = time.now().addingTimeInterval(settings.settleSeconds)
                 while true {
-                    do { return try await client.remove(target.server) } catch let error as HAProxyError
-                        where error.code == .refused && time.now() < limit
-                    {
+                    do { return try await client.remove(target.server) } catch let error as HAProxyError where error.code == .refused {
+                        guard time.now() < limit else { throw OperationError(.stopped, "\(target.server) is in maintenance, and stays: \(error)") }
                         try await time.sleep(Self.pause)
                     }
                 }
