@@ -87,6 +87,12 @@ struct CertificateTests {
             let before = try await desk.serials()
             let found = try await desk.certs("check")
             #expect(found.status == 0, "\(found.output)\(found.errors)")
+            let secret = desk.hosts.hosts[0].kubernetes.appendingPathComponent("pki").path
+            let made = try await desk.kubectl(
+                "create", "secret", "tls", "web", "-n", "default", "--cert", "\(secret)/apiserver.crt", "--key", "\(secret)/apiserver.key")
+            #expect(made.status == 0, "\(made.errors)")
+            let inside = try await desk.certs("check", "--cluster", "--warn-days", "400")
+            #expect(inside.status == 3 && inside.output.contains("secret default/web"), "\(inside.output)\(inside.errors)")
             // One node gets keys of another kind: both serve side by side.
             for (node, words) in [("cp1", ["--key", "ecdsa"]), ("cp2", []), ("cp3", [])] {
                 let renewed = try await BuiltProgram.run(

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import ClusterPKI
 internal import Foundation
+internal import KubernetesClient
 internal import NodeAccess
 internal import Operations
 
@@ -57,7 +58,9 @@ struct CertificatesCheckCommand: AsyncParsableCommand {
         name: .customLong("kubeconfig-file"),
         help: ArgumentHelp("Also this kubeconfig or certificate on the nodes; may be repeated.", valueName: "file"))
     var others: [String] = []
+    @Flag(help: "Also those in the cluster: of webhooks, API services and TLS Secrets.") var cluster = false
     @OptionGroup(title: "Nodes") var options: CertificateOptions
+    @OptionGroup(title: "Kubernetes") var kubernetes: KubernetesOptions
     @OptionGroup(title: "Output") var output: OutputOptions
 
     func validate() throws {
@@ -66,8 +69,13 @@ struct CertificatesCheckCommand: AsyncParsableCommand {
 
     func run() async throws {
         let nodes = try await options.read(others)
-        let report = CertificateReport(nodes, warnSeconds: warnDays * 86400, at: Date())
-        try output.emit(report) { CertificateText(report, isSeveral: nodes.count > 1).text }
+        let now = Date()
+        var report = CertificateReport(nodes, warnSeconds: warnDays * 86400, at: now)
+        if cluster {
+            let found = try await KubernetesClient.connected(try kubernetes.access) { try await ClusterCertificates.read($0) }
+            found.add(to: &report, warnSeconds: warnDays * 86400, at: now)
+        }
+        try output.emit(report) { [report] in CertificateText(report, isSeveral: cluster || nodes.count > 1).text }
         if !report.findings.isEmpty { throw Outcome(status: .findings) }
     }
 }
