@@ -14,7 +14,10 @@ struct CertificateLabTests {
             let front = ["--lb-socket", "\(lab.folder)/haproxy.sock", "--lb-config", "\(lab.folder)/haproxy.cfg"]
             func drydock(_ words: [String]) async throws -> CommandRun { try await lab.run([BuiltProgram.path] + words, environment: environment) }
             func served(_ node: String, _ port: Int) async throws -> String {
-                try await lab.on(node, "openssl s_client -connect 127.0.0.1:\(port) </dev/null 2>/dev/null | openssl x509 -noout -serial")
+                // Members listen to one another on the node's own address alone.
+                let own = "sed -n 's#.*listen-peer-urls=https://\\([^:]*\\):.*#\\1#p' /etc/kubernetes/manifests/etcd.yaml"
+                let host = port == 2380 ? "$(\(own))" : "127.0.0.1"
+                return try await lab.on(node, "openssl s_client -connect \(host):\(port) </dev/null 2>/dev/null | openssl x509 -noout -serial")
             }
             func onDisk(_ node: String, _ file: String) async throws -> String {
                 try await lab.on(node, "openssl x509 -in /etc/kubernetes/pki/\(file).crt -noout -serial")

@@ -35,16 +35,17 @@ package struct RealNodes: Sendable {
         return run.output
     }
 
-    /// Every object that the API lists, as `kind namespace/name uid`. Events come and go, and the mirrors of static pods are made anew with their host.
+    /// Every object that the API lists, as `kind namespace/name uid`. Events come and go, the mirrors of static pods are made anew with their host, and what is
+    /// being deleted is gone soon.
     package func objects() async throws -> Set<String> {
         let names = try await kubectl("api-resources", "--verbs=list", "-o", "name").split(separator: "\n").filter { !$0.hasPrefix("events") }
         let columns =
-            "custom-columns=K:.kind,NS:.metadata.namespace,N:.metadata.name,U:.metadata.uid,M:.metadata.annotations.kubernetes\\.io/config\\.mirror"
+            "custom-columns=K:.kind,NS:.metadata.namespace,N:.metadata.name,U:.metadata.uid,M:.metadata.annotations.kubernetes\\.io/config\\.mirror,D:.metadata.deletionTimestamp"
         let listed = try await kubectl("get", names.joined(separator: ","), "-A", "--no-headers", "-o", columns)
         var found: Set<String> = []
         for line in listed.split(separator: "\n") {
             let words = line.split(separator: " ").map(String.init)
-            guard words.count == 5, words[4] == "<none>", words[0] != "ComponentStatus" else { continue }
+            guard words.count == 6, words[4] == "<none>", words[5] == "<none>", words[0] != "ComponentStatus" else { continue }
             found.insert("\(words[0]) \(words[1])/\(words[2]) \(words[3])")
         }
         return found

@@ -16,6 +16,9 @@ package enum CertificateAction: Codable, Sendable, Equatable {
     case putBack(node: String, names: [String])
     /// Ends a static pod and starts it anew, so that it reads its files.
     case restart(node: String, Component)
+    /// Ends a static pod, and leaves it so for a while.
+    case stop(node: String, Component)
+    case start(node: String, Component)
     /// Moves traffic at a load balancer while a node is worked on.
     case traffic(LoadBalancerAction)
 }

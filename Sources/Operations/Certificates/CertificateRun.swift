@@ -24,9 +24,10 @@ package struct CertificateRun: RunOperation {
         case .renew(let name, _):
             let hasCopy = try await holds("[ -e \(q("\(settings.aside)/before.done")) ]", name)
             return [GateCheck("a copy is aside", hasCopy ? .holds : .fails, hasCopy ? "" : "\(settings.aside) on \(name) is gone")]
-        case .restart(let name, let component): return try await Restarts(settings, time).checks(before: component, on: name)
+        case .restart(let name, let component), .stop(let name, let component):
+            return try await Restarts(settings, time).checks(before: component, on: name)
         case .traffic(let action): return try await traffic.checks(before: step.moving(action))
-        case .backUp, .putBack: return []
+        case .backUp, .putBack, .start: return []
         }
     }
 
@@ -56,6 +57,8 @@ package struct CertificateRun: RunOperation {
             return unfinished(names, in: try await read(name), evidence).isEmpty ? "\(names.count) certificates are new" : nil
         case .putBack(let name, _): return try await holds("[ ! -e \(q("\(settings.aside)/before.done")) ]", name) ? "nothing was copied aside" : nil
         case .restart(let name, let component): return try await Restarts(settings, time).isDone(component, on: name, evidence: evidence)
+        case .stop(let name, let component): return try await Restarts(settings, time).isStopped(component, on: name) ? "it does not run" : nil
+        case .start(let name, let component): return try await Restarts(settings, time).isDone(component, on: name, evidence: ["process": ""])
         case .traffic(let action): return try await traffic.isAlreadySo(step.moving(action), evidence: evidence)
         }
     }
@@ -114,6 +117,10 @@ package struct CertificateRun: RunOperation {
                 """)
             return nil
         case .restart(let name, let component): return try await Restarts(settings, time).restart(component, on: name)
+        case .stop(let name, let component):
+            try await Restarts(settings, time).stop(component, on: name)
+            return nil
+        case .start(let name, let component): return try await Restarts(settings, time).start(component, on: name)
         case .traffic(let action): return try await traffic.act(step.moving(action), notify: notify)
         }
     }
@@ -185,7 +192,10 @@ package struct CertificateRun: RunOperation {
     }
 
     package func verify(_ step: CertificateAction.Step) async throws {
-        if case .restart(let name, let component) = step.action { try await Restarts(settings, time).prove(component, on: name) }
+        switch step.action {
+        case .restart(let name, let component), .start(let name, let component): try await Restarts(settings, time).prove(component, on: name)
+        default: break
+        }
         if case .traffic(let action) = step.action { try await traffic.verify(step.moving(action)) }
         guard case .renew(let name, let names) = step.action else { return }
         let node = try await read(name)

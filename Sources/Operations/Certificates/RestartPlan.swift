@@ -66,6 +66,9 @@ package struct RestartPlan: Sendable {
                 plan.remarks.append("\(host.name): everything uses the newest files already")
                 continue
             }
+            func why(_ component: Component) -> String {
+                states.first { $0.node == host.name && $0.component == component }?.complaint ?? "it was asked for"
+            }
             let targets = views.flatMap { view in
                 view.servers.filter { isServer($0, of: host.name, addresses[host.name] ?? "") }.map { (view, $0) }
             }
@@ -85,9 +88,11 @@ package struct RestartPlan: Sendable {
                     plan.steps += away(host.name, server, view, sessionSeconds)
                 }
             }
-            for component in due {
-                let why = states.first { $0.node == host.name && $0.component == component }?.complaint ?? "it was asked for"
-                plan.steps.append(restart(component, host.name, why))
+            // Who is still connected to an API server must not wait there for an etcd that is away: it ends first, and starts when etcd is back.
+            let isAround = due.contains(.etcd) && host.server != nil
+            if isAround { plan.steps += [stop(host.name), restart(.etcd, host.name, why(.etcd)), start(host.name)] }
+            for component in due where !isAround || ![.etcd, .apiServer].contains(component) {
+                plan.steps.append(restart(component, host.name, why(component)))
             }
             if isAway { for (view, server) in targets where server.mode == .ready { plan.steps += back(host.name, server, view) } }
         }
@@ -130,6 +135,21 @@ package struct RestartPlan: Sendable {
                 target: server.reference, reason: "the next node must not go before this one serves", effect: "none",
                 undo: .nothing(because: "it only looks"), expectedSeconds: 5, isDisruptive: false, action: .traffic(.awaitTraffic(target))),
         ]
+    }
+
+    private static func stop(_ node: String) -> CertificateAction.Step {
+        .init(
+            id: "stop \(node) kube-apiserver", title: "stop kube-apiserver on \(node)", target: node, reason: "the etcd that it asks is restarted",
+            effect: "its clients finish what they have begun, and go on at another; watches begin anew",
+            undo: .by(.start(node: node, .apiServer), title: "start it again"), expectedSeconds: 120, isDisruptive: true,
+            action: .stop(node: node, .apiServer))
+    }
+
+    private static func start(_ node: String) -> CertificateAction.Step {
+        .init(
+            id: "start \(node) kube-apiserver", title: "start kube-apiserver on \(node)", target: node, reason: "its etcd is back",
+            effect: "it serves again", undo: .nothing(because: "it ran before"), expectedSeconds: 60, isDisruptive: false,
+            action: .start(node: node, .apiServer))
     }
 
     private static func restart(_ component: Component, _ node: String, _ why: String) -> CertificateAction.Step {

@@ -97,13 +97,39 @@ struct Restarts {
         return !settings.isForced && state.complaint == nil ? "it uses the newest files" : nil
     }
 
-    func restart(_ component: Component, on name: String) async throws -> String {
+    func isStopped(_ component: Component, on name: String) async throws -> Bool {
         let host = try settings.host(name)
-        let pods = settings.pods(host)
-        // A file's time has whole seconds here: a process that starts in the second in which a file was written counts as older.
-        _ = try await host.access.text(pods.stop([component], seconds: Int(settings.patienceSeconds)))
-        _ = try await host.access.text(pods.start([component], seconds: Int(settings.patienceSeconds)))
+        return try await host.access.text("if \(settings.pods(host).isStopped([component])); then echo yes; fi").hasPrefix("yes")
+    }
+
+    func stop(_ component: Component, on name: String) async throws {
+        let host = try settings.host(name)
+        _ = try await host.access.text(settings.pods(host).stop([component], seconds: Int(settings.patienceSeconds)))
+    }
+
+    func start(_ component: Component, on name: String) async throws -> String {
+        let host = try settings.host(name)
+        _ = try await host.access.text(settings.pods(host).start([component], seconds: Int(settings.patienceSeconds)))
         return "process \(try await state(of: component, on: name).processID.map(String.init) ?? "unknown")"
+    }
+
+    func restart(_ component: Component, on name: String) async throws -> String {
+        if component == .etcd { try await handOver(from: name) }
+        try await stop(component, on: name)
+        return try await start(component, on: name)
+    }
+
+    /// An election that is asked for takes a moment; one that nobody expected takes the time-out.
+    private func handOver(from name: String) async throws {
+        try await ControlPlaneProbe(settings.hosts).withEtcd { client in
+            let answers = await client.statuses()
+            for (host, answer) in zip(settings.hosts, answers) where host.name == name {
+                guard let status = try? answer.status.get(), status.leaderID == status.memberID else { continue }
+                let others = answers.filter { $0.endpoint != answer.endpoint }.compactMap { try? $0.status.get() }.filter { !$0.isLearner }
+                guard let next = others.max(by: { $0.raftAppliedIndex < $1.raftAppliedIndex }) else { continue }
+                try? await client.moveLeader(at: answer.endpoint, to: next.memberID)
+            }
+        }
     }
 
     /// Waits until the component serves, presents what lies on the disk, and its peers see it.
