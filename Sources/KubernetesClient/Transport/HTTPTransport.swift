@@ -212,6 +212,8 @@ package struct HTTPTransport: KubernetesTransport {
                     brokeOff: error == .remoteConnectionClosed || error == .uncleanShutdown)
         case let error as NIOConnectionError:
             KubernetesError(.unavailable, "\(access) does not answer: \(error.connectionErrors.first.map { "\($0.error)" } ?? "no address")")
+        case let error as ChannelError where [.ioOnClosedChannel, .alreadyClosed, .inputClosed, .outputClosed, .eof].contains(error):
+            KubernetesError(.unavailable, "the connection to \(access) broke: \(error)", brokeOff: true)
         // The reset of a connection that was there; one that is refused comes as NIO's own error.
         case let error as IOError:
             KubernetesError(.unavailable, "the connection to \(access) broke: \(error)", brokeOff: error.errnoCode != ECONNREFUSED)
