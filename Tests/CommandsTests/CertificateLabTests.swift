@@ -38,7 +38,10 @@ struct CertificateLabTests {
             let renewed = try await drydock(["certs", "renew", "--from-config"] + hosts)
             try #require(renewed.status == 0, "\(renewed.output)\(renewed.errors)")
             let restarted = try await drydock(
-                ["certs", "restart", "--lb-drain", "3s", "--probe", "--probe-kubeconfig", "\(lab.folder)/admin.conf", "--probe-rate", "20"] + hosts
+                [
+                    "certs", "restart", "--lb-drain", "3s", "--probe", "--probe-kubeconfig", "\(lab.folder)/admin.conf", "--probe-rate", "20",
+                    "--probe-timeout", "30s",
+                ] + hosts
                     + front)
             print(restarted.output)
             try #require(restarted.status == 0, "\(restarted.output)\(restarted.errors)")

@@ -106,6 +106,7 @@ struct CertificateTests {
             }
             let probe = [
                 "--probe", "--probe-kubeconfig", desk.hosts.hosts[1].kubernetes.appendingPathComponent("admin.conf").path, "--probe-rate", "20",
+                "--probe-timeout", "30s",
                 "-o", "json",
             ]
             let restarted = try await BuiltProgram.run(

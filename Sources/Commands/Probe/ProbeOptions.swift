@@ -31,6 +31,7 @@ struct ProbeOptions: ParsableArguments {
     var probeKubeconfig: String?
     @Option(help: ArgumentHelp("Also ask these endpoints: a YAML list.", valueName: "file")) var probeEndpoints: String?
     @Option(help: ArgumentHelp("Requests a second and target.", valueName: "number")) var probeRate = 10.0
+    @Option(help: ArgumentHelp("How long one answer may take.", valueName: "duration")) var probeTimeout = DurationArgument(seconds: 5)
     @Option(help: ArgumentHelp("How many requests may fail: a number, or a share such as 0.1%.", valueName: "budget"))
     var probeBudget = ErrorBudgetArgument(.failures(0))
 
@@ -57,7 +58,7 @@ struct ProbeOptions: ParsableArguments {
         let targets = try targets()
         guard !targets.isEmpty else { return (try await body({ [] }), nil) }
         var options = Probe.Options()
-        (options.rate, options.budget) = (probeRate, probeBudget.budget)
+        (options.rate, options.timeout, options.budget) = (probeRate, probeTimeout.duration, probeBudget.budget)
         let (result, report) = try await Probe.watching(targets, options) { probe in try await body({ [probe.gateCheck] }) }
         return (result, report)
     }
