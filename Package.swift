@@ -213,7 +213,10 @@ let package = Package(
             dependencies: ["ClusterPKI", "Etcd", "Maintenance", "Proving", nioCore, .product(name: "NIOEmbedded", package: "swift-nio")],
             swiftSettings: strict),
         .testTarget(
-            name: "OperationsTests", dependencies: ["Etcd", "EtcdStorage", "Journal", "Maintenance", "Operations", "Proving", "drydock", system],
+            name: "OperationsTests",
+            dependencies: [
+                "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient", "Maintenance", "Operations", "Proving", "drydock", system,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "CommandsTests",
