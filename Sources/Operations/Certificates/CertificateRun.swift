@@ -111,6 +111,8 @@ package struct CertificateRun: RunOperation {
                     if [ -e "$file" ]; then
                         cp -a "$file" \(q(settings.folders.kubernetes))/"$file.drydock-part"
                         mv -f \(q(settings.folders.kubernetes))/"$file.drydock-part" \(q(settings.folders.kubernetes))/"$file"
+                        # Who has read the others has to read these: their time says so.
+                        touch \(q(settings.folders.kubernetes))/"$file"
                     fi
                 done
                 sync
