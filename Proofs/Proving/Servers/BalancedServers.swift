@@ -107,6 +107,8 @@ package final class BalancedServers: Sendable {
                     timeout client 60s
                     timeout server 60s
                     timeout connect 5s
+                    # Who is there when it ends gets an answer first, and then is told to go.
+                    option idle-close-on-response
                 frontend api
                     bind 127.0.0.1:\(server.port) ssl crt \(pem.path)
                     http-request return status 200 content-type text/plain string \(server.name)
