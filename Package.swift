@@ -83,7 +83,7 @@ let package = Package(
             name: "Operations",
             dependencies: [
                 "ClusterPKI", "Etcd", "EtcdStorage", "HAProxy", "Journal", "KubernetesAPI", "KubernetesClient", "KubernetesRuntime",
-                "Maintenance", "NodeAccess", "ObjectStore", crypto, nioCore, nioPosix, nioSSL, system,
+                "Maintenance", "NodeAccess", "ObjectStore", crypto, nioCore, system,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "Subprocess", package: "swift-subprocess"),

@@ -121,21 +121,21 @@ package final class MaintenanceController: Sendable {
     /// Prometheus' text format.
     package var metrics: String {
         let standing = standing.withLock { $0 }
-        var text = ""
-        func add(_ name: String, _ type: String, _ help: String, _ values: [(labels: String, value: Double)]) {
-            text += "# HELP drydock_\(name) \(help)\n# TYPE drydock_\(name) \(type)\n"
-            for (labels, value) in values { text += "drydock_\(name)\(labels.isEmpty ? "" : "{\(labels)}") \(value)\n" }
+        var metrics = MetricsText()
+        func add(_ name: String, _ type: String, _ help: String, _ values: [(labels: [(String, String)], value: Double)]) {
+            metrics.begin(.init("drydock_\(name)", type, help))
+            for (labels, value) in values { metrics.add("drydock_\(name)", labels, value) }
         }
-        add("controller_leader", "gauge", "Whether this process leads.", [("", standing.isLeader ? 1 : 0)])
-        add("controller_reconciles_total", "counter", "How often a resource was looked at.", [("", Double(standing.reconciles))])
-        add("controller_reconcile_failures_total", "counter", "How often that failed.", [("", Double(standing.failures))])
-        guard let (view, crew) = view.withLock({ $0 }) else { return text }
+        add("controller_leader", "gauge", "Whether this process leads.", [([], standing.isLeader ? 1 : 0)])
+        add("controller_reconciles_total", "counter", "How often a resource was looked at.", [([], Double(standing.reconciles))])
+        add("controller_reconcile_failures_total", "counter", "How often that failed.", [([], Double(standing.failures))])
+        guard let (view, crew) = view.withLock({ $0 }) else { return metrics.text }
         let counts = crew.counts
         add(
             "node_maintenances_total", "counter", "Nodes that were begun, by how it ended.",
             [
-                (#"result="begun""#, Double(counts.begun)), (#"result="done""#, Double(counts.done)), (#"result="failed""#, Double(counts.failed)),
-                (#"result="given back""#, Double(counts.givenBack)),
+                ([("result", "begun")], Double(counts.begun)), ([("result", "done")], Double(counts.done)),
+                ([("result", "failed")], Double(counts.failed)), ([("result", "given back")], Double(counts.givenBack)),
             ])
         let maintenances = view.maintenances.values.sorted { $0.objectName < $1.objectName }
         for (field, help) in [
@@ -145,8 +145,8 @@ package final class MaintenanceController: Sendable {
             let name = field == "inWork" ? "in_work" : field
             add(
                 "maintenance_nodes_\(name)", "gauge", help,
-                maintenances.map { (#"maintenance="\#($0.objectName.name)""#, Double($0["status"][field].count ?? 0)) })
+                maintenances.map { ([("maintenance", $0.objectName.name)], Double($0["status"][field].count ?? 0)) })
         }
-        return text
+        return metrics.text
     }
 }

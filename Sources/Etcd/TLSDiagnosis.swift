@@ -1,8 +1,5 @@
 internal import Foundation
 internal import NIOCore
-internal import NIOPosix
-internal import NIOSSL
-internal import Synchronization
 internal import SwiftASN1
 internal import X509
 
@@ -56,34 +53,7 @@ struct TLSDiagnosis {
     /// What the server shows, leaf first; nil when there is no handshake to be had.
     func presentedCertificates() async -> [Certificate]? {
         guard case .host(let host, let port) = endpoint.address else { return nil }
-        let box = Box()
-        let serverName = endpoint.ipAddress == nil ? host : nil
-        do {
-            var configuration = TLSConfiguration.makeClientConfiguration()
-            configuration.applicationProtocols = ["h2"]
-            let context = try NIOSSLContext(configuration: configuration)
-            let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-                .connectTimeout(.seconds(2))
-                .channelInitializer { channel in
-                    channel.eventLoop.makeCompletedFuture {
-                        let handler = try NIOSSLClientHandler(context: context, serverHostname: serverName) { certificates, promise in
-                            box.seen.withLock { $0 = certificates.compactMap { try? Certificate(derEncoded: $0.toDERBytes()) } }
-                            promise.succeed(NIOSSLVerificationResult.failed)
-                        }
-                        try channel.pipeline.syncOperations.addHandler(handler)
-                    }
-                }
-                .connect(host: host, port: port).get()
-            let timeout: Scheduled<Void> = channel.eventLoop.scheduleTask(in: TimeAmount.seconds(2)) { channel.close(promise: nil) }
-            try? await channel.closeFuture.get()
-            timeout.cancel()
-        } catch {
-            return nil
-        }
-        return box.seen.withLock { $0 }
-    }
-
-    private final class Box: Sendable {
-        let seen = Mutex<[Certificate]?>(nil)
+        let presented = await PresentedCertificates.read(host, port, serverName: endpoint.ipAddress == nil ? host : nil)
+        return presented?.compactMap { try? Certificate(derEncoded: $0) }
     }
 }

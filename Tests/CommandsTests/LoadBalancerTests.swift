@@ -86,6 +86,26 @@ struct LoadBalancerTests {
         }
     }
 
+    @Test func `Whoever watches is told of each change, and of a load balancer that is gone`() async throws {
+        try await Desk.with(.v2_6) { desk in
+            let watching = try CommandRun.Running(
+                BuiltProgram.path, ["lb", "watch", "--interval", "100ms", "-o", "json"] + desk.all.flags, environment: desk.environment)
+            func told(_ words: String...) async throws {
+                let line = try await eventually(within: 60) { () -> Bool? in
+                    watching.outputSoFar.split(separator: "\n").contains { line in words.allSatisfy { line.contains($0) } } ? true : nil
+                }
+                #expect(line == true, "\(words): \(watching.outputSoFar)\(watching.errorsSoFar)")
+            }
+            try await told(#""server":"kubernetes-masters/cp1""#, #""to":"UP"#)
+            #expect(try await desk.drydock("lb", "drain", "cp1").status == 0)
+            try await told(#""from":"UP"#, #""server":"kubernetes-masters/cp1""#, #""to":"DRAIN"#)
+            try await desk.all.kill()
+            try await told(#""server":"haproxy""#, #""to":"does not answer""#)
+            watching.send(SIGTERM)
+            _ = await watching.finish()
+        }
+    }
+
     @Test(arguments: HAProxyRelease.allCases)
     func `A server is added like the others, and removed`(_ release: HAProxyRelease) async throws {
         try await Desk.with(release) { desk in

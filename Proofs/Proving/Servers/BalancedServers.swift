@@ -31,20 +31,12 @@ package final class BalancedServers: Sendable {
         _ release: HAProxyRelease, servers count: Int = 3, body: (BalancedServers) async throws -> Result
     ) async throws -> Result {
         await ServerSlots.shared.take(2)
-        // Socket paths are short.
-        let folder = URL(fileURLWithPath: "/tmp/drydock-lb-\(UUID().uuidString.prefix(8))")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let outcome: Swift.Result<Result, any Error>
         do {
-            let all = try BalancedServers(release, folder, count)
-            do {
-                for server in all.servers { try all.start(server.name) }
-                try await all.startBalancer()
-                outcome = .success(try await body(all))
-            } catch { outcome = .failure(error) }
-            await all.end()
+            let ports = try FreePorts.take(count + 1)
+            let servers = (0..<count).map { ControlPlaneConfiguration.Server(name: "cp\($0 + 1)", host: "127.0.0.1", port: ports[$0]) }
+            outcome = .success(try await serving(release, ports[count], servers, prepare: { try $0.startServers() }, body))
         } catch { outcome = .failure(error) }
-        try? FileManager.default.removeItem(at: folder)
         await ServerSlots.shared.giveBack(2)
         return try outcome.get()
     }
@@ -57,20 +49,26 @@ package final class BalancedServers: Sendable {
         _ release: HAProxyRelease, at port: Int, before servers: [ControlPlaneConfiguration.Server], authority: URL,
         body: (BalancedServers) async throws -> Result
     ) async throws -> Result {
+        try await serving(release, port, servers, prepare: { try Data(contentsOf: authority).write(to: $0.authority) }, body)
+    }
+
+    private static func serving<Result: Sendable>(
+        _ release: HAProxyRelease, _ port: Int, _ servers: [ControlPlaneConfiguration.Server], prepare: (BalancedServers) throws -> Void,
+        _ body: (BalancedServers) async throws -> Result
+    ) async throws -> Result {
+        // Socket paths are short.
         let folder = URL(fileURLWithPath: "/tmp/drydock-lb-\(UUID().uuidString.prefix(8))")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let all = BalancedServers(release, folder, port, servers)
         let outcome: Swift.Result<Result, any Error>
         do {
-            let all = BalancedServers(release, folder, port, servers)
             try all.writeWrapper()
-            try Data(contentsOf: authority).write(to: all.authority)
+            try prepare(all)
             try all.write(try all.rendered())
-            do {
-                try await all.startBalancer()
-                outcome = .success(try await body(all))
-            } catch { outcome = .failure(error) }
-            await all.end()
+            try await all.startBalancer()
+            outcome = .success(try await body(all))
         } catch { outcome = .failure(error) }
+        await all.end()
         try? FileManager.default.removeItem(at: folder)
         return try outcome.get()
     }
@@ -87,11 +85,8 @@ package final class BalancedServers: Sendable {
         }
     }
 
-    private convenience init(_ release: HAProxyRelease, _ folder: URL, _ count: Int) throws {
-        let ports = try FreePorts.take(count + 1)
-        self.init(
-            release, folder, ports[count], (0..<count).map { .init(name: "cp\($0 + 1)", host: "127.0.0.1", port: ports[$0]) })
-        try writeWrapper()
+    /// Makes their certificates, and starts them.
+    private func startServers() throws {
         let pki = try CertificateAuthority(commonName: "kubernetes")
         try Data(pki.issued.certificatePEM.utf8).write(to: authority)
         let issued = try pki.issue(.init(commonName: "kube-apiserver", dnsNames: ["kubernetes"], ipAddresses: ["127.0.0.1"], usages: [.server]))
@@ -115,8 +110,8 @@ package final class BalancedServers: Sendable {
 
                 """
             try Data(text.utf8).write(to: folder.appendingPathComponent("\(server.name).cfg"))
+            try start(server.name)
         }
-        try write(try rendered())
     }
 
     /// The configuration as it is rendered for these servers.

@@ -70,7 +70,7 @@ package struct CertificateAuthority: Sendable {
             if let organization = request.organization { OrganizationName(organization) }
             CommonName(request.commonName)
         }
-        let names = request.dnsNames.map(GeneralName.dnsName) + request.ipAddresses.compactMap(Self.ipName)
+        let names = SubjectNames(dnsNames: request.dnsNames, addresses: request.ipAddresses)
         let usages: [ExtendedKeyUsage.Usage] = request.usages.map { $0 == .server ? .serverAuth : .clientAuth }
         let certificate = try Certificate(
             version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: .init(signingKey.publicKey),
@@ -80,22 +80,10 @@ package struct CertificateAuthority: Sendable {
                 Critical(BasicConstraints.notCertificateAuthority)
                 Critical(KeyUsage(digitalSignature: true, keyEncipherment: true))
                 try ExtendedKeyUsage(usages)
-                if !names.isEmpty { SubjectAlternativeNames(names) }
+                if !names.isEmpty { try names.extensionValue }
             },
             issuerPrivateKey: key)
         return IssuedCertificate(
             certificatePEM: try certificate.serializeAsPEM().pemString, keyPEM: signingKey.pemRepresentation)
-    }
-
-    private static func ipName(_ text: String) -> GeneralName? {
-        var v4 = in_addr()
-        if inet_pton(AF_INET, text, &v4) == 1 {
-            return .ipAddress(ASN1OctetString(contentBytes: withUnsafeBytes(of: v4) { ArraySlice($0) }))
-        }
-        var v6 = in6_addr()
-        if inet_pton(AF_INET6, text, &v6) == 1 {
-            return .ipAddress(ASN1OctetString(contentBytes: withUnsafeBytes(of: v6) { ArraySlice($0) }))
-        }
-        return nil
     }
 }

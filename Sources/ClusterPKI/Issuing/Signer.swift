@@ -15,31 +15,10 @@ package struct Signer: Sendable {
         guard certificate.notAfter > now else {
             throw PKIError(
                 .refused,
-                "\(place) expired at \(certificate.notAfter.formatted(.iso8601)): what it signs is worth nothing. Use drydock certs rotate-ca.")
+                "\(place) expired at \(certificate.notAfter.formatted(.iso8601)): what it signs is worth nothing. The cluster needs a new authority.")
         }
         self.certificate = certificate
         self.key = key
-    }
-
-    /// A new self-signed authority with the name of another, valid for ten years as kubeadm's are.
-    package static func make(named name: String, algorithm: KeyAlgorithm, at now: Date) throws -> (certificate: X509Certificate, key: PrivateKey) {
-        let key = try PrivateKey.make(algorithm)
-        let subject = try DistinguishedName { CommonName(name) }
-        let certificate = try Certificate(
-            version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: key.key.publicKey, notValidBefore: now.addingTimeInterval(-300),
-            notValidAfter: now.addingTimeInterval(3650 * 86400), issuer: subject, subject: subject,
-            signatureAlgorithm: Self.algorithm(of: key),
-            extensions: try Certificate.Extensions {
-                Critical(BasicConstraints.isCertificateAuthority(maxPathLength: nil))
-                Critical(KeyUsage(digitalSignature: true, keyEncipherment: true, keyCertSign: true))
-                SubjectKeyIdentifier(hash: key.key.publicKey)
-                SubjectAlternativeNames([.dnsName(name)])
-            }, issuerPrivateKey: key.key)
-        return (X509Certificate(certificate), key)
-    }
-
-    private static func algorithm(of key: PrivateKey) -> Certificate.SignatureAlgorithm {
-        KeyAlgorithm.rsaBits(key.key.publicKey) != nil ? .sha256WithRSAEncryption : .ecdsaWithSHA256
     }
 
     /// A new certificate in the place of `old`, for another key: the subject, the names, the usages and every other extension stay; who signs, when, and
@@ -50,24 +29,18 @@ package struct Signer: Sendable {
     package func renew(_ old: X509Certificate, for key: PrivateKey, names: SubjectNames? = nil, seconds: Double, at now: Date) throws
         -> X509Certificate
     {
-        try issue(subject: old.certificate.subject, publicKey: key.key.publicKey, extensions: old.certificate.extensions, names: names, seconds, now)
-    }
-
-    /// Signs what a request asks for, as `renew` would have made it. The request must be for the old certificate's subject.
-    private func issue(
-        subject: DistinguishedName, publicKey: Certificate.PublicKey, extensions: Certificate.Extensions, names: SubjectNames?, _ seconds: Double,
-        _ now: Date
-    ) throws -> X509Certificate {
-        let own = try certificate.certificate.extensions.subjectKeyIdentifier?.keyIdentifier
-        let identifier = own ?? SubjectKeyIdentifier(hash: certificate.certificate.publicKey).keyIdentifier
+        let publicKey = key.key.publicKey
+        let identifier =
+            try certificate.certificate.extensions.subjectKeyIdentifier?.keyIdentifier
+            ?? SubjectKeyIdentifier(hash: certificate.certificate.publicKey).keyIdentifier
         let authorityKey = try Certificate.Extension(AuthorityKeyIdentifier(keyIdentifier: identifier), critical: false)
         let alternatives = try names.map { try Certificate.Extension($0.extensionValue, critical: false) }
-        var kept = try extensions.map { old -> Certificate.Extension in
-            switch old.oid {
+        var kept = try old.certificate.extensions.map { own -> Certificate.Extension in
+            switch own.oid {
             case .X509ExtensionID.authorityKeyIdentifier: authorityKey
-            case .X509ExtensionID.subjectKeyIdentifier: try Certificate.Extension(SubjectKeyIdentifier(hash: publicKey), critical: old.critical)
-            case .X509ExtensionID.subjectAlternativeName: alternatives ?? old
-            default: old
+            case .X509ExtensionID.subjectKeyIdentifier: try Certificate.Extension(SubjectKeyIdentifier(hash: publicKey), critical: own.critical)
+            case .X509ExtensionID.subjectAlternativeName: alternatives ?? own
+            default: own
             }
         }
         for wanted in [alternatives, authorityKey].compactMap(\.self) where !kept.contains(where: { $0.oid == wanted.oid }) { kept.append(wanted) }
@@ -76,8 +49,9 @@ package struct Signer: Sendable {
             version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: publicKey,
             // Clocks differ by minutes, and nothing is valid before its authority is.
             notValidBefore: max(now.addingTimeInterval(-300), certificate.notBefore),
-            notValidAfter: min(now.addingTimeInterval(seconds), certificate.notAfter), issuer: certificate.certificate.subject, subject: subject,
-            signatureAlgorithm: Self.algorithm(of: self.key), extensions: try Certificate.Extensions(kept), issuerPrivateKey: self.key.key)
+            notValidAfter: min(now.addingTimeInterval(seconds), certificate.notAfter), issuer: certificate.certificate.subject,
+            subject: old.certificate.subject,
+            signatureAlgorithm: self.key.signatureAlgorithm, extensions: try Certificate.Extensions(kept), issuerPrivateKey: self.key.key)
         return X509Certificate(made)
     }
 }
@@ -143,7 +117,7 @@ extension X509Certificate {
         let request = try CertificateSigningRequest(
             version: .v1, subject: certificate.subject, privateKey: key.key,
             attributes: .init([.init(ExtensionRequest(extensions: wanted))]),
-            signatureAlgorithm: KeyAlgorithm.rsaBits(key.key.publicKey) != nil ? .sha256WithRSAEncryption : .ecdsaWithSHA256)
+            signatureAlgorithm: key.signatureAlgorithm)
         return try request.serializeAsPEM().pemString + "\n"
     }
 }

@@ -7,19 +7,10 @@ package struct KubeadmCertificate: Sendable, Equatable {
         case frontProxy = "front-proxy-ca"
 
         /// Below kubeadm's certificate folder, without an ending.
-        package var path: String {
+        var path: String {
             switch self {
             case .cluster: "ca"
             case .etcd: "etcd/ca"
-            case .frontProxy: "front-proxy-ca"
-            }
-        }
-
-        /// What kubeadm calls it in certificates.
-        package var commonName: String {
-            switch self {
-            case .cluster: "kubernetes"
-            case .etcd: "etcd-ca"
             case .frontProxy: "front-proxy-ca"
             }
         }

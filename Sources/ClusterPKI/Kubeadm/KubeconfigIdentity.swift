@@ -11,10 +11,6 @@ package struct KubeconfigIdentity: Sendable {
     private let authorityData: String?
     private let certificateData: String?
     private let keyData: String?
-    /// Where the client certificate is a file, such as the kubelet's own that it renews.
-    package let certificateFile: String?
-    package let keyFile: String?
-    package let authorityFile: String?
     /// `https://10.0.0.100:6443`.
     package let server: String
 
@@ -41,11 +37,8 @@ package struct KubeconfigIdentity: Sendable {
         self.place = place
         self.server = server
         authorityData = cluster["certificate-authority-data"]?.string
-        authorityFile = cluster["certificate-authority"]?.string
         certificateData = user?["user"]?["client-certificate-data"]?.string
         keyData = user?["user"]?["client-key-data"]?.string
-        certificateFile = user?["user"]?["client-certificate"]?.string
-        keyFile = user?["user"]?["client-key"]?.string
     }
 
     private func decoded(_ data: String?, _ what: String) throws -> String? {

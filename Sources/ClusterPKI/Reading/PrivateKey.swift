@@ -44,6 +44,11 @@ package struct PrivateKey: Sendable, CustomStringConvertible {
         }
     }
 
+    /// What Kubernetes and etcd accept for it.
+    var signatureAlgorithm: Certificate.SignatureAlgorithm {
+        KeyAlgorithm.rsaBits(key.publicKey) != nil ? .sha256WithRSAEncryption : .ecdsaWithSHA256
+    }
+
     /// The public half, as `sa.pub` has it.
     package var publicPEM: String {
         get throws { try key.publicKey.serializeAsPEM().pemString + "\n" }

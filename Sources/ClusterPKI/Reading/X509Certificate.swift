@@ -48,14 +48,6 @@ package struct X509Certificate: Sendable, Equatable {
     package var notBefore: Date { certificate.notValidBefore }
     package var notAfter: Date { certificate.notValidAfter }
     package var subject: String { certificate.subject.description }
-    package var issuer: String { certificate.issuer.description }
-
-    package var commonName: String? { attribute(.NameAttributes.commonName).first }
-    package var organizations: [String] { attribute(.NameAttributes.organizationName) }
-
-    private func attribute(_ type: ASN1ObjectIdentifier) -> [String] {
-        certificate.subject.flatMap { $0 }.filter { $0.type == type }.map { String(describing: $0.value) }
-    }
 
     package var isAuthority: Bool {
         guard case .isCertificateAuthority? = try? certificate.extensions.basicConstraints else { return false }

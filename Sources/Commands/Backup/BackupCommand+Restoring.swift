@@ -94,13 +94,9 @@ extension BackupCommand {
             try await BackupSource.open(reference) { catalog in
                 let found = try await choice.find(in: catalog)
                 let made = try await RestorePlan.make(settings, on: nodes, waiving: waivers, found, in: catalog, identities: identities)
-                if dryRun || !made.plan.refusals.isEmpty {
-                    try output.emit(made.plan) { PlanText(made.plan).text }
-                    if !made.plan.refusals.isEmpty { throw Outcome(status: .refused) }
-                    return
-                }
-                for remark in made.plan.remarks { output.remark("note: \(remark)") }
-                try await RestoreSession(output: output, probe: gate.probe).begin(made, found, in: catalog, identities)
+                let session = RunSession(output: output, probe: gate.probe)
+                guard try session.accepts(made.plan, isRehearsal: dryRun) else { return }
+                try await RestoreSession(session: session).begin(made, found, in: catalog, identities)
             }
         }
     }

@@ -7,14 +7,20 @@ struct HostOptions: ParsableArguments {
     @Option(
         name: .customLong("host"),
         help: ArgumentHelp(
-            "A control-plane node, by name; may be repeated. It is reached by ssh under that name, or as NAME=DESTINATION says; `local` is this machine.",
+            "A host, by name; may be repeated. It is reached by ssh under that name, or as NAME=DESTINATION says; `local` is this machine.",
             valueName: "node"))
     var hosts: [String] = []
     @Option(help: ArgumentHelp("Of ssh. (default: the user's)", valueName: "file")) var sshConfig: String?
     @Flag(help: "Become root on the hosts with sudo -n.") var sudo = false
 
-    func nodes() throws -> [NodeAccess] {
-        try hosts.map { word in
+    func nodes() throws -> [NodeAccess] { try nodes(hosts) }
+
+    /// Those that are named, or this machine.
+    func nodesOrThisMachine() throws -> [NodeAccess] { try nodes(hosts.isEmpty ? ["local"] : hosts) }
+
+    /// Others, which are reached as these are.
+    func nodes(_ words: [String]) throws -> [NodeAccess] {
+        try words.map { word in
             let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
             guard let name = parts.first, !name.isEmpty, let destination = parts.last, !destination.isEmpty else {
                 throw ValidationError("--host \"\(word)\" is neither a node's name nor NAME=DESTINATION.")

@@ -20,10 +20,7 @@ struct CertificateOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The kubelet's folder on the nodes.", valueName: "folder")) var kubeletDir = "/var/lib/kubelet"
 
     /// This machine, unless somebody names hosts.
-    func nodes() throws -> [NodeAccess] {
-        let named = try hosts.nodes()
-        return named.isEmpty ? try HostOptions.parse(["--host", "local"]).nodes() : named
-    }
+    func nodes() throws -> [NodeAccess] { try hosts.nodesOrThisMachine() }
 
     func folders(_ others: [String] = []) throws -> CertificateFolders {
         func clean(_ path: String) -> String {
@@ -105,15 +102,7 @@ struct CertificateText {
         ]
         let others = report.rows.filter { !$0.isKubeadms }
         if !others.isEmpty { parts.append(table("OTHER CERTIFICATE", others, showsSigner: true)) }
-        if !report.findings.isEmpty {
-            var findings = TextTable(["SEVERITY"] + (isSeveral ? ["NODE"] : []) + ["WHAT", "PROBLEM", "REMEDY"])
-            for finding in report.findings {
-                findings.add(
-                    [Terminal.paint(finding.severity.rawValue, finding.severity == .critical ? .red : .yellow)] + (isSeveral ? [finding.node] : [])
-                        + [finding.subject, finding.problem, finding.remedy])
-            }
-            parts.append(findings.text)
-        }
+        if !report.findings.isEmpty { parts.append(FindingTable.text(report.findings, showsHosts: isSeveral)) }
         text = parts.joined(separator: "\n\n")
     }
 

@@ -38,12 +38,7 @@ struct CertificatesRenewCommand: AsyncParsableCommand {
     }
 
     private func clusterConfiguration() async throws -> ClusterConfiguration? {
-        if let config {
-            guard let data = FileManager.default.contents(atPath: config), let text = String(data: data, encoding: .utf8) else {
-                throw OperationError(.invalid, "\(config) cannot be read as text.")
-            }
-            return try ClusterConfiguration(parsing: text, from: config)
-        }
+        if let config { return try ClusterConfiguration(parsing: try TextFile.read(config), from: config) }
         guard fromConfig else { return nil }
         return try await KubernetesClient.connected(try kubernetes.access) { try await ClusterConfiguration.read($0) }
     }
@@ -62,29 +57,14 @@ struct CertificatesRenewCommand: AsyncParsableCommand {
             try request(made, nodes, in: URL(fileURLWithPath: csrDir).path)
             return
         }
-        if dryRun || made.plan.steps.isEmpty || !made.plan.refusals.isEmpty {
-            try output.emit(made.plan) { PlanText(made.plan).text }
-            if !made.plan.refusals.isEmpty { throw Outcome(status: .refused) }
-            return
-        }
-        for remark in made.plan.remarks { output.remark("note: \(remark)") }
-        let run = try await CertificateSession(output: output, probe: gate.probe).begin(made.plan, made.settings)
+        let session = RunSession(output: output, probe: gate.probe)
+        guard try session.accepts(made.plan, isRehearsal: dryRun) else { return }
+        let run = try await CertificateSession(session: session).begin(made.plan, made.settings)
         output.remark("`drydock runs rollback \(run.id)` puts the old ones back")
     }
 
     private func request(_ made: RenewalPlan.Made, _ nodes: [NodeCertificates], in folder: String) throws {
-        var written: [String] = []
-        for step in made.plan.steps {
-            guard case .renew(let name, let names) = step.action, let node = nodes.first(where: { $0.node == name }) else { continue }
-            for kind in names.compactMap({ KubeadmCertificate.named($0) }) {
-                guard let old = try node.certificate(kind) else { continue }
-                written.append("\(name)/\(kind.name).csr")
-                if !dryRun {
-                    try SignedFolder(path: folder).request(
-                        kind, of: name, old: old, names: made.settings.names[name]?[kind.name], algorithm: key)
-                }
-            }
-        }
+        let written = try SignedFolder(path: folder).request(made, nodes, isRehearsal: dryRun)
         struct Report: Encodable {
             var folder: String
             var requests: [String]

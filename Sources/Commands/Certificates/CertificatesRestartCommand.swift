@@ -21,11 +21,8 @@ struct FrontOptions: ParsableArguments {
     /// - Parameter hosts: whose way of reaching them counts here, too.
     func loadBalancers(_ hosts: HostOptions) async throws -> [LoadBalancer] {
         guard !lbHost.isEmpty || lbSocket != nil else { return [] }
-        var words = (lbHost.isEmpty ? ["local"] : lbHost).flatMap { ["--host", $0] }
-        if let config = hosts.sshConfig { words += ["--ssh-config", config] }
-        if hosts.sudo { words.append("--sudo") }
         var found: [LoadBalancer] = []
-        for place in try HostOptions.parse(words).nodes() {
+        for place in try hosts.nodes(lbHost.isEmpty ? ["local"] : lbHost) {
             found.append(try await .find(place, socket: lbSocket, master: nil, configuration: lbConfig, program: "haproxy"))
         }
         return found
@@ -61,12 +58,8 @@ struct CertificatesRestartCommand: AsyncParsableCommand {
         settings.loadBalancers = try await front.loadBalancers(options.hosts)
         (settings.isForced, settings.acceptsRisk) = (force, acceptRisk)
         let made = try await RestartPlan.make(settings, nodes, components: components, sessionSeconds: front.lbDrain.duration.seconds)
-        if dryRun || made.plan.steps.isEmpty || !made.plan.refusals.isEmpty {
-            try output.emit(made.plan) { PlanText(made.plan).text }
-            if !made.plan.refusals.isEmpty { throw Outcome(status: .refused) }
-            return
-        }
-        for remark in made.plan.remarks { output.remark("note: \(remark)") }
-        _ = try await CertificateSession(output: output, probe: gate.probe).begin(made.plan, made.settings)
+        let session = RunSession(output: output, probe: gate.probe)
+        guard try session.accepts(made.plan, isRehearsal: dryRun) else { return }
+        _ = try await CertificateSession(session: session).begin(made.plan, made.settings)
     }
 }

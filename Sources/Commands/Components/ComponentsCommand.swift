@@ -27,9 +27,7 @@ struct ComponentsStatusCommand: AsyncParsableCommand {
         var report = try await KubernetesClient.connected(try kubernetes.access) { try await ComponentsReport.read($0) }
         let hosts = try HostOptions.parse(sshConfig.map { ["--ssh-config", $0] } ?? [])
         for loadBalancer in try await front.loadBalancers(hosts) {
-            let keepalived = try await loadBalancer.access.text("if command -v keepalived >/dev/null; then keepalived --version 2>&1 | head -1; fi")
-            let words = keepalived.split(whereSeparator: \.isWhitespace)
-            report.add(try await LoadBalancerView.read(loadBalancer), keepalived: words.count > 1 ? String(words[1]) : nil)
+            try await report.add(loadBalancer)
         }
         try output.emit(report) { Self.text(report) }
         if !report.findings.isEmpty { throw Outcome(status: .findings) }
@@ -38,7 +36,7 @@ struct ComponentsStatusCommand: AsyncParsableCommand {
     private static func text(_ report: ComponentsReport) -> String {
         var table = TextTable(["COMPONENT", "NODE", "VERSION", "STATE", "RESTARTS", "RUNS FOR", "IMAGE"], alignedRight: [4, 5])
         for row in report.rows {
-            let age = row.startedAt.map { LoadBalancerTable.age(Int(Date().timeIntervalSince($0))) }
+            let age = row.startedAt.map { Age.text(Int(Date().timeIntervalSince($0))) }
             table.add([
                 row.component, row.node, row.version.isEmpty ? "-" : row.version,
                 Terminal.paint(row.state, row.state == "NotReady" ? .red : .green), row.restarts.map(String.init) ?? "-", age ?? "-", row.image ?? "",

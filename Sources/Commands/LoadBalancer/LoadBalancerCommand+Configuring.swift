@@ -30,9 +30,7 @@ struct LoadBalancerRenderCommand: AsyncParsableCommand {
         }
         let configuration: ControlPlaneConfiguration
         if let file {
-            let data = file == "-" ? FileHandle.standardInput.readDataToEndOfFile() : FileManager.default.contents(atPath: file)
-            guard let data, let text = String(data: data, encoding: .utf8) else { throw OperationError(.invalid, "\(file) cannot be read as text.") }
-            configuration = try ControlPlaneConfiguration(yaml: text, from: file)
+            configuration = try ControlPlaneConfiguration(yaml: try TextFile.read(file), from: file)
         } else if fromCluster {
             let access = try kubernetes.access
             configuration = try await KubernetesClient.connected(access) { try await ControlPlaneConfiguration(of: $0) }
@@ -77,19 +75,18 @@ struct LoadBalancerApplyCommand: AsyncParsableCommand {
         let made = try await ApplyPlan.make(
             settings, path: URL(fileURLWithPath: file).path, tag: tag, acceptDown: acceptDown, isForced: force)
         let diff = made.diffs.map(\.diff).filter { !$0.isEmpty }.joined(separator: "\n")
-        if traffic.dryRun || made.plan.steps.isEmpty || !made.plan.refusals.isEmpty {
-            struct Report: Encodable {
-                var diffs: [String: String]
-                var plan: LoadBalancerAction.Plan
-            }
+        struct Report: Encodable {
+            var diffs: [String: String]
+            var plan: LoadBalancerAction.Plan
+        }
+        let session = RunSession(output: output, probe: traffic.gate.probe)
+        let isAccepted = try session.accepts(made.plan, isRehearsal: traffic.dryRun) {
             let report = Report(diffs: Dictionary(made.diffs.map { ($0.loadBalancer, $0.diff) }, uniquingKeysWith: { $1 }), plan: made.plan)
             try output.emit(report) { (diff.isEmpty ? "" : Self.painted(diff) + "\n\n") + PlanText(made.plan).text }
-            if !made.plan.refusals.isEmpty { throw Outcome(status: .refused) }
-            return
         }
+        guard isAccepted else { return }
         if !diff.isEmpty { output.remark(diff) }
-        for remark in made.plan.remarks { output.remark("note: \(remark)") }
-        let run = try await LoadBalancerSession(output: output, probe: traffic.gate.probe).begin(made.plan, made.settings, goesBack: !noRollback)
+        let run = try await LoadBalancerSession(session: session).begin(made.plan, made.settings, goesBack: !noRollback)
         output.remark("the old file stays beside the new; `drydock runs rollback \(run.id)` puts it back and loads it")
     }
 

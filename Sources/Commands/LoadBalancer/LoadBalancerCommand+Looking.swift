@@ -45,7 +45,7 @@ struct LoadBalancerTable {
 
     init(_ view: LoadBalancerView) {
         var head = "\(Terminal.paint(view.loadBalancer, .bold)): HAProxy \(view.version)"
-        if let seconds = view.uptimeSeconds { head += ", up \(Self.age(seconds))" }
+        if let seconds = view.uptimeSeconds { head += ", up \(Age.text(seconds))" }
         if let connections = view.connections { head += ", \(connections) connections" + (view.connectionLimit.map { " of \($0)" } ?? "") }
         if let isActive = view.isActive { head += isActive ? ", holds keepalived's address" : ", stands by" }
         let tables = view.backends.map { backend -> String in
@@ -57,7 +57,7 @@ struct LoadBalancerTable {
                 table.add([
                     server.name, Self.state(server), check, "\(server.sessions)", "\(server.rate)/s", "\(server.totalSessions)", "\(server.queued)",
                     server.weight == server.initialWeight ? "\(server.weight)" : "\(server.weight) (\(server.initialWeight))",
-                    server.sinceLastChangeSeconds.map { "\(Self.age($0)) ago" } ?? "-", server.downtimeSeconds.map(Self.age) ?? "-", server.address,
+                    server.sinceLastChangeSeconds.map { "\(Age.text($0)) ago" } ?? "-", server.downtimeSeconds.map(Age.text) ?? "-", server.address,
                 ])
             }
             let serving = backend.servers.count(where: \.takesTraffic)
@@ -78,16 +78,6 @@ struct LoadBalancerTable {
             }
         return Terminal.paint(server.statusText, color) + (server.isBackup ? " backup" : "")
     }
-
-    /// `42s`, `5m`, `3h`, `2d`: as kubectl tells ages.
-    static func age(_ seconds: Int) -> String {
-        switch seconds {
-        case ..<120: "\(max(0, seconds))s"
-        case ..<7200: "\(seconds / 60)m"
-        case ..<172_800: "\(seconds / 3600)h"
-        default: "\(seconds / 86400)d"
-        }
-    }
 }
 
 struct LoadBalancerWatchCommand: AsyncParsableCommand {
@@ -99,59 +89,32 @@ struct LoadBalancerWatchCommand: AsyncParsableCommand {
     @OptionGroup(title: "HAProxy") var options: LoadBalancerOptions
     @OptionGroup(title: "Output") var output: OutputOptions
 
-    private struct Change: Encodable {
-        var time: String
-        var loadBalancer: String
-        var server: String
-        var from: String?
-        var to: String?
-    }
-
     func run() async throws {
         let loadBalancers = try await options.loadBalancers()
-        var known: [String: String] = [:]
+        var watch = ServerWatch()
         var isFirst = true
         let end = duration.map { ContinuousClock.now + $0.duration }
         while !Task.isCancelled, end.map({ ContinuousClock.now < $0 }) ?? true {
-            var now: [String: (loadBalancer: String, server: String, text: String)] = [:]
             for loadBalancer in loadBalancers {
-                do {
-                    let view = try await LoadBalancerView.read(loadBalancer)
-                    for server in view.servers {
-                        let weight = server.weight == server.initialWeight ? "" : ", weight \(server.weight)"
-                        now["\(loadBalancer.name) \(server.reference)"] = (
-                            loadBalancer.name, server.reference, "\(server.statusText)\(weight), \(server.address)"
-                        )
-                    }
-                } catch let error as HAProxyError where error.isTransient && !isFirst {
-                    now["\(loadBalancer.name) haproxy"] = (loadBalancer.name, "haproxy", "does not answer")
-                    for (key, _) in known where key.hasPrefix("\(loadBalancer.name) ") && key != "\(loadBalancer.name) haproxy" {
-                        now[key] = (loadBalancer.name, String(key.dropFirst(loadBalancer.name.count + 1)), known[key] ?? "")
-                    }
-                }
+                var view: LoadBalancerView?
+                // One that never answered is an error, and one that ceases to is news.
+                do { view = try await LoadBalancerView.read(loadBalancer) } catch let error as HAProxyError where error.isTransient && !isFirst {}
+                for change in watch.see(loadBalancer.name, view, at: Date()) { try tell(change) }
             }
-            for key in Set(known.keys).union(now.keys).sorted() where known[key] != now[key]?.text {
-                let place = now[key].map { ($0.loadBalancer, $0.server) }
-                let words = key.split(separator: " ", maxSplits: 1).map(String.init)
-                let change = Change(
-                    time: Date().formatted(.iso8601), loadBalancer: place?.0 ?? words[0], server: place?.1 ?? words[1], from: known[key],
-                    to: now[key]?.text)
-                try tell(change)
-            }
-            known = now.mapValues(\.text)
             isFirst = false
             try? await Task.sleep(for: interval.duration)
         }
     }
 
     /// A line each also for programs, who read it while it goes on.
-    private func tell(_ change: Change) throws {
+    private func tell(_ change: ServerWatch.Change) throws {
         if output.format == .table {
             let what = change.from.map { "\($0) -> \(change.to ?? "gone")" } ?? change.to ?? ""
-            print(Terminal.printable("\(change.time)  \(change.loadBalancer)  \(change.server)  \(what)"))
+            print(Terminal.printable("\(change.time.formatted(.iso8601))  \(change.loadBalancer)  \(change.server)  \(what)"))
         } else {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            encoder.dateEncodingStrategy = .iso8601
             print(String(decoding: try encoder.encode(change), as: UTF8.self))
         }
         fflush(nil)
@@ -172,15 +135,7 @@ struct LoadBalancerCheckCommand: AsyncParsableCommand {
     func run() async throws {
         let audit = try await LoadBalancerAudit.read(options.loadBalancers())
         try output.emit(audit) {
-            guard !audit.findings.isEmpty else { return "nothing to mend" }
-            var table = TextTable(["HOST", "SEVERITY", "WHAT", "PROBLEM", "REMEDY"])
-            for finding in audit.findings {
-                table.add([
-                    finding.loadBalancer, Terminal.paint(finding.severity.rawValue, finding.severity == .critical ? .red : .yellow), finding.subject,
-                    finding.problem, finding.remedy,
-                ])
-            }
-            return table.text
+            audit.findings.isEmpty ? "nothing to mend" : FindingTable.text(audit.findings, showsHosts: true)
         }
         if !audit.findings.isEmpty { throw Outcome(status: .findings) }
     }

@@ -22,14 +22,10 @@ struct TrafficOptions: ParsableArguments {
             loadBalancers: loadBalancers, window: gate.window, maxSeconds: gate.maxSeconds, settleSeconds: settleTimeout.duration.seconds)
         var views: [LoadBalancerView] = []
         for loadBalancer in loadBalancers { views.append(try await LoadBalancerView.read(loadBalancer)) }
-        let plan = try make(TrafficPlan(views: views, subject: settings.subject, settleSeconds: settings.settleSeconds))
-        if dryRun || plan.steps.isEmpty || !plan.refusals.isEmpty {
-            try output.emit(plan) { PlanText(plan).text }
-            if !plan.refusals.isEmpty { throw Outcome(status: .refused) }
-            return nil
-        }
-        for remark in plan.remarks { output.remark("note: \(remark)") }
-        return try await LoadBalancerSession(output: output, probe: gate.probe).begin(plan, settings)
+        let plan = try make(TrafficPlan(views: views, subject: settings.subject))
+        let session = RunSession(output: output, probe: gate.probe)
+        guard try session.accepts(plan, isRehearsal: dryRun) else { return nil }
+        return try await LoadBalancerSession(session: session).begin(plan, settings)
     }
 }
 
@@ -104,14 +100,11 @@ struct LoadBalancerAddCommand: AsyncParsableCommand {
     @OptionGroup(title: "Run") var traffic: TrafficOptions
 
     func run() async throws {
-        var words = keywords.map { $0.split(separator: " ").map(String.init) }
-        if words == nil, let backend = server.split(separator: "/").first.map(String.init) {
-            for loadBalancer in try await traffic.options.loadBalancers() where words == nil {
-                words = try await loadBalancer.configurationFile().keywords(like: like, of: backend)
-            }
-        }
-        guard let words else {
-            throw OperationError(.invalid, "the configuration shows no server to be like. Give --like or --keywords, such as \"check inter 2s\".")
+        let words: [String]
+        if let keywords {
+            words = keywords.split(separator: " ").map(String.init)
+        } else {
+            words = try await traffic.options.loadBalancers()[0].keywords(like: like, for: server)
         }
         try await traffic.run { try $0.add(server, address: address, keywords: words) }
     }

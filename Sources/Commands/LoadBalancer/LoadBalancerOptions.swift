@@ -26,10 +26,8 @@ struct LoadBalancerOptions: ParsableArguments {
 
     /// This machine, unless somebody names hosts.
     func loadBalancers() async throws -> [LoadBalancer] {
-        let named = try hosts.nodes()
-        let places = named.isEmpty ? [try HostOptions.parse(["--host", "local"]).nodes()[0]] : named
         var found: [LoadBalancer] = []
-        for place in places {
+        for place in try hosts.nodesOrThisMachine() {
             found.append(try await .find(place, socket: socket, master: masterSocket, configuration: config, program: haproxy))
         }
         return found

@@ -35,7 +35,7 @@ struct ProbeCommand: AsyncParsableCommand {
 
     func run() async throws {
         var targets = noCluster ? [] : ProbeTarget.ofCluster(try kubernetes.access)
-        if let endpoints { targets += try ProbeTarget.read(file: endpoints) }
+        if let endpoints { targets += try ProbeTarget.read(try TextFile.read(endpoints), from: endpoints) }
         var options = Probe.Options()
         (options.rate, options.timeout, options.budget) = (rate, timeout.duration, budget.budget)
         let end = duration.map { ContinuousClock.now + $0.duration }

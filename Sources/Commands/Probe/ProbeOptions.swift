@@ -46,7 +46,7 @@ struct ProbeOptions: ParsableArguments {
             let environment = ProcessInfo.processInfo.environment
             targets += ProbeTarget.ofCluster(try .discover(kubeconfig: probeKubeconfig, context: nil, environment: environment))
         }
-        if let probeEndpoints { targets += try ProbeTarget.read(file: probeEndpoints) }
+        if let probeEndpoints { targets += try ProbeTarget.read(try TextFile.read(probeEndpoints), from: probeEndpoints) }
         return targets
     }
 
@@ -61,14 +61,5 @@ struct ProbeOptions: ParsableArguments {
         (options.rate, options.timeout, options.budget) = (probeRate, probeTimeout.duration, probeBudget.budget)
         let (result, report) = try await Probe.watching(targets, options) { probe in try await body({ [probe.gateCheck] }) }
         return (result, report)
-    }
-}
-
-extension ProbeTarget {
-    static func read(file: String) throws -> [ProbeTarget] {
-        guard let data = FileManager.default.contents(atPath: file), let text = String(data: data, encoding: .utf8) else {
-            throw OperationError(.invalid, "\(file) cannot be read as text.")
-        }
-        return try read(text, from: file)
     }
 }

@@ -1,11 +1,9 @@
-internal import Journal
 internal import Maintenance
 internal import Operations
 
 /// How commands begin, resume and roll back runs on certificates.
 struct CertificateSession {
-    let output: OutputOptions
-    let probe: ProbeOptions
+    let session: RunSession
 
     func begin(_ plan: CertificateAction.Plan, _ settings: CertificateSettings) async throws -> RunRecord {
         try await carryOut(settings, gate: settings.gate()) { try await $0.begin(plan, settings: settings.json()) }
@@ -22,14 +20,6 @@ struct CertificateSession {
     private func carryOut(
         _ settings: CertificateSettings, gate: Gate, _ work: (Runner<CertificateRun>) async throws -> RunRecord
     ) async throws -> RunRecord {
-        let journal = try Journal.ofThisUser()
-        let (result, seen) = try await probe.watching { watchdog -> Result<RunRecord, any Error> in
-            let runner = Runner(
-                operation: CertificateRun(settings: settings), journal: journal, gate: { gate.observing(watchdog()) },
-                patience: .seconds(settings.patienceSeconds), notify: output.tellRun)
-            do { return .success(try await work(runner)) } catch { return .failure(error) }
-        }
-        try output.report(result, of: journal, availability: seen)
-        return try result.get()
+        try await session.carryOut(CertificateRun(settings: settings), gate: gate, patience: settings.patienceSeconds, work)
     }
 }

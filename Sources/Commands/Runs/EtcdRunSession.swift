@@ -19,12 +19,7 @@ struct EtcdRunSession {
         try await EtcdClient.connected(configuration) { client in
             let view = try await ClusterView.read(client, [.reads, .metrics])
             let plan = try make(view)
-            if options.dryRun || plan.steps.isEmpty || !plan.refusals.isEmpty {
-                try output.emit(plan) { PlanText(plan).text }
-                if !plan.refusals.isEmpty { throw Outcome(status: .refused) }
-                return
-            }
-            for remark in plan.remarks { output.remark("note: \(remark)") }
+            guard try RunSession(output: output, probe: probe).accepts(plan, isRehearsal: options.dryRun) else { return }
             let settings = EtcdRunSettings(
                 configuration: configuration, view: view, limits: limits, window: options.gate.window, maxSeconds: options.gate.maxSeconds,
                 quota: quota,

@@ -5,8 +5,7 @@ internal import Operations
 
 /// How commands begin, resume and roll back runs on load balancers.
 struct LoadBalancerSession {
-    let output: OutputOptions
-    let probe: ProbeOptions
+    let session: RunSession
 
     /// Carries a plan out.
     /// - Parameter goesBack: whether a run that fails is taken back at once: who waits for a person with a configuration that does not serve?
@@ -14,8 +13,8 @@ struct LoadBalancerSession {
         try await carryOut(settings, gate: settings.gate()) { runner in
             do { return try await runner.begin(plan, settings: settings.json()) } catch let error as OperationError where goesBack {
                 guard !Task.isCancelled, let run = try runner.stoppedRun else { throw error }
-                output.remark("\(error)")
-                output.remark("taking it back")
+                session.output.remark("\(error)")
+                session.output.remark("taking it back")
                 _ = try await runner.rollBack(run.id, on: run.subject, takingLock: false)
                 throw OperationError(error.code, "the run \(run.id) was taken back, and the old configuration serves: \(run.message ?? "\(error)")")
             }
@@ -33,15 +32,7 @@ struct LoadBalancerSession {
     private func carryOut(
         _ settings: LoadBalancerRunSettings, gate: Gate, _ work: (Runner<LoadBalancerRun>) async throws -> RunRecord
     ) async throws -> RunRecord {
-        let journal = try Journal.ofThisUser()
-        let (result, seen) = try await probe.watching { watchdog -> Result<RunRecord, any Error> in
-            let runner = Runner(
-                operation: LoadBalancerRun(settings: settings), journal: journal, gate: { gate.observing(watchdog()) },
-                patience: .seconds(settings.settleSeconds), notify: output.tellRun)
-            do { return .success(try await work(runner)) } catch { return .failure(error) }
-        }
-        try output.report(result, of: journal, availability: seen)
-        return try result.get()
+        try await session.carryOut(LoadBalancerRun(settings: settings), gate: gate, patience: settings.settleSeconds, work)
     }
 }
 

@@ -7,8 +7,7 @@ internal import SystemPackage
 
 /// How commands begin, resume and roll back restores of a control plane.
 struct RestoreSession {
-    let output: OutputOptions
-    let probe: ProbeOptions
+    let session: RunSession
 
     /// Where the members are made, a folder of this run alone: beside the journal, unless somebody says otherwise.
     static func workFolder(_ tag: String, in parent: String?) throws -> String {
@@ -18,7 +17,7 @@ struct RestoreSession {
     }
 
     func begin(_ made: RestorePlan.Made, _ backup: StoredBackup, in catalog: BackupCatalog, _ identities: [AgeIdentity]) async throws {
-        let progress = ProgressBar("transfer", options: output)
+        let progress = ProgressBar("transfer", options: session.output)
         let operation = RestoreRun(
             settings: made.settings, identities: identities, source: { (catalog, backup) }, progress: { progress.advance(by: $0) })
         try await carryOut(operation, gate: made.settings.gate()) { try await $0.begin(made.plan, settings: made.settings.json()) }
@@ -45,16 +44,9 @@ struct RestoreSession {
     }
 
     private func carryOut(_ operation: RestoreRun, gate: Gate, _ work: (Runner<RestoreRun>) async throws -> RunRecord) async throws {
-        let journal = try Journal.ofThisUser()
-        let (result, seen) = try await probe.watching { watchdog -> Result<RunRecord, any Error> in
-            let runner = Runner(
-                operation: operation, journal: journal, gate: { gate.observing(watchdog()) }, patience: .seconds(60), notify: output.tellRun)
-            do { return .success(try await work(runner)) } catch { return .failure(error) }
-        }
-        try output.report(result, of: journal, availability: seen)
-        let run = try result.get()
+        let run = try await session.carryOut(operation, gate: gate, patience: 60, work)
         if run.state == .done {
-            output.remark("the old data stays on the hosts, beside the new; `drydock runs rollback \(run.id)` puts it back")
+            session.output.remark("the old data stays on the hosts, beside the new; `drydock runs rollback \(run.id)` puts it back")
         }
     }
 }

@@ -27,14 +27,15 @@ struct RunReference: ParsableArguments {
         _ continuation: Continuation, _ etcd: EtcdOptions, _ kubernetes: KubernetesOptions, _ probe: ProbeOptions, _ output: OutputOptions
     ) async throws {
         let record = try Journal.ofThisUser().run(id)
+        let session = RunSession(output: output, probe: probe)
         if record.operation.hasPrefix("node ") {
             try await NodeRunSession(output: output, probe: probe).goOn(record, continuation, kubernetes, takingLock: takeLock)
         } else if record.operation == "backup restore" {
-            try await RestoreSession(output: output, probe: probe).goOn(record, continuation, takingLock: takeLock)
+            try await RestoreSession(session: session).goOn(record, continuation, takingLock: takeLock)
         } else if record.operation.hasPrefix("certs ") {
-            try await CertificateSession(output: output, probe: probe).goOn(record, continuation, takingLock: takeLock)
+            try await CertificateSession(session: session).goOn(record, continuation, takingLock: takeLock)
         } else if record.operation.hasPrefix("lb ") {
-            try await LoadBalancerSession(output: output, probe: probe).goOn(record, continuation, takingLock: takeLock)
+            try await LoadBalancerSession(session: session).goOn(record, continuation, takingLock: takeLock)
         } else {
             try await EtcdRunSession(output: output, probe: probe).goOn(record, continuation, etcd, takingLock: takeLock)
         }

@@ -64,6 +64,21 @@ package struct Step<Action: Codable & Sendable & Equatable>: Codable, Sendable, 
     }
 }
 
+extension Step {
+    /// The same step of an operation that carries this one's actions along.
+    package func map<Other>(_ transform: (Action) -> Other) -> Step<Other> {
+        let undo: Undo<Other> =
+            switch undo {
+            case .nothing(let reason): .nothing(because: reason)
+            case .by(let action, let title): .by(transform(action), title: title)
+            case .impossible(let reason): .impossible(because: reason)
+            }
+        return Step<Other>(
+            id: id, title: title, target: target, reason: reason, effect: effect, undo: undo, expectedSeconds: expectedSeconds,
+            isDisruptive: isDisruptive, action: transform(action), lane: lane)
+    }
+}
+
 /// How a step that was done is taken back.
 package enum Undo<Action: Codable & Sendable & Equatable>: Codable, Sendable, Equatable {
     /// There is nothing to take back, for this reason: the contents are the same as before.

@@ -18,8 +18,8 @@ extension CertificateReport {
             if row.isKubeadms { metrics.add("drydock_certificate_missing", labels, row.expires == nil ? 1 : 0) }
         }
         for node in Set(rows.map(\.node)).sorted() {
-            for severity in [Finding.Severity.critical, .warning] {
-                let count = findings.count { $0.node == node && $0.severity == severity }
+            for severity in [HostFinding.Severity.critical, .warning] {
+                let count = findings.count { $0.host == node && $0.severity == severity }
                 metrics.add("drydock_certificate_findings", [("node", node), ("severity", severity.rawValue)], Double(count))
             }
         }

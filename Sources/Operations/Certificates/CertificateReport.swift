@@ -25,23 +25,8 @@ package struct CertificateReport: Codable, Sendable, Equatable {
         package var names: [String]
     }
 
-    package struct Finding: Codable, Sendable, Equatable {
-        package enum Severity: String, Codable, Sendable, Comparable {
-            /// Something does not work, or is open to others.
-            case critical
-            case warning
-
-            package static func < (left: Severity, right: Severity) -> Bool { left == .critical && right == .warning }
-        }
-        package var node: String
-        package var severity: Severity
-        package var subject: String
-        package var problem: String
-        package var remedy: String
-    }
-
     package var rows: [Row] = []
-    package var findings: [Finding] = []
+    package var findings: [HostFinding] = []
 
     /// - Parameters:
     ///   - warnSeconds: what has less left is a finding.
@@ -53,11 +38,11 @@ package struct CertificateReport: Codable, Sendable, Equatable {
             findings += judge.findings
         }
         Self.compare(nodes, &findings)
-        findings.sort { ($0.severity, $0.node, $0.subject, $0.problem) < ($1.severity, $1.node, $1.subject, $1.problem) }
+        findings.sort()
     }
 
     /// Authorities that differ between nodes make clients of one that another does not trust.
-    private static func compare(_ nodes: [NodeCertificates], _ findings: inout [Finding]) {
+    private static func compare(_ nodes: [NodeCertificates], _ findings: inout [HostFinding]) {
         for authority in KubeadmCertificate.Authority.allCases {
             var serials: [String: [String]] = [:]
             for node in nodes {
@@ -68,7 +53,7 @@ package struct CertificateReport: Codable, Sendable, Equatable {
             let groups = serials.values.map { $0.joined(separator: ", ") }.sorted().joined(separator: " | ")
             findings.append(
                 .init(
-                    node: serials.values.joined().sorted().first ?? "", severity: .critical, subject: authority.rawValue,
+                    host: serials.values.joined().sorted().first ?? "", severity: .critical, subject: authority.rawValue,
                     problem: "the nodes do not have the same authority: \(groups)",
                     remedy: "finish the rotation that was begun, or copy the right one"))
         }
@@ -95,7 +80,7 @@ private struct Judge {
     let warnSeconds: Double
     let now: Date
     var rows: [CertificateReport.Row] = []
-    var findings: [CertificateReport.Finding] = []
+    var findings: [HostFinding] = []
 
     mutating func judgeAll() {
         for kind in KubeadmCertificate.all { judge(kind) }
@@ -105,8 +90,8 @@ private struct Judge {
         judgeServiceAccountKey()
     }
 
-    private mutating func find(_ severity: CertificateReport.Finding.Severity, _ subject: String, _ problem: String, _ remedy: String) {
-        findings.append(.init(node: node.node, severity: severity, subject: subject, problem: problem, remedy: remedy))
+    private mutating func find(_ severity: HostFinding.Severity, _ subject: String, _ problem: String, _ remedy: String) {
+        findings.append(.init(host: node.node, severity: severity, subject: subject, problem: problem, remedy: remedy))
     }
 
     private mutating func add(
@@ -121,7 +106,7 @@ private struct Judge {
         guard let certificate else { return }
         let left = certificate.notAfter.timeIntervalSince(now)
         let remedy =
-            isAuthority ? "drydock certs rotate-ca" : isExternal ? "have it signed anew" : isKubeadms ? "drydock certs renew \(name)" : "renew it"
+            isAuthority ? "replace the authority" : isExternal ? "have it signed anew" : isKubeadms ? "drydock certs renew \(name)" : "renew it"
         if left <= 0 {
             find(.critical, name, "it expired at \(certificate.notAfter.formatted(.iso8601))", remedy)
         } else if left < warnSeconds {
@@ -183,7 +168,7 @@ private struct Judge {
         let path = node.path(authority.certificatePath)
         do {
             let all = try node.authorities(authority)
-            guard let first = all.first else {
+            guard !all.isEmpty else {
                 add(nil, name: authority.rawValue, path: path, ca: "", isExternal: true, isAuthority: true)
                 find(.warning, authority.rawValue, "\(path) is missing", "a node with an etcd elsewhere needs none of etcd's")
                 return
@@ -195,7 +180,8 @@ private struct Judge {
             }
             if all.count > 1 {
                 find(
-                    .warning, authority.rawValue, "\(all.count) authorities are trusted: a rotation is under way", "drydock certs rotate-ca --status")
+                    .warning, authority.rawValue, "\(all.count) authorities are trusted: a rotation is under way",
+                    "finish it: reissue what the old one signed, then take it out")
             }
             if let text = node.text(node.path(authority.keyPath)) {
                 let key = try PrivateKey(pem: text, from: node.path(authority.keyPath))
@@ -203,7 +189,6 @@ private struct Judge {
                     find(.critical, authority.rawValue, "its key is another's", "bring the right \(authority.keyPath) back")
                 }
             }
-            _ = first
         } catch { find(.critical, authority.rawValue, "\(error)", "look at \(path)") }
     }
 
@@ -300,12 +285,12 @@ extension NodeCertificates {
             var names: Set<String> = ["kubernetes", "kubernetes.default", "kubernetes.default.svc"]
             for name in ["admin.conf", "kubelet.conf", "controller-manager.conf", "scheduler.conf"] {
                 guard let text = text(path(name)), let config = try? KubeconfigIdentity(text, from: name),
-                    let host = URLComponents(string: config.server)?.host
+                    let host = Self.host(of: config.server)
                 else { continue }
-                names.insert(Self.plain(host))
+                names.insert(host)
             }
             if let pod = try pod(.apiServer) {
-                if let address = pod.flags["advertise-address"] { names.insert(Self.plain(address)) }
+                if let address = pod.flags["advertise-address"] { names.insert(address.lowercased()) }
                 if let range = pod.flags["service-cluster-ip-range"]?.split(separator: ",").first, let first = Self.firstAddress(String(range)) {
                     names.insert(first)
                 }
@@ -314,13 +299,16 @@ extension NodeCertificates {
         case "etcd-server", "etcd-peer":
             guard let pod = try pod(.etcd) else { return [] }
             let flag = kind.name == "etcd-server" ? "advertise-client-urls" : "initial-advertise-peer-urls"
-            let urls = (pod.flags[flag] ?? "").split(separator: ",").map(String.init)
-            return Set(urls.compactMap { URLComponents(string: $0)?.host }.map(Self.plain))
+            return Set((pod.flags[flag] ?? "").split(separator: ",").compactMap { Self.host(of: String($0)) })
         default: return []
         }
     }
 
-    private static func plain(_ host: String) -> String { host.trimmingCharacters(in: ["[", "]"]).lowercased() }
+    /// The host of a URL, or of the first of several, in lower case and without brackets.
+    static func host(of url: String) -> String? {
+        let first = url.prefix { $0 != "," }
+        return URLComponents(string: String(first))?.host.map { $0.trimmingCharacters(in: ["[", "]"]).lowercased() }
+    }
 
     /// The first address of a range, which is the API server's own service: 10.96.0.1 of 10.96.0.0/12.
     static func firstAddress(_ range: String) -> String? {

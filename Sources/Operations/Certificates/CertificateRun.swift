@@ -25,11 +25,13 @@ package struct CertificateRun: RunOperation {
             let hasCopy = try await holds("[ -e \(q("\(settings.aside)/before.done")) ]", name)
             return [GateCheck("a copy is aside", hasCopy ? .holds : .fails, hasCopy ? "" : "\(settings.aside) on \(name) is gone")]
         case .restart(let name, let component), .stop(let name, let component):
-            return try await Restarts(settings, time).checks(before: component, on: name)
-        case .traffic(let action): return try await traffic.checks(before: step.moving(action))
+            return try await restarts.checks(before: component, on: name)
+        case .traffic(let action): return try await traffic.checks(before: step.map { _ in action })
         case .backUp, .putBack, .start: return []
         }
     }
+
+    private var restarts: Restarts { Restarts(settings, time) }
 
     private var traffic: LoadBalancerRun {
         LoadBalancerRun(
@@ -39,10 +41,10 @@ package struct CertificateRun: RunOperation {
     /// Serials tell an attempt's new certificates from the old ones.
     package func evidence(before step: CertificateAction.Step) async throws -> [String: String] {
         if case .restart(let name, let component) = step.action {
-            let state = try await Restarts(settings, time).state(of: component, on: name)
+            let state = try await restarts.state(of: component, on: name)
             return ["process": "\(state.processID ?? 0)"]
         }
-        if case .traffic(let action) = step.action { return try await traffic.evidence(before: step.moving(action)) }
+        if case .traffic(let action) = step.action { return try await traffic.evidence(before: step.map { _ in action }) }
         guard case .renew(let name, let names) = step.action else { return [:] }
         let node = try await read(name)
         return try Dictionary(
@@ -56,10 +58,10 @@ package struct CertificateRun: RunOperation {
             guard let evidence else { return nil }
             return unfinished(names, in: try await read(name), evidence).isEmpty ? "\(names.count) certificates are new" : nil
         case .putBack(let name, _): return try await holds("[ ! -e \(q("\(settings.aside)/before.done")) ]", name) ? "nothing was copied aside" : nil
-        case .restart(let name, let component): return try await Restarts(settings, time).isDone(component, on: name, evidence: evidence)
-        case .stop(let name, let component): return try await Restarts(settings, time).isStopped(component, on: name) ? "it does not run" : nil
-        case .start(let name, let component): return try await Restarts(settings, time).isDone(component, on: name, evidence: ["process": ""])
-        case .traffic(let action): return try await traffic.isAlreadySo(step.moving(action), evidence: evidence)
+        case .restart(let name, let component): return try await restarts.isDone(component, on: name, evidence: evidence)
+        case .stop(let name, let component): return try await restarts.isStopped(component, on: name) ? "it does not run" : nil
+        case .start(let name, let component): return try await restarts.isDone(component, on: name, evidence: ["process": ""])
+        case .traffic(let action): return try await traffic.isAlreadySo(step.map { _ in action }, evidence: evidence)
         }
     }
 
@@ -118,12 +120,12 @@ package struct CertificateRun: RunOperation {
                 sync
                 """)
             return nil
-        case .restart(let name, let component): return try await Restarts(settings, time).restart(component, on: name)
+        case .restart(let name, let component): return try await restarts.restart(component, on: name)
         case .stop(let name, let component):
-            try await Restarts(settings, time).stop(component, on: name)
+            try await restarts.stop(component, on: name)
             return nil
-        case .start(let name, let component): return try await Restarts(settings, time).start(component, on: name)
-        case .traffic(let action): return try await traffic.act(step.moving(action), notify: notify)
+        case .start(let name, let component): return try await restarts.start(component, on: name)
+        case .traffic(let action): return try await traffic.act(step.map { _ in action }, notify: notify)
         }
     }
 
@@ -195,10 +197,10 @@ package struct CertificateRun: RunOperation {
 
     package func verify(_ step: CertificateAction.Step) async throws {
         switch step.action {
-        case .restart(let name, let component), .start(let name, let component): try await Restarts(settings, time).prove(component, on: name)
+        case .restart(let name, let component), .start(let name, let component): try await restarts.prove(component, on: name)
         default: break
         }
-        if case .traffic(let action) = step.action { try await traffic.verify(step.moving(action)) }
+        if case .traffic(let action) = step.action { try await traffic.verify(step.map { _ in action }) }
         guard case .renew(let name, let names) = step.action else { return }
         let node = try await read(name)
         for kind in names.compactMap({ KubeadmCertificate.named($0) }) {

@@ -13,7 +13,7 @@ package struct ClusterCertificates: Sendable {
     }
 
     private var found: [Found] = []
-    private var findings: [CertificateReport.Finding] = []
+    private var findings: [HostFinding] = []
 
     /// Needs the right to list webhooks, API services and Secrets.
     package static func read(_ client: KubernetesClient) async throws -> ClusterCertificates {
@@ -56,8 +56,8 @@ package struct ClusterCertificates: Sendable {
         found.append(Found(name: name, pem: pem))
     }
 
-    private mutating func find(_ severity: CertificateReport.Finding.Severity, _ name: String, _ problem: String, _ remedy: String) {
-        findings.append(.init(node: "cluster", severity: severity, subject: name, problem: problem, remedy: remedy))
+    private mutating func find(_ severity: HostFinding.Severity, _ name: String, _ problem: String, _ remedy: String) {
+        findings.append(.init(host: "cluster", severity: severity, subject: name, problem: problem, remedy: remedy))
     }
 
     /// Puts them into a report.
@@ -87,8 +87,6 @@ package struct ClusterCertificates: Sendable {
                 }
             } catch { own.find(.critical, item.name, "\(error)", "look at it") }
         }
-        report.findings = (report.findings + own.findings).sorted {
-            ($0.severity, $0.node, $0.subject, $0.problem) < ($1.severity, $1.node, $1.subject, $1.problem)
-        }
+        report.findings = (report.findings + own.findings).sorted()
     }
 }

@@ -58,7 +58,7 @@ package struct ClusterConfiguration: Sendable, Equatable {
             let own = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.\(dnsDomain)"]
             return SubjectNames(Self.unique([node.hostName(old)] + own + [host].compactMap(\.self) + [service, address] + apiServerNames))
         case "etcd-server", "etcd-peer":
-            guard let pod = try node.pod(.etcd), let address = pod.flags["initial-advertise-peer-urls"].flatMap(Self.host(of:)) else {
+            guard let pod = try node.pod(.etcd), let address = pod.flags["initial-advertise-peer-urls"].flatMap(NodeCertificates.host(of:)) else {
                 throw OperationError(.invalid, "the manifest of etcd on \(node.node) has no --initial-advertise-peer-urls.")
             }
             let more = kind.name == "etcd-server" ? etcdServerNames : etcdPeerNames
@@ -67,15 +67,7 @@ package struct ClusterConfiguration: Sendable, Equatable {
         }
     }
 
-    private var host: String? { controlPlaneEndpoint.flatMap { Self.host(of: $0.contains("://") ? $0 : "https://\($0)") } }
-
-    private static func host(of url: String) -> String? {
-        guard let first = url.split(separator: ",").first, let scheme = first.range(of: "://") else { return nil }
-        let rest = first[scheme.upperBound...].prefix { $0 != "/" }
-        if rest.hasPrefix("["), let end = rest.firstIndex(of: "]") { return String(rest[rest.index(after: rest.startIndex)..<end]) }
-        let host = rest.prefix { $0 != ":" }
-        return host.isEmpty ? nil : String(host)
-    }
+    private var host: String? { controlPlaneEndpoint.flatMap { NodeCertificates.host(of: $0.contains("://") ? $0 : "https://\($0)") } }
 
     private static func unique(_ names: [String]) -> [String] {
         var seen: Set<String> = []

@@ -1,4 +1,5 @@
 internal import ClusterPKI
+internal import Etcd
 package import Foundation
 internal import NodeAccess
 
@@ -84,7 +85,11 @@ package struct ComponentState: Codable, Sendable, Equatable {
             guard let file = served.file else { continue }
             let pem = try await access.text("cat \(NodeAccess.quoted(file))")
             let wanted = try X509Certificate.parse(pem: pem, from: "\(file) on \(access.name)")[0]
-            let found = try await access.reaching(served.host, served.port) { try await ServedCertificate.read($0, $1) }
+            let presented = try await access.reaching(served.host, served.port) { await PresentedCertificates.read($0, $1) }
+            guard let leaf = presented?.first else {
+                throw OperationError(.stopped, "nobody on \(access.name) speaks TLS at \(served.host):\(served.port)")
+            }
+            let found = try X509Certificate(der: leaf)
             if found.serial != wanted.serial { state.stale.append("serial \(found.serial) at port \(served.port), and \(file) has \(wanted.serial)") }
         }
         return state

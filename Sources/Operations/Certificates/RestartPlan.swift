@@ -45,14 +45,14 @@ package struct RestartPlan: Sendable {
         for loadBalancer in settings.loadBalancers { views.append(try await LoadBalancerView.read(loadBalancer)) }
         let addresses = try Dictionary(
             uniqueKeysWithValues: nodes.map { node in (node.node, try node.pod(.apiServer)?.flags["advertise-address"] ?? "") })
-        return Made(plan: plan(settings, states, views, addresses, sessionSeconds), settings: settings, states: states)
+        return Made(plan: try plan(settings, states, views, addresses, sessionSeconds), settings: settings, states: states)
     }
 
     /// Pure.
     static func plan(
         _ settings: CertificateSettings, _ states: [ComponentState], _ views: [LoadBalancerView], _ addresses: [String: String],
         _ sessionSeconds: Double
-    ) -> CertificateAction.Plan {
+    ) throws -> CertificateAction.Plan {
         var plan = CertificateAction.Plan(operation: "certs restart", subject: settings.subject, steps: [])
         if settings.loadBalancers.isEmpty {
             plan.remarks.append(
@@ -85,7 +85,11 @@ package struct RestartPlan: Sendable {
                         plan.remarks.append("\(server.reference) is in \(server.mode.rawValue) on \(view.loadBalancer), and stays so")
                         continue
                     }
-                    plan.steps += away(host.name, server, view, sessionSeconds)
+                    // The last server that takes traffic is refused here already.
+                    let drained = try TrafficPlan(views: [view], subject: settings.subject).drain(
+                        server.reference, waitSeconds: sessionSeconds, then: .leave, isMaint: false)
+                    plan.steps += drained.steps.map { $0.map { .traffic($0) } }
+                    plan.refusals += drained.refusals
                 }
             }
             // Who is still connected to an API server must not wait there for an etcd that is away: it ends first, and starts when etcd is back.
@@ -94,7 +98,11 @@ package struct RestartPlan: Sendable {
             for component in due where !isAround || ![.etcd, .apiServer].contains(component) {
                 plan.steps.append(restart(component, host.name, why(component)))
             }
-            if isAway { for (view, server) in targets where server.mode == .ready { plan.steps += back(host.name, server, view) } }
+            guard isAway else { continue }
+            for (view, server) in targets where server.mode == .ready {
+                let opened = try TrafficPlan(views: [view], subject: settings.subject).ready(server.reference)
+                plan.steps += opened.steps.map { $0.map { .traffic($0) } }
+            }
         }
         return plan
     }
@@ -103,38 +111,6 @@ package struct RestartPlan: Sendable {
         if server.name == node { return true }
         let host = server.address.lastIndex(of: ":").map { server.address[..<$0] } ?? server.address[...]
         return !address.isEmpty && (host == address || host == "[\(address)]")
-    }
-
-    private static func away(
-        _ node: String, _ server: LoadBalancerView.Server, _ view: LoadBalancerView, _ seconds: Double
-    ) -> [CertificateAction.Step] {
-        let target = LoadBalancerAction.Target(loadBalancer: view.loadBalancer, server: server.reference)
-        return [
-            .init(
-                id: "drain \(view.loadBalancer) \(node)", title: "drain \(server.reference) on \(view.loadBalancer)", target: server.reference,
-                reason: "\(node) is worked on", effect: "no new connections there (\(server.sessions) now)",
-                undo: .by(.traffic(.set(target, .ready)), title: "open it again"), isDisruptive: true, action: .traffic(.set(target, .drain))),
-            .init(
-                id: "sessions \(view.loadBalancer) \(node)", title: "wait until \(server.reference) has no sessions on \(view.loadBalancer)",
-                target: server.reference, reason: "who is connected is to finish",
-                effect: "none: the API server itself lets the others go when it ends",
-                undo: .nothing(because: "sessions come back by themselves"), expectedSeconds: seconds, isDisruptive: false,
-                action: .traffic(.awaitSessions(target, seconds: seconds, then: .leave))),
-        ]
-    }
-
-    private static func back(_ node: String, _ server: LoadBalancerView.Server, _ view: LoadBalancerView) -> [CertificateAction.Step] {
-        let target = LoadBalancerAction.Target(loadBalancer: view.loadBalancer, server: server.reference)
-        return [
-            .init(
-                id: "ready \(view.loadBalancer) \(node)", title: "open \(server.reference) on \(view.loadBalancer)", target: server.reference,
-                reason: "\(node) serves again", effect: "new connections, once its checks pass", undo: .nothing(because: "it was open before"),
-                isDisruptive: false, action: .traffic(.set(target, .ready))),
-            .init(
-                id: "traffic \(view.loadBalancer) \(node)", title: "wait until \(server.reference) takes traffic on \(view.loadBalancer)",
-                target: server.reference, reason: "the next node must not go before this one serves", effect: "none",
-                undo: .nothing(because: "it only looks"), expectedSeconds: 5, isDisruptive: false, action: .traffic(.awaitTraffic(target))),
-        ]
     }
 
     private static func stop(_ node: String) -> CertificateAction.Step {

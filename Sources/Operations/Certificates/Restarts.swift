@@ -5,15 +5,6 @@ internal import KubernetesClient
 internal import Maintenance
 internal import NodeAccess
 
-extension CertificateAction.Step {
-    /// The same step, as the load balancers' own operation knows it.
-    func moving(_ action: LoadBalancerAction) -> LoadBalancerAction.Step {
-        .init(
-            id: id, title: title, target: target, reason: reason, effect: effect, undo: .nothing(because: "the run undoes it"),
-            expectedSeconds: expectedSeconds, isDisruptive: isDisruptive, action: action)
-    }
-}
-
 /// Restarts static pods one at a time, and proves that they use what lies on their nodes: by what they present on the wire, not by a port that opens.
 struct Restarts {
     let settings: CertificateSettings

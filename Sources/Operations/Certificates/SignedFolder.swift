@@ -1,5 +1,6 @@
-package import ClusterPKI
+internal import ClusterPKI
 internal import Foundation
+internal import Maintenance
 
 /// A folder through which another authority signs: requests and their keys go out, certificates come back. `NODE/NAME.csr`, `.key` and `.crt`.
 package struct SignedFolder: Sendable {
@@ -9,8 +10,25 @@ package struct SignedFolder: Sendable {
 
     private func file(_ kind: KubeadmCertificate, of node: String, _ ending: String) -> String { "\(path)/\(node)/\(kind.name).\(ending)" }
 
+    /// Writes keys and requests for all that a plan would renew.
+    /// - Parameter isRehearsal: whether nothing is written.
+    /// - Returns: the requests, below the folder.
+    package func request(_ made: RenewalPlan.Made, _ nodes: [NodeCertificates], isRehearsal: Bool) throws -> [String] {
+        var written: [String] = []
+        for step in made.plan.steps {
+            guard case .renew(let name, let names) = step.action, let node = nodes.first(where: { $0.node == name }) else { continue }
+            for kind in names.compactMap({ KubeadmCertificate.named($0) }) {
+                guard let old = try node.certificate(kind) else { continue }
+                written.append("\(name)/\(kind.name).csr")
+                if isRehearsal { continue }
+                try request(kind, of: name, old: old, names: made.settings.names[name]?[kind.name], algorithm: made.settings.algorithm)
+            }
+        }
+        return written
+    }
+
     /// Writes a new key and a request for it; the key is its owner's alone.
-    package func request(_ kind: KubeadmCertificate, of node: String, old: X509Certificate, names: SubjectNames?, algorithm: KeyAlgorithm?) throws {
+    private func request(_ kind: KubeadmCertificate, of node: String, old: X509Certificate, names: SubjectNames?, algorithm: KeyAlgorithm?) throws {
         let folder = "\(path)/\(node)"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         let key = try PrivateKey.make(algorithm ?? old.renewableAlgorithm)

@@ -2,6 +2,7 @@ package import Foundation
 package import KubernetesAPI
 package import KubernetesClient
 internal import Maintenance
+internal import NodeAccess
 
 /// What runs where, in which version: the control plane, the nodes, the network, and the load balancers in front; and what does not fit together.
 package struct ComponentsReport: Codable, Sendable, Equatable {
@@ -114,14 +115,15 @@ package struct ComponentsReport: Codable, Sendable, Equatable {
     }
 
     /// A load balancer in front, and keepalived beside it where there is one.
-    package mutating func add(_ view: LoadBalancerView, keepalived: String?) {
+    package mutating func add(_ loadBalancer: LoadBalancer) async throws {
+        let view = try await LoadBalancerView.read(loadBalancer)
         let isServing = view.backends.allSatisfy { $0.servers.contains(where: \.takesTraffic) }
-        let state = isServing ? "Ready" : "NotReady"
-        rows.append(.init(node: view.loadBalancer, component: "haproxy", version: view.version, state: state))
+        rows.append(.init(node: view.loadBalancer, component: "haproxy", version: view.version, state: isServing ? "Ready" : "NotReady"))
         if !isServing { findings.append(.init(node: view.loadBalancer, component: "haproxy", problem: "a backend serves nobody")) }
-        if let keepalived {
-            rows.append(
-                .init(node: view.loadBalancer, component: "keepalived", version: keepalived, state: view.isActive == true ? "active" : "stands by"))
-        }
+        let keepalived = try await loadBalancer.access.text("if command -v keepalived >/dev/null; then keepalived --version 2>&1 | head -1; fi")
+        let words = keepalived.split(whereSeparator: \.isWhitespace)
+        guard words.count > 1 else { return }
+        rows.append(
+            .init(node: view.loadBalancer, component: "keepalived", version: String(words[1]), state: view.isActive == true ? "active" : "stands by"))
     }
 }

@@ -65,9 +65,16 @@ package struct LoadBalancer: Codable, Sendable, Equatable {
         return text.contains("active")
     }
 
-    /// What HAProxy was started with, as far as it can be read.
-    package func configurationFile() async throws -> ConfigurationFile {
-        ConfigurationFile(parsing: try await ConfigurationFiles(loadBalancer: self, tag: "").text())
+    /// What a new server is to be told, so that it is like another of its backend.
+    /// - Parameters:
+    ///   - model: the server to be like; nil for the backend's first.
+    ///   - reference: `backend/server`, of the new one.
+    package func keywords(like model: String?, for reference: String) async throws -> [String] {
+        let file = ConfigurationFile(parsing: try await ConfigurationFiles(loadBalancer: self, tag: "").text())
+        guard let words = file.keywords(like: model, of: String(reference.prefix { $0 != "/" })) else {
+            throw OperationError(.invalid, "the configuration shows no server to be like. Give --like or --keywords, such as \"check inter 2s\".")
+        }
+        return words
     }
 
     /// Asked only by way of its master, which passes commands on to the worker that takes connections.

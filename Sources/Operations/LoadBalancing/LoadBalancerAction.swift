@@ -45,17 +45,6 @@ package enum LoadBalancerAction: Codable, Sendable, Equatable {
     case awaitHealth(loadBalancer: String, servers: [String])
     /// The old configuration, loaded, with what was asked at run time.
     case putBack(loadBalancer: String, [Desired])
-
-    var loadBalancer: String {
-        switch self {
-        case .set(let target, _), .awaitSessions(let target, _, _), .awaitTraffic(let target), .setWeight(let target, _), .add(let target, _, _),
-            .remove(let target):
-            target.loadBalancer
-        case .stage(let name), .discard(let name), .replace(let name), .reload(let name), .reapply(let name, _), .awaitHealth(let name, _),
-            .putBack(let name, _):
-            name
-        }
-    }
 }
 
 /// What a run on load balancers was asked for.

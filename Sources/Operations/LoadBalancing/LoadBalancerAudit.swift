@@ -3,23 +3,7 @@ internal import NodeAccess
 
 /// What somebody should mend on a load balancer before it is needed.
 package struct LoadBalancerAudit: Codable, Sendable, Equatable {
-    package enum Severity: String, Codable, Sendable, Comparable {
-        /// Traffic is lost, or would be with the next failure.
-        case critical
-        case warning
-
-        package static func < (left: Severity, right: Severity) -> Bool { left == .critical && right == .warning }
-    }
-
-    package struct Finding: Codable, Sendable, Equatable {
-        package var loadBalancer: String
-        package var severity: Severity
-        package var subject: String
-        package var problem: String
-        package var remedy: String
-    }
-
-    package var findings: [Finding] = []
+    package var findings: [HostFinding] = []
 
     /// Looks at the load balancers, their files and their masters, and compares them.
     package static func read(_ loadBalancers: [LoadBalancer]) async throws -> LoadBalancerAudit {
@@ -51,13 +35,13 @@ package struct LoadBalancerAudit: Codable, Sendable, Equatable {
                     "start it with -W -S")
             }
         }
-        audit.findings.sort { ($0.severity, $0.loadBalancer, $0.subject) < ($1.severity, $1.loadBalancer, $1.subject) }
+        audit.findings.sort()
         return audit
     }
 
-    private mutating func add(_ view: LoadBalancerView, _ severity: Severity, _ subject: String, _ problem: String, _ remedy: String) {
+    private mutating func add(_ view: LoadBalancerView, _ severity: HostFinding.Severity, _ subject: String, _ problem: String, _ remedy: String) {
         findings.append(
-            Finding(loadBalancer: view.loadBalancer, severity: severity, subject: subject, problem: problem, remedy: remedy))
+            HostFinding(host: view.loadBalancer, severity: severity, subject: subject, problem: problem, remedy: remedy))
     }
 
     /// What runs.

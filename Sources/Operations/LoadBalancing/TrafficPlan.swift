@@ -5,13 +5,10 @@ internal import Maintenance
 package struct TrafficPlan: Sendable {
     package var views: [LoadBalancerView]
     package var subject: String
-    /// How long a server may take to be well, seconds.
-    package var settleSeconds: Double
 
-    package init(views: [LoadBalancerView], subject: String, settleSeconds: Double = 60) {
+    package init(views: [LoadBalancerView], subject: String) {
         self.views = views
         self.subject = subject
-        self.settleSeconds = settleSeconds
     }
 
     private typealias Step = LoadBalancerAction.Step
@@ -60,12 +57,7 @@ package struct TrafficPlan: Sendable {
                 reason: "it is in service again", effect: "new connections, once its checks pass",
                 undo: .by(.set(target, server.mode), title: "set it to \(server.mode.rawValue) again"), isDisruptive: false,
                 action: .set(target, .ready))
-            let wait = Step(
-                id: "traffic \(view.loadBalancer) \(server.reference)", title: "wait until \(server.reference) takes traffic on \(view.loadBalancer)",
-                target: server.reference, reason: "a server that is open and down serves nobody", effect: "none",
-                undo: .nothing(because: "it only looks"),
-                expectedSeconds: 5, isDisruptive: false, action: .awaitTraffic(target))
-            return ([set, wait], nil)
+            return ([set, awaitTraffic(target)], nil)
         }
     }
 
@@ -124,11 +116,7 @@ package struct TrafficPlan: Sendable {
                     id: "add \(view.loadBalancer)", title: "add \(reference) at \(address) on \(view.loadBalancer)", target: reference,
                     reason: "it was asked for", effect: "new connections, once its checks pass", undo: .by(.remove(target), title: "remove it"),
                     isDisruptive: false, action: .add(target, address: address, keywords: keywords)))
-            plan.steps.append(
-                Step(
-                    id: "traffic \(view.loadBalancer)", title: "wait until \(reference) takes traffic on \(view.loadBalancer)", target: reference,
-                    reason: "a server that is down serves nobody", effect: "none", undo: .nothing(because: "it only looks"), expectedSeconds: 5,
-                    isDisruptive: false, action: .awaitTraffic(target)))
+            plan.steps.append(awaitTraffic(target))
         }
         if !plan.steps.isEmpty { plan.remarks.append("a reload forgets \(reference) unless the configuration has it, too: `drydock lb apply`") }
         return plan
@@ -192,6 +180,13 @@ package struct TrafficPlan: Sendable {
                 : "what is left after \(seconds.wholeSeconds) s is cut off, and connects anew elsewhere",
             undo: .nothing(because: "sessions come back by themselves"), expectedSeconds: seconds, isDisruptive: leftover == .shutDown,
             action: .awaitSessions(target, seconds: seconds, then: leftover))
+    }
+
+    private func awaitTraffic(_ target: LoadBalancerAction.Target) -> LoadBalancerAction.Step {
+        Step(
+            id: "traffic \(target.loadBalancer) \(target.server)", title: "wait until \(target.server) takes traffic on \(target.loadBalancer)",
+            target: target.server, reason: "a server that is open and down serves nobody", effect: "none",
+            undo: .nothing(because: "it only looks"), expectedSeconds: 5, isDisruptive: false, action: .awaitTraffic(target))
     }
 
     /// Why a server may not go, or nil.

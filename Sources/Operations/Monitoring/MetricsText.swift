@@ -13,10 +13,13 @@ package struct MetricsText: Sendable {
     }
 
     /// In the order in which they are told.
-    private let families: [Family]
+    private var families: [Family]
     private var samples: [String: [(labels: [(String, String)], value: Double)]] = [:]
 
-    package init(_ families: [Family]) { self.families = families }
+    package init(_ families: [Family] = []) { self.families = families }
+
+    /// Tells of one more.
+    package mutating func begin(_ family: Family) { families.append(family) }
 
     package mutating func add(_ name: String, _ labels: [(String, String)], _ value: Double) { samples[name, default: []].append((labels, value)) }
 

@@ -140,31 +140,25 @@ package final class Probe: Sendable {
         case .watch: try await HTTPTransport.connected(target.access) { try await watch(target, index, $0) }
         case .new:
             try await HTTPTransport.connected(target.access, patience: options.timeout, usesPerConnection: 1) { transport in
-                try await ask(index) {
+                try await ask(target, index) {
                     try await transport.send(target.request)
-                } expecting: {
-                    target.expected
                 }
             }
         case .kept:
             try await HTTPTransport.connected(target.access, patience: options.timeout) { transport in
                 try await HTTPTransport.connected(target.access, patience: options.timeout, usesPerConnection: 1) { fresh in
-                    try await ask(index) {
+                    try await ask(target, index) {
                         do { return try await transport.send(target.request) } catch let error as KubernetesError where error.brokeOff {
                             self.seen.withLock { $0[index].target.resent += 1 }
                             return try await fresh.send(target.request)
                         }
-                    } expecting: {
-                        target.expected
                     }
                 }
             }
         }
     }
 
-    private func ask(
-        _ index: Int, _ send: @escaping @Sendable () async throws -> APIResponse, expecting expected: @escaping @Sendable () -> ClosedRange<Int>
-    ) async throws {
+    private func ask(_ target: ProbeTarget, _ index: Int, _ send: @escaping @Sendable () async throws -> APIResponse) async throws {
         let clock = ContinuousClock()
         try await withThrowingDiscardingTaskGroup { group in
             var count = 0
@@ -176,7 +170,7 @@ package final class Probe: Sendable {
                     do {
                         let response = try await send()
                         try Task.checkCancellation()
-                        let isWell = expected().contains(response.status)
+                        let isWell = target.expected.contains(response.status)
                         self.note(index, since: due, complaint: isWell ? nil : "HTTP status \(response.status)")
                     } catch {
                         // A request that the end of the probe cut off says nothing.
