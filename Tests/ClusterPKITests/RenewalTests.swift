@@ -173,4 +173,33 @@ struct RenewalTests {
             Issue.record("it was read")
         } catch { #expect("\(error)".contains("apiserver.key") && !"\(error)".contains("c2Vjcm")) }
     }
+
+    @Test(arguments: kinds, KeyAlgorithm.allCases)
+    func `Who trusts either authority accepts what the new one signed, the old one's friends by its word`(_ kind: [String], _ algorithm: KeyAlgorithm)
+        async throws
+    {
+        try await BuiltProgram.withFolder { folder in
+            let made = try await Self.make(in: folder, kind)
+            let old = try Signer(certificate: made.authority, key: made.authorityKey, at: Self.now, from: "ca.crt")
+            let new = try Successor.make(of: made.authority, algorithm, seconds: 3650 * 86400, at: Self.now)
+            #expect(new.certificate.isSelfSigned && new.certificate.isAuthority && new.certificate.matches(new.key))
+            #expect(new.certificate.subject == made.authority.subject && new.certificate.serial != made.authority.serial)
+            let cross = try old.crossSign(new.certificate, at: Self.now)
+            #expect(cross.isSigned(by: made.authority) && !cross.isSelfSigned && cross.matches(new.key))
+            #expect(cross.notAfter == made.authority.notAfter, "nothing outlives its authority")
+            let leaf = try Signer(certificate: new.certificate, key: new.key, at: Self.now, from: "new").renew(
+                made.leaf, for: try PrivateKey.make(algorithm), seconds: 86400, at: Self.now)
+            for (name, certificates) in [("new-ca", [new.certificate]), ("cross", [cross]), ("leaf", [leaf]), ("both", [made.authority, new.certificate])] {
+                try Data(try certificates.map { try $0.pem }.joined().utf8).write(to: folder.appendingPathComponent("\(name).crt"))
+            }
+            func path(_ name: String) -> String { folder.appendingPathComponent("\(name).crt").path }
+            for (trusted, sent, isTrusted) in [
+                ("ca", ["-untrusted", path("cross")], true), ("ca", [], false), ("new-ca", [], true), ("new-ca", ["-untrusted", path("cross")], true),
+                ("both", ["-untrusted", path("cross")], true), ("both", [], true),
+            ] {
+                let run = try await CommandRun.run("openssl", ["verify", "-CAfile", path(trusted)] + sent + [path("leaf")])
+                #expect((run.status == 0) == isTrusted, "trusting \(trusted), sent \(sent.count): \(run.output)\(run.errors)")
+            }
+        }
+    }
 }

@@ -11,79 +11,9 @@ import Testing
     .enabled(if: RealKubernetes.mayRun && ControlPlaneHosts.mayRun && HAProxyRelease.mayRun, "root, a real Kubernetes and HAProxy are needed"),
     .serialized, .timeLimit(.minutes(40)))
 struct CertificateTests {
-    /// A control plane, its load balancer, and drydock with a journal of its own.
-    private struct Desk: Sendable {
-        let hosts: ControlPlaneHosts
-        let balancer: BalancedServers
-        let state: URL
-
-        static func with(_ body: @Sendable (Desk) async throws -> Void) async throws {
-            let assets = try #require(RealKubernetes.assets)
-            try await BuiltProgram.withFolder { state in
-                try await ControlPlaneHosts.running(servers: 2, assets: assets) { hosts in
-                    let servers = hosts.hosts.compactMap { host in
-                        host.serverPort.map { ControlPlaneConfiguration.Server(name: host.name, host: "127.0.0.1", port: $0) }
-                    }
-                    try await BalancedServers.running(
-                        .v2_6, at: hosts.balancerPort, before: servers, authority: hosts.hosts[0].kubernetes.appendingPathComponent("pki/ca.crt")
-                    ) { balancer in
-                        let desk = Desk(hosts: hosts, balancer: balancer, state: state)
-                        // The namespace that the probe asks for is made a moment after the first start.
-                        let isThere = try await eventually(within: 60) {
-                            try await desk.kubectl("get", "namespace", "kube-system").status == 0 ? true : nil
-                        }
-                        try #require(isThere == true)
-                        try await body(desk)
-                    }
-                }
-            }
-        }
-
-        var environment: [String: String] { ["XDG_STATE_HOME": state.path, "KUBECONFIG": admin] }
-        var admin: String { hosts.hosts[0].kubernetes.appendingPathComponent("admin.conf").path }
-        var folders: [String] { ["--kubernetes-dir", hosts.kubernetes.path, "--kubelet-dir", hosts.folder.appendingPathComponent("kubelet").path] }
-        var front: [String] { ["--lb-socket", balancer.socket.path, "--lb-config", balancer.configuration.path] }
-
-        func certs(_ words: String...) async throws -> CommandRun {
-            try await BuiltProgram.run(["certs"] + words + hosts.hostFlags + folders, environment: environment)
-        }
-
-        func kubectl(_ words: String...) async throws -> CommandRun {
-            try await CommandRun.run(
-                try #require(RealKubernetes.assets).appendingPathComponent("kubectl").path,
-                ["--kubeconfig", admin, "--request-timeout", "10s"] + words)
-        }
-
-        /// Serial numbers as openssl reads them, by node and file.
-        func serials() async throws -> [String: String] {
-            var found: [String: String] = [:]
-            for host in hosts.hosts {
-                let pki = host.kubernetes.appendingPathComponent("pki")
-                for case let file as String in try #require(FileManager.default.enumerator(atPath: pki.path)) where file.hasSuffix(".crt") {
-                    let run = try await CommandRun.run("openssl", ["x509", "-in", pki.appendingPathComponent(file).path, "-noout", "-serial"])
-                    found["\(host.name) \(file)"] = run.output
-                }
-            }
-            return found
-        }
-
-        /// What a server presents to openssl.
-        func served(_ port: Int) async throws -> String {
-            let run = try await CommandRun.run(
-                "sh", ["-c", "openssl s_client -connect 127.0.0.1:\(port) </dev/null 2>/dev/null | openssl x509 -noout -serial"])
-            return run.output
-        }
-
-        func newestRun() async throws -> (id: String, state: String) {
-            let run = try await BuiltProgram.run(["runs", "list", "-o", "json"], environment: environment)
-            let runs = try #require(try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [[String: Any]])
-            return (try #require(runs.first?["id"] as? String), try #require(runs.first?["state"] as? String))
-        }
-    }
-
     @Test func `All leaf certificates are renewed and every component restarted through the load balancer, and the probe loses nothing`() async throws
     {
-        try await Desk.with { desk in
+        try await ControlPlaneDesk.with { desk in
             let before = try await desk.serials()
             let found = try await desk.certs("check")
             #expect(found.status == 0, "\(found.output)\(found.errors)")
@@ -130,6 +60,53 @@ struct CertificateTests {
             #expect(try await desk.kubectl("get", "namespaces").status == 0)
             let again = try await desk.certs("restart", "--dry-run")
             #expect(again.output.contains("nothing to do") && again.output.contains("uses the newest files already"), "\(again.output)")
+        }
+    }
+
+    @Test func `Killed while a member of etcd and its API server are stopped, a restart goes on, and brings both back`() async throws {
+        try await ControlPlaneDesk.with { desk in
+            let first = desk.hosts.hosts[0]
+            let restarting = try CommandRun.Running(
+                BuiltProgram.path, ["certs", "restart", "--force", "etcd"] + desk.hosts.hostFlags + desk.folders, environment: desk.environment)
+            let isAway = try await eventually(within: 120, every: 0.02) { () -> Bool? in
+                FileManager.default.fileExists(atPath: first.kubernetes.appendingPathComponent("manifests/etcd.yaml").path) ? nil : true
+            }
+            restarting.send(SIGKILL)
+            let killed = await restarting.finish()
+            try #require(isAway == true && killed.status == 137, "\(killed.status) \(killed.errors)")
+            #expect(try await desk.newestRun().state == "running")
+            let resumed = try await BuiltProgram.run(["runs", "resume", desk.newestRun().id], environment: desk.environment)
+            #expect(resumed.status == 0, "\(resumed.output)\(resumed.errors)")
+            for host in desk.hosts.hosts {
+                for component in ["etcd"] + (host.serverPort == nil ? [] : ["kube-apiserver"]) {
+                    #expect(FileManager.default.fileExists(atPath: host.kubernetes.appendingPathComponent("manifests/\(component).yaml").path))
+                }
+            }
+            try await desk.hosts.waitUntilServing()
+            #expect(try await desk.kubectl("get", "namespaces").status == 0)
+        }
+    }
+
+    @Test func `A running control plane whose certificates have expired comes back by the way of its runbook page`() async throws {
+        try await ControlPlaneDesk.with { desk in
+            // Made by a clock that is two years slow: whoever reads them now finds them over.
+            let slow = try await CommandRun.run(
+                "faketime", ["-f", "-730d", BuiltProgram.path, "certs", "renew"] + desk.hosts.hostFlags + desk.folders, environment: desk.environment)
+            try #require(slow.status == 0, "\(slow.output)\(slow.errors)")
+            // etcd reads its files at each handshake, and shakes hands anew when it starts.
+            for host in desk.hosts.hosts { try await desk.hosts.restartPods(of: host) }
+            #expect(try await desk.kubectl("get", "namespaces").status != 0, "nobody gets in")
+            let found = try await desk.certs("check")
+            #expect(found.status == 3 && found.output.contains("it expired at"), "\(found.output)")
+
+            let renewed = try await desk.certs("renew")
+            try #require(renewed.status == 0, "\(renewed.output)\(renewed.errors)")
+            let restarted = try await desk.certs("restart", "--accept-risk")
+            try #require(restarted.status == 0, "\(restarted.output)\(restarted.errors)")
+            let checked = try await desk.certs("check")
+            #expect(!checked.output.contains("it expired at"), "\(checked.output)")
+            let back = try await eventually(within: 60) { try await desk.kubectl("get", "namespaces").status == 0 ? true : nil }
+            #expect(back == true, "the renewed admin.conf opens it")
         }
     }
 }

@@ -229,6 +229,12 @@ package struct ControlPlaneHosts: Sendable {
         try FileManager.default.removeItem(at: host.dataFolder)
     }
 
+    /// What runs on a host is ended at once, and starts anew.
+    package func restartPods(of host: Host) async throws {
+        let words = [host.dataFolder.path] + (host.serverPort.map { ["--secure-port=\($0)"] } ?? [])
+        for word in words { _ = try await CommandRun.run("pkill", ["-KILL", "-f", "--", "[\(word.prefix(1))]\(word.dropFirst())"]) }
+    }
+
     private static func processes(with argument: String) -> Int {
         let all = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
         return all.count { id in

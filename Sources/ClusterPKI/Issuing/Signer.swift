@@ -6,7 +6,7 @@ internal import X509
 /// A certificate authority that is there, with its key: kubeadm's `ca`, `etcd/ca` and `front-proxy-ca`.
 package struct Signer: Sendable {
     package let certificate: X509Certificate
-    private let key: PrivateKey
+    let key: PrivateKey
 
     /// - Throws: `PKIError` when they do not belong together, or the certificate is no authority's, or is over.
     package init(certificate: X509Certificate, key: PrivateKey, at now: Date, from place: String) throws {

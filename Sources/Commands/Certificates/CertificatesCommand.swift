@@ -8,8 +8,11 @@ internal import Operations
 struct CertificatesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "certs",
-        abstract: "Look after the certificates of a control plane: check, renew, restart what uses them.",
-        subcommands: [CertificatesCheckCommand.self, CertificatesRenewCommand.self, CertificatesRestartCommand.self, CertificatesExportCommand.self])
+        abstract: "Look after the certificates of a control plane: check, renew, restart what uses them, replace authorities.",
+        subcommands: [
+            CertificatesCheckCommand.self, CertificatesRenewCommand.self, CertificatesRestartCommand.self, CertificatesRotateCommand.self,
+            CertificatesExportCommand.self,
+        ])
 }
 
 /// Which control-plane nodes, and where their files are.

@@ -14,6 +14,10 @@ struct FrontOptions: ParsableArguments {
     var lbHost: [String] = []
     @Option(help: ArgumentHelp("Its stats socket. (default: its configuration's)", valueName: "socket"), transform: { try RuntimeAddress($0) })
     var lbSocket: RuntimeAddress?
+    @Option(
+        help: ArgumentHelp("The socket of its master, which loads its files anew. (default: \(LoadBalancer.usualMaster), where that is)", valueName: "socket"),
+        transform: { try RuntimeAddress($0) })
+    var lbMasterSocket: RuntimeAddress?
     @Option(help: ArgumentHelp("Its configuration.", valueName: "file")) var lbConfig: String?
     @Option(help: ArgumentHelp("How long connections may take to leave a node before it is restarted.", valueName: "duration"))
     var lbDrain = DurationArgument(seconds: 10)
@@ -23,7 +27,7 @@ struct FrontOptions: ParsableArguments {
         guard !lbHost.isEmpty || lbSocket != nil else { return [] }
         var found: [LoadBalancer] = []
         for place in try hosts.nodes(lbHost.isEmpty ? ["local"] : lbHost) {
-            found.append(try await .find(place, socket: lbSocket, master: nil, configuration: lbConfig, program: "haproxy"))
+            found.append(try await .find(place, socket: lbSocket, master: lbMasterSocket, configuration: lbConfig, program: "haproxy"))
         }
         return found
     }

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Foundation
 internal import KubernetesClient
+internal import Operations
 
 /// How to reach a Kubernetes cluster: kubectl's flags and KUBECONFIG.
 struct KubernetesOptions: ParsableArguments {
@@ -12,6 +13,17 @@ struct KubernetesOptions: ParsableArguments {
 
     var access: ClusterAccess {
         get throws { try ClusterAccess.discover(kubeconfig: kubeconfig, context: context, environment: ProcessInfo.processInfo.environment) }
+    }
+
+    init() {}
+
+    init(kubeconfig: String?) { self.kubeconfig = kubeconfig }
+
+    /// For who goes on while credentials are replaced.
+    var origin: ProbeTarget.Origin {
+        ProbeTarget.Origin(files: files) { [kubeconfig, context] in
+            try ClusterAccess.discover(kubeconfig: kubeconfig, context: context, environment: ProcessInfo.processInfo.environment)
+        }
     }
 
     /// The files that are read, absolute, so that a run can be resumed from another folder.

@@ -34,7 +34,7 @@ struct ProbeCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        var targets = noCluster ? [] : ProbeTarget.ofCluster(try kubernetes.access)
+        var targets = noCluster ? [] : try ProbeTarget.ofCluster(kubernetes.origin)
         if let endpoints { targets += try ProbeTarget.read(try TextFile.read(endpoints), from: endpoints) }
         var options = Probe.Options()
         (options.rate, options.timeout, options.budget) = (rate, timeout.duration, budget.budget)

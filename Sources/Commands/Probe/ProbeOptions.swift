@@ -43,8 +43,7 @@ struct ProbeOptions: ParsableArguments {
         guard probe || probeEndpoints != nil || probeKubeconfig != nil else { return [] }
         var targets: [ProbeTarget] = []
         if probe || probeKubeconfig != nil {
-            let environment = ProcessInfo.processInfo.environment
-            targets += ProbeTarget.ofCluster(try .discover(kubeconfig: probeKubeconfig, context: nil, environment: environment))
+            targets += try ProbeTarget.ofCluster(KubernetesOptions(kubeconfig: probeKubeconfig).origin)
         }
         if let probeEndpoints { targets += try ProbeTarget.read(try TextFile.read(probeEndpoints), from: probeEndpoints) }
         return targets

@@ -94,6 +94,17 @@ package struct ConfigurationFile: Sendable, Equatable {
         }
     }
 
+    /// Files of authorities by which servers, or clients, are verified (`ca-file`, below `ca-base`).
+    package var authorityFiles: [String] {
+        let base = global?.line("ca-base").flatMap { $0.count > 1 ? $0[1] : nil }
+        let named = sections.flatMap(\.lines).flatMap { words in
+            words.indices.dropLast().filter { words[$0] == "ca-file" }.map { words[$0 + 1] }
+        }
+        // A name that begins with @ is no file (`@system-ca`).
+        let files = named.filter { !$0.hasPrefix("@") }.map { name in name.hasPrefix("/") ? name : base.map { "\($0)/\(name)" } ?? name }
+        return Set(files).sorted()
+    }
+
     /// What a server that is added at run time is to be told, so that it is like another of its backend: `default-server` does not count for it.
     package func keywords(like server: String?, of backend: String) -> [String]? {
         guard let section = self.backend(backend), let model = section.servers.first(where: { server == nil || $0.name == server }) else {

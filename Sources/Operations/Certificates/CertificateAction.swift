@@ -21,6 +21,8 @@ package enum CertificateAction: Codable, Sendable, Equatable {
     case start(node: String, Component)
     /// Moves traffic at a load balancer while a node is worked on.
     case traffic(LoadBalancerAction)
+    /// Puts new authorities into the place of old ones.
+    case rotation(RotationAction)
 }
 
 /// What a run on certificates was asked for. Keys are never in it.
@@ -49,6 +51,8 @@ package struct CertificateSettings: RunSettings, Equatable {
     package var isForced = false
     /// Whether an etcd may go that has no other beside it.
     package var acceptsRisk = false
+    /// Of rotations.
+    package var rotation: Rotation?
 
     package init(
         nodes: [NodeAccess], folders: CertificateFolders, tag: String, algorithm: KeyAlgorithm? = nil,

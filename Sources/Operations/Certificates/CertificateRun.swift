@@ -2,7 +2,6 @@ internal import ClusterPKI
 internal import Foundation
 package import Maintenance
 internal import NodeAccess
-internal import ObjectStore
 
 /// Carries out what is done to certificates. Keys are made here and go to the nodes through standard input; the authorities' keys are read from the nodes
 /// that have them, and kept in memory alone.
@@ -27,7 +26,7 @@ package struct CertificateRun: RunOperation {
         case .restart(let name, let component), .stop(let name, let component):
             return try await restarts.checks(before: component, on: name)
         case .traffic(let action): return try await traffic.checks(before: step.map { _ in action })
-        case .backUp, .putBack, .start: return []
+        case .backUp, .putBack, .start, .rotation: return []
         }
     }
 
@@ -45,6 +44,7 @@ package struct CertificateRun: RunOperation {
             return ["process": "\(state.processID ?? 0)"]
         }
         if case .traffic(let action) = step.action { return try await traffic.evidence(before: step.map { _ in action }) }
+        if case .rotation(let action) = step.action { return try await RotationRun(settings, time).evidence(before: action) }
         guard case .renew(let name, let names) = step.action else { return [:] }
         let node = try await read(name)
         return try Dictionary(
@@ -62,6 +62,7 @@ package struct CertificateRun: RunOperation {
         case .stop(let name, let component): return try await restarts.isStopped(component, on: name) ? "it does not run" : nil
         case .start(let name, let component): return try await restarts.isDone(component, on: name, evidence: ["process": ""])
         case .traffic(let action): return try await traffic.isAlreadySo(step.map { _ in action }, evidence: evidence)
+        case .rotation(let action): return try await RotationRun(settings, time).isAlreadySo(action, evidence: evidence)
         }
     }
 
@@ -126,6 +127,7 @@ package struct CertificateRun: RunOperation {
             return nil
         case .start(let name, let component): return try await restarts.start(component, on: name)
         case .traffic(let action): return try await traffic.act(step.map { _ in action }, notify: notify)
+        case .rotation(let action): return try await RotationRun(settings, time).act(action, notify: notify)
         }
     }
 
@@ -136,7 +138,7 @@ package struct CertificateRun: RunOperation {
         // An attempt that was cut off has left some new and some old: it is simpler and safer to make all of them anew.
         let kinds = names.compactMap { KubeadmCertificate.named($0) }
         var signers: [KubeadmCertificate.Authority: Signer] = [:]
-        var files: [(path: String, bytes: [UInt8], like: NodeFiles.File?)] = []
+        var files: [FileChange] = []
         for kind in kinds {
             guard let old = try node.certificate(kind) else { throw OperationError(.stopped, "\(kind.name) on \(name) is gone.") }
             let made: (certificate: X509Certificate, key: PrivateKey)
@@ -153,46 +155,19 @@ package struct CertificateRun: RunOperation {
             switch kind.place {
             case .pair:
                 // The key first: whoever reads them between the two has a pair that does not fit, and tries again.
-                files.append((node.path(kind.keyPath), Array(made.key.pem.utf8), node.files.file(node.path(kind.keyPath))))
-                files.append(
-                    (node.path(kind.certificatePath), Array(try made.certificate.pem.utf8), node.files.file(node.path(kind.certificatePath))))
+                files.append(.write(path: node.path(kind.keyPath), bytes: Array(made.key.pem.utf8), keepsTime: false))
+                files.append(.write(path: node.path(kind.certificatePath), bytes: Array(try made.certificate.pem.utf8), keepsTime: false))
             case .kubeconfig(let file):
                 let path = node.path(file)
                 let config = try KubeconfigIdentity(node.text(path) ?? "", from: node.place(path))
                 let authorities = try node.authorities(.cluster)
                 let text = try config.replacing(
                     certificate: made.certificate, key: made.key, authorities: try config.authorities.isEmpty ? nil : authorities)
-                files.append((path, Array(text.utf8), node.files.file(path)))
+                files.append(.write(path: path, bytes: Array(text.utf8), keepsTime: false))
             }
         }
-        try await write(files, to: access)
+        try await FileChanges(aside: settings.aside).write(files, like: node.files, to: access, at: now)
         return "\(kinds.count) certificates"
-    }
-
-    /// Replaces files, each in one step, with the modes and the owners of those that were there.
-    private func write(_ files: [(path: String, bytes: [UInt8], like: NodeFiles.File?)], to access: NodeAccess) async throws {
-        var archive: [UInt8] = []
-        for (index, file) in files.enumerated() {
-            let isSecret = !file.path.hasSuffix(".crt")
-            let entry = TarEntry(
-                path: "\(index)", kind: .file(size: UInt64(file.bytes.count)), mode: file.like?.entry.mode ?? (isSecret ? 0o600 : 0o644),
-                modified: Int64(time.now().timeIntervalSince1970), user: file.like?.entry.user ?? 0, group: file.like?.entry.group ?? 0)
-            archive += try TarWriter.header(entry) + file.bytes + TarWriter.padding(after: entry.size)
-        }
-        archive += TarWriter.end
-        let folder = "\(settings.aside)/new"
-        let moves = files.enumerated().map { index, file in "mv -f \(q("\(folder)/\(index)")) \(q(file.path))" }.joined(separator: "\n")
-        _ = try await access.text(
-            """
-            umask 077
-            rm -rf \(q(folder))
-            mkdir -p \(q(folder))
-            tar -xpf - -C \(q(folder))
-            sync
-            \(moves)
-            sync
-            rm -rf \(q(folder))
-            """, input: archive)
     }
 
     package func verify(_ step: CertificateAction.Step) async throws {
@@ -201,6 +176,7 @@ package struct CertificateRun: RunOperation {
         default: break
         }
         if case .traffic(let action) = step.action { try await traffic.verify(step.map { _ in action }) }
+        if case .rotation(let action) = step.action { try await RotationRun(settings, time).verify(action) }
         guard case .renew(let name, let names) = step.action else { return }
         let node = try await read(name)
         for kind in names.compactMap({ KubeadmCertificate.named($0) }) {

@@ -21,18 +21,11 @@ package struct RestartPlan: Sendable {
         _ settings: CertificateSettings, _ nodes: [NodeCertificates], components: [Component], sessionSeconds: Double
     ) async throws -> Made {
         var settings = settings
-        for access in settings.nodes {
-            guard let node = nodes.first(where: { $0.node == access.name }) else { continue }
-            guard let etcd = try node.pod(.etcd) else {
-                throw OperationError(
-                    .invalid,
-                    "\(access.name) has no \(settings.folders.kubernetes)/manifests/etcd.yaml: control planes with an etcd elsewhere are not restarted here."
-                )
-            }
-            let facts = try order.compactMap { try ComponentFacts.read($0, of: node) }
-            let running = facts.map(\.component)
-            settings.hosts.append(try ControlPlaneHost(access, etcd, try node.pod(.apiServer), running: running, starting: running))
-            settings.components[access.name] = facts
+        try findHosts(&settings, nodes)
+        if let other = settings.nodes.first(where: { access in !settings.hosts.contains { $0.name == access.name } }) {
+            throw OperationError(
+                .invalid,
+                "\(other.name) has no \(settings.folders.kubernetes)/manifests/etcd.yaml: control planes with an etcd elsewhere are not restarted here.")
         }
         var states: [ComponentState] = []
         let restarts = Restarts(settings, .system)
@@ -43,15 +36,30 @@ package struct RestartPlan: Sendable {
         }
         var views: [LoadBalancerView] = []
         for loadBalancer in settings.loadBalancers { views.append(try await LoadBalancerView.read(loadBalancer)) }
-        let addresses = try Dictionary(
-            uniqueKeysWithValues: nodes.map { node in (node.node, try node.pod(.apiServer)?.flags["advertise-address"] ?? "") })
-        return Made(plan: try plan(settings, states, views, addresses, sessionSeconds), settings: settings, states: states)
+        return Made(plan: try plan(settings, states, views, addresses(nodes), sessionSeconds), settings: settings, states: states)
+    }
+
+    /// The control planes among the nodes, and what their static pods say.
+    static func findHosts(_ settings: inout CertificateSettings, _ nodes: [NodeCertificates]) throws {
+        for access in settings.nodes {
+            guard let node = nodes.first(where: { $0.node == access.name }), let etcd = try node.pod(.etcd) else { continue }
+            let facts = try order.compactMap { try ComponentFacts.read($0, of: node) }
+            let running = facts.map(\.component)
+            settings.hosts.append(try ControlPlaneHost(access, etcd, try node.pod(.apiServer), running: running, starting: running))
+            settings.components[access.name] = facts
+        }
+    }
+
+    /// By which the API servers of nodes are known at load balancers.
+    static func addresses(_ nodes: [NodeCertificates]) throws -> [String: String] {
+        try Dictionary(uniqueKeysWithValues: nodes.map { node in (node.node, try node.pod(.apiServer)?.flags["advertise-address"] ?? "") })
     }
 
     /// Pure.
+    /// - Parameter reason: why everything is restarted; nil to say it of each by its state.
     static func plan(
         _ settings: CertificateSettings, _ states: [ComponentState], _ views: [LoadBalancerView], _ addresses: [String: String],
-        _ sessionSeconds: Double
+        _ sessionSeconds: Double, because reason: String? = nil
     ) throws -> CertificateAction.Plan {
         var plan = CertificateAction.Plan(operation: "certs restart", subject: settings.subject, steps: [])
         if settings.loadBalancers.isEmpty {
@@ -67,7 +75,7 @@ package struct RestartPlan: Sendable {
                 continue
             }
             func why(_ component: Component) -> String {
-                states.first { $0.node == host.name && $0.component == component }?.complaint ?? "it was asked for"
+                reason ?? states.first { $0.node == host.name && $0.component == component }?.complaint ?? "it was asked for"
             }
             let targets = views.flatMap { view in
                 view.servers.filter { isServer($0, of: host.name, addresses[host.name] ?? "") }.map { (view, $0) }

@@ -34,12 +34,11 @@ struct Restarts {
     /// An etcd goes only when all others are well and are a quorum without it; an API server only when another serves.
     func checks(before component: Component, on name: String) async throws -> [GateCheck] {
         switch component {
-        case .etcd: return [try await quorum(without: name)]
+        case .etcd: return [try await etcd(without: name)]
         case .apiServer:
+            if settings.acceptsRisk { return [] }
             let others = settings.hosts.filter { $0.name != name && $0.server != nil }
-            guard !others.isEmpty else {
-                return [GateCheck("another API server", settings.acceptsRisk ? .holds : .fails, "\(name) is the only one; --accept-risk restarts it")]
-            }
+            guard !others.isEmpty else { return [GateCheck("another API server", .fails, "\(name) is the only one; --accept-risk restarts it")] }
             for other in others {
                 if let complaint = await self.complaint(ofServerOn: other) { return [GateCheck("another API server", .notYet, complaint)] }
             }
@@ -48,27 +47,29 @@ struct Restarts {
         }
     }
 
-    private func quorum(without name: String) async throws -> GateCheck {
+    /// Whether members of etcd are well: all but the one that goes, which may be away already, when an earlier attempt was cut off; or all.
+    private func etcd(without name: String?) async throws -> GateCheck {
         let check = "etcd quorum"
+        // Who says that he knows also says so where nobody can be asked: when the certificates are over, for one.
+        if settings.acceptsRisk { return GateCheck(check, .holds, "--accept-risk") }
+        // Nobody is asked who goes, or is away.
+        let asked = settings.hosts.filter { $0.name != name }
         do {
-            return try await ControlPlaneProbe(settings.hosts).withEtcd { client in
-                let voters = try await client.members().filter { !$0.isLearner }
+            return try await ControlPlaneProbe(asked.isEmpty ? settings.hosts : asked).withEtcd { client in
+                let voters = try await client.members().filter { !$0.isLearner }.count
+                guard voters <= settings.hosts.count else {
+                    return GateCheck(check, .fails, "etcd has \(voters) voters, and --host names \(settings.hosts.count): name all of them")
+                }
+                guard voters >= 3 else {
+                    return GateCheck(
+                        check, .fails, "with \(voters) voters none is to spare; --accept-risk restarts it, and the API is gone meanwhile")
+                }
                 let answers = await client.statuses()
-                let statuses = answers.compactMap { try? $0.status.get() }
-                guard voters.count <= settings.hosts.count else {
-                    return GateCheck(check, .fails, "etcd has \(voters.count) voters, and --host names \(settings.hosts.count): name all of them")
-                }
-                guard voters.count >= 3 || settings.acceptsRisk else {
-                    return GateCheck(
-                        check, .fails, "with \(voters.count) voters none is to spare; --accept-risk restarts it, and the API is gone meanwhile")
-                }
-                let healthy = statuses.count { $0.leaderID != 0 && $0.errors.isEmpty }
-                guard healthy == settings.hosts.count else {
-                    let silent = zip(settings.hosts, answers).compactMap { host, answer in (try? answer.status.get()) == nil ? host.name : nil }
-                    return GateCheck(
-                        check, .notYet,
-                        "\(healthy) of \(settings.hosts.count) members are well\(silent.isEmpty ? "" : ", without \(silent.joined(separator: ", "))")"
-                    )
+                let statuses = answers.compactMap { try? $0.status.get() }.filter { $0.leaderID != 0 && $0.errors.isEmpty }
+                guard statuses.count == asked.count else {
+                    let silent = zip(asked, answers).filter { (try? $0.1.status.get()) == nil }.map(\.0.name)
+                    let which = silent.isEmpty ? "" : ", without \(silent.joined(separator: ", "))"
+                    return GateCheck(check, .notYet, "\(statuses.count) of \(asked.count) members are well\(which)")
                 }
                 let applied = statuses.map(\.raftAppliedIndex)
                 let lag = (applied.max() ?? 0) - (applied.min() ?? 0)
@@ -105,7 +106,7 @@ struct Restarts {
     }
 
     func restart(_ component: Component, on name: String) async throws -> String {
-        if component == .etcd { try await handOver(from: name) }
+        if component == .etcd, !settings.acceptsRisk { try await handOver(from: name) }
         try await stop(component, on: name)
         return try await start(component, on: name)
     }
@@ -133,8 +134,8 @@ struct Restarts {
                 complaint = try await state(of: component, on: name).complaint
                 if complaint == nil, component == .apiServer { complaint = await self.complaint(ofServerOn: host) }
                 if complaint == nil, component == .etcd {
-                    let check = try await quorum(without: name)
-                    complaint = check.outcome == .notYet ? check.found : nil
+                    let check = try await etcd(without: nil)
+                    complaint = check.outcome == .holds ? nil : check.found
                 }
             } catch let error as CancellationError { throw error } catch { complaint = "\(error)" }
             guard let complaint else { return }

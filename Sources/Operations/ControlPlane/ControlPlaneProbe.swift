@@ -140,6 +140,26 @@ struct ControlPlaneProbe: Sendable {
         return "the API server of \(host.name) is not ready (\(answer.status)): \((answer.body.string ?? "").suffix(300))"
     }
 
+    /// Runs `body` with a client of the first API server that is ready.
+    func withKubernetes<Result: Sendable>(_ body: @Sendable (KubernetesClient) async throws -> Result) async throws -> Result {
+        var complaints: [String] = []
+        for host in hosts {
+            guard let server = host.server else { continue }
+            do {
+                if let complaint = try await readiness(of: host, server) {
+                    complaints.append(complaint)
+                    continue
+                }
+            } catch let error as CancellationError { throw error } catch {
+                complaints.append("\(host.name): \(error)")
+                continue
+            }
+            guard let result = try await asking(host, server, { try await KubernetesClient.connected($0) { try await body($0) } }) else { continue }
+            return result
+        }
+        throw OperationError(.stopped, complaints.isEmpty ? "no host has an API server that may be asked." : complaints.joined(separator: "; "))
+    }
+
     private func asking<Result: Sendable>(
         _ host: ControlPlaneHost, _ server: ControlPlaneHost.APIServer, _ body: @Sendable (ClusterAccess) async throws -> Result
     ) async throws -> Result? {

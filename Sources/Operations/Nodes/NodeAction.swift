@@ -20,20 +20,6 @@ package enum NodeAction: Codable, Sendable, Equatable {
     package typealias Step = Maintenance.Step<NodeAction>
 }
 
-/// A Deployment or StatefulSet.
-package struct Workload: Codable, Sendable, Hashable, CustomStringConvertible {
-    /// `Deployment`, `StatefulSet`.
-    package var kind: String
-    package var name: ObjectName
-
-    package init(kind: String, name: ObjectName) {
-        self.kind = kind
-        self.name = name
-    }
-
-    package var description: String { "\(kind) \(name)" }
-}
-
 /// What makes a workload of one replica able to go.
 package enum Surge: String, Codable, Sendable, CaseIterable {
     /// One replica more for the time of the run.

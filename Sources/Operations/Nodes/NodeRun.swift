@@ -129,15 +129,13 @@ package struct NodeRun: RunOperation {
     /// How many replicas a workload had before the run made them more.
     private static let surgedFrom = "drydock.dev/surged-from"
 
-    private func resource(_ workload: Workload) -> Resource { workload.kind == "StatefulSet" ? .statefulSets : .deployments }
-
     private func replicas(_ workload: Workload) async throws -> (wanted: Int, ready: Int) {
-        let object = try await client.get(resource(workload), workload.name)
+        let object = try await client.get(workload.resource, workload.name)
         return (object["spec"]["replicas"].count ?? 1, object["status"]["readyReplicas"].count ?? 0)
     }
 
     private func surgedFrom(_ workload: Workload) async throws -> Int? {
-        let object = try await client.get(resource(workload), workload.name)
+        let object = try await client.get(workload.resource, workload.name)
         return object["metadata"]["annotations"][Self.surgedFrom].string.flatMap { Int($0) }
     }
 
@@ -147,14 +145,14 @@ package struct NodeRun: RunOperation {
         let mark = JSONObject([.init(name: Self.surgedFrom, value: surgedFrom.map { .string("\($0)") } ?? .null)])
         var patch: JSON = ["metadata": ["resourceVersion": object["metadata"]["resourceVersion"], "annotations": .object(mark)]]
         if let replicas { patch["spec"]["replicas"] = JSON(replicas) }
-        try await client.patch(resource(workload), workload.name, .merge(patch))
+        try await client.patch(workload.resource, workload.name, .merge(patch))
     }
 
     /// Tries again when somebody else, such as its controller, writes the workload meanwhile.
     private func changing<Result>(_ workload: Workload, _ body: (JSON) async throws -> Result) async throws -> Result {
         var attempts = 0
         while true {
-            let object = try await client.get(resource(workload), workload.name)
+            let object = try await client.get(workload.resource, workload.name)
             do { return try await body(object) } catch let error as APIStatus where error.code == 409 && attempts < 5 { attempts += 1 }
         }
     }
@@ -186,16 +184,9 @@ package struct NodeRun: RunOperation {
 
     private func restart(_ workload: Workload) async throws -> String {
         let stamp = Timestamp.time(client.time.now())
-        let template: JSON = ["metadata": ["annotations": ["kubectl.kubernetes.io/restartedAt": .string(stamp)]]]
-        try await client.patch(resource(workload), workload.name, .merge(["spec": ["template": template]]))
+        try await client.patch(workload.resource, workload.name, Workload.restarting("kubectl.kubernetes.io/restartedAt", stamp))
         return try await wait("the restart of \(workload)") {
-            let object = try await client.get(resource(workload), workload.name)
-            let status = object["status"]
-            let wanted = object["spec"]["replicas"].integer ?? 1
-            let isSeen = (status["observedGeneration"].integer ?? 0) >= (object["metadata"]["generation"].integer ?? 0)
-            let isDone =
-                status["updatedReplicas"].integer == wanted && status["availableReplicas"].integer == wanted && status["replicas"].integer == wanted
-            return isSeen && isDone ? "restarted" : nil
+            workload.rollout(of: try await client.get(workload.resource, workload.name)) == nil ? "restarted" : nil
         }
     }
 

@@ -15,15 +15,38 @@ package struct ProbeTarget: Sendable {
         case watch
     }
 
+    /// Where an access came from, and comes from again when somebody has changed the files: certificates and authorities are replaced.
+    package struct Origin: Sendable {
+        /// Kubeconfigs.
+        var files: [String]
+        var find: @Sendable () throws -> ClusterAccess
+
+        package init(files: [String], find: @escaping @Sendable () throws -> ClusterAccess) {
+            self.files = files
+            self.find = find
+        }
+
+        /// Other than before when a file is another one.
+        fileprivate var stamp: [Date?] {
+            files.map { try? FileManager.default.attributesOfItem(atPath: $0)[.modificationDate] as? Date }
+        }
+    }
+
     package var name: String
     package var access: ClusterAccess
+    /// nil for what stays as it is.
+    package var origin: Origin?
     package var request: APIRequest
     package var connection: Connection
     /// HTTP's status codes that are well.
     package var expected: ClosedRange<Int>
 
-    package init(name: String, access: ClusterAccess, request: APIRequest, connection: Connection, expected: ClosedRange<Int> = 200...299) {
+    package init(
+        name: String, access: ClusterAccess, origin: Origin? = nil, request: APIRequest, connection: Connection,
+        expected: ClosedRange<Int> = 200...299
+    ) {
         self.name = name
+        self.origin = origin
         self.access = access
         self.request = request
         self.connection = connection
@@ -31,12 +54,14 @@ package struct ProbeTarget: Sendable {
     }
 
     /// Whether an API server serves: its own judgement on new connections, a read of an object that every cluster has, and a watch of it.
-    package static func ofCluster(_ access: ClusterAccess) -> [ProbeTarget] {
-        [
-            ProbeTarget(name: "readyz", access: access, request: APIRequest(.get, "/readyz"), connection: .new),
-            ProbeTarget(name: "get", access: access, request: APIRequest(.get, "/api/v1/namespaces/kube-system"), connection: .kept),
+    package static func ofCluster(_ origin: Origin) throws -> [ProbeTarget] {
+        let access = try origin.find()
+        return [
+            ProbeTarget(name: "readyz", access: access, origin: origin, request: APIRequest(.get, "/readyz"), connection: .new),
             ProbeTarget(
-                name: "watch", access: access,
+                name: "get", access: access, origin: origin, request: APIRequest(.get, "/api/v1/namespaces/kube-system"), connection: .kept),
+            ProbeTarget(
+                name: "watch", access: access, origin: origin,
                 request: APIRequest(
                     .get, "/api/v1/namespaces",
                     query: ["watch": "true", "allowWatchBookmarks": "true", "fieldSelector": "metadata.name=kube-system"]),
@@ -135,19 +160,50 @@ package final class Probe: Sendable {
 
     // MARK: Asking
 
+    /// Asks until it is cancelled. When the files that say how have changed, requests go on at their times by the new ones, and those under way come to their
+    /// end by the old ones.
     private func run(_ target: ProbeTarget, _ index: Int) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            var (target, count) = (target, 0)
+            while !Task.isCancelled {
+                let stamp = target.origin?.stamp
+                let (ends, end) = AsyncStream.makeStream(of: Int.self)
+                group.addTask { [target, count] in
+                    defer { end.finish() }
+                    try await self.run(target, index, from: count, while: { target.origin?.stamp == stamp }) { end.yield($0) }
+                }
+                // One that has failed has said nothing: its error is the group's.
+                guard let next = await ends.first(where: { _ in true }) else { break }
+                count = next
+                // A file that is being written cannot be read yet.
+                if let access = try? target.origin?.find() { target.access = access }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    /// - Parameters:
+    ///   - first: which of the requests, all of which are due at their times, comes first.
+    ///   - isCurrent: asked before each.
+    ///   - leave: told which would be next, when it is for somebody else.
+    private func run(
+        _ target: ProbeTarget, _ index: Int, from first: Int, while isCurrent: @escaping @Sendable () -> Bool,
+        leave: @escaping @Sendable (Int) -> Void
+    ) async throws {
         switch target.connection {
-        case .watch: try await HTTPTransport.connected(target.access) { try await watch(target, index, $0) }
+        case .watch:
+            try await HTTPTransport.connected(target.access) { try await watch(target, index, $0, while: isCurrent) }
+            leave(0)
         case .new:
             try await HTTPTransport.connected(target.access, patience: options.timeout, usesPerConnection: 1) { transport in
-                try await ask(target, index) {
+                try await ask(target, index, from: first, while: isCurrent, leave: leave) {
                     try await transport.send(target.request)
                 }
             }
         case .kept:
             try await HTTPTransport.connected(target.access, patience: options.timeout) { transport in
                 try await HTTPTransport.connected(target.access, patience: options.timeout, usesPerConnection: 1) { fresh in
-                    try await ask(target, index) {
+                    try await ask(target, index, from: first, while: isCurrent, leave: leave) {
                         do { return try await transport.send(target.request) } catch let error as KubernetesError where error.brokeOff {
                             self.seen.withLock { $0[index].target.resent += 1 }
                             return try await fresh.send(target.request)
@@ -158,14 +214,18 @@ package final class Probe: Sendable {
         }
     }
 
-    private func ask(_ target: ProbeTarget, _ index: Int, _ send: @escaping @Sendable () async throws -> APIResponse) async throws {
+    private func ask(
+        _ target: ProbeTarget, _ index: Int, from first: Int, while isCurrent: @Sendable () -> Bool, leave: @Sendable (Int) -> Void,
+        _ send: @escaping @Sendable () async throws -> APIResponse
+    ) async throws {
         let clock = ContinuousClock()
         try await withThrowingDiscardingTaskGroup { group in
-            var count = 0
+            var count = first
             while !Task.isCancelled {
                 let due = began + .seconds(Double(count) / options.rate)
-                count += 1
                 try await clock.sleep(until: due)
+                guard isCurrent() else { return leave(count) }
+                count += 1
                 group.addTask {
                     do {
                         let response = try await send()
@@ -201,9 +261,10 @@ package final class Probe: Sendable {
     }
 
     /// Keeps a watch open. That it ends is in the nature of watches; how long it takes to have another is what matters.
-    private func watch(_ target: ProbeTarget, _ index: Int, _ transport: HTTPTransport) async throws {
+    /// Returns when it ended and is to be opened with another access.
+    private func watch(_ target: ProbeTarget, _ index: Int, _ transport: HTTPTransport, while isCurrent: @Sendable () -> Bool) async throws {
         var lostAt: ContinuousClock.Instant? = ContinuousClock.now
-        while !Task.isCancelled {
+        while !Task.isCancelled, isCurrent() {
             var complaint: String?
             do {
                 // What is there already is told at once, so the first event says that it is open.
