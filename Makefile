@@ -1,7 +1,7 @@
 # Everything that is done to this project has its command here.
 SWIFT_BUILD ?= swift build
 
-.PHONY: help setup build demo test test-nodes image faults rehearse rehearse-maintenance bench-maintenance torture bench bench-defrag bench-backup bench-drain bench-twin bench-lb release generate format lint docs clean
+.PHONY: help setup build demo test test-nodes test-nodes-long image faults rehearse rehearse-maintenance bench-maintenance torture bench bench-defrag bench-backup bench-drain bench-twin bench-lb release generate format lint docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,9 @@ test-nodes: setup ## Run the suites on real nodes, which must be there (DRYDOCK_
 	swift test --filter MaintenanceLabTests
 	swift test --filter CertificateLabTests
 	swift test --filter RestoreLabTests
+
+test-nodes-long: setup ## Replace every authority of a cluster of real nodes (DRYDOCK_LAB); half an hour
+	swift test --filter RotationLabTests
 
 release: ## Build .build/drydock: one stripped binary that needs no Swift runtime
 	$(SWIFT_BUILD) -c release --static-swift-stdlib --product drydock

@@ -40,7 +40,7 @@ struct CertificateTests {
                 "-o", "json",
             ]
             let restarted = try await BuiltProgram.run(
-                ["certs", "restart", "--lb-drain", "3s"] + desk.hosts.hostFlags + desk.folders + desk.front + probe, environment: desk.environment)
+                ["certs", "restart", "--lb-drain", "3s", "--lb-hold"] + desk.hosts.hostFlags + desk.folders + desk.front + probe, environment: desk.environment)
             try #require(restarted.status == 0, "\(restarted.output)\(restarted.errors)")
             let report = try #require(try JSONSerialization.jsonObject(with: Data(restarted.output.utf8)) as? [String: Any])
             let availability = try #require(report["availability"] as? [String: Any])
@@ -83,6 +83,43 @@ struct CertificateTests {
                 }
             }
             try await desk.hosts.waitUntilServing()
+            #expect(try await desk.kubectl("get", "namespaces").status == 0)
+        }
+    }
+
+    @Test func `One component gets another image on every node, killed and resumed, and the old one back`() async throws {
+        try await ControlPlaneDesk.with { desk in
+            func images() throws -> [String] {
+                try desk.hosts.hosts.filter { $0.serverPort != nil }.map {
+                    let text = try String(contentsOf: $0.kubernetes.appendingPathComponent("manifests/kube-apiserver.yaml"), encoding: .utf8)
+                    return try #require(text.split(separator: "\n").first { $0.contains("image:") }).trimmingCharacters(in: .whitespaces)
+                }
+            }
+            let before = try images()
+            func words(_ image: String) -> [String] {
+                ["components", "update", "kube-apiserver", "--image", image, "--lb-drain", "1s"] + desk.hosts.hostFlags + desk.folders + desk.front
+            }
+            let upgrade = try await BuiltProgram.run(words("registry.example/kube-apiserver:v1.21.0"), environment: desk.environment)
+            #expect(upgrade.status == 4 && upgrade.output.contains("an upgrade of the cluster"), "\(upgrade.output)\(upgrade.errors)")
+            let nonsense = try await BuiltProgram.run(words("kube-apiserver"), environment: desk.environment)
+            #expect(nonsense.status != 0 && nonsense.errors.contains("is no image with a tag"), "\(nonsense.errors)")
+            let image = "registry.example/kube-apiserver:v1.20.15"
+            let updating = try CommandRun.Running(BuiltProgram.path, words(image), environment: desk.environment)
+            let isAway = try await eventually(within: 120, every: 0.02) { () -> Bool? in
+                let manifest = desk.hosts.hosts[0].kubernetes.appendingPathComponent("manifests/kube-apiserver.yaml").path
+                return FileManager.default.fileExists(atPath: manifest) ? nil : true
+            }
+            updating.send(SIGKILL)
+            _ = await updating.finish()
+            try #require(isAway == true)
+            let resumed = try await BuiltProgram.run(["runs", "resume", desk.newestRun().id], environment: desk.environment)
+            #expect(resumed.status == 0, "\(resumed.output)\(resumed.errors)")
+            #expect(try images() == ["image: \(image)", "image: \(image)"])
+            let again = try await BuiltProgram.run(words(image), environment: desk.environment)
+            #expect(again.output.contains("has the image \(image) everywhere"), "\(again.output)\(again.errors)")
+            let back = try await BuiltProgram.run(["runs", "rollback", desk.newestRun().id], environment: desk.environment)
+            #expect(back.status == 0, "\(back.output)\(back.errors)")
+            #expect(try images() == before)
             #expect(try await desk.kubectl("get", "namespaces").status == 0)
         }
     }

@@ -36,7 +36,7 @@ struct RotationTests {
     }
 
     private static func words(_ desk: ControlPlaneDesk) -> [String] {
-        ["certs", "rotate-ca", "--lb-drain", "2s"] + desk.hosts.hostFlags + desk.folders + desk.front
+        ["certs", "rotate-ca", "--lb-drain", "2s", "--lb-hold"] + desk.hosts.hostFlags + desk.folders + desk.front
     }
 
     private static func plan(_ desk: ControlPlaneDesk) async throws -> [String] {
@@ -126,6 +126,48 @@ struct RotationTests {
                     #expect(verified.status == 0, "\(verified.errors)")
                 }
             }
+            let healthy = try await BuiltProgram.run(
+                ["lb", "status", "--socket", desk.balancer.socket.path, "--config", desk.balancer.configuration.path], environment: desk.environment)
+            #expect(healthy.output.contains("2 of 2 take traffic"), "\(healthy.output)")
+        }
+    }
+
+    @Test func `Killed in the middle and taken back, a rotation leaves what was there, to the byte`() async throws {
+        try await ControlPlaneDesk.with { desk in
+            func contents() throws -> [String: Data] {
+                var found: [String: Data] = [:]
+                for host in desk.hosts.hosts {
+                    for case let file as String in try #require(FileManager.default.enumerator(atPath: host.kubernetes.path)) {
+                        guard !file.hasPrefix("drydock-"), let data = FileManager.default.contents(atPath: "\(host.kubernetes.path)/\(file)") else {
+                            continue
+                        }
+                        found["\(host.name) \(file)"] = data
+                    }
+                }
+                return found
+            }
+            let before = try contents()
+            let words = Self.words(desk) + ["ca", "front-proxy-ca"]
+            let run = try CommandRun.Running(BuiltProgram.path, words, environment: desk.environment)
+            // Trust is over, the leaves are new, and one API server of two has them.
+            let isThere = try await eventually(within: 600, every: 0.05) { () -> Bool? in
+                let told = run.errorsSoFar
+                guard let reissued = told.range(of: "cp3: certificates by the new authorities") else { return run.isRunning ? nil : true }
+                return told[reissued.upperBound...].contains("restart kube-apiserver on cp2") ? true : nil
+            }
+            run.send(SIGKILL)
+            let killed = await run.finish()
+            try #require(isThere == true && killed.status == 137, "\(killed.status) \(killed.errors)")
+            #expect(try contents() != before)
+            let status = try await BuiltProgram.run(
+                ["certs", "rotate-ca", "--status"] + desk.hosts.hostFlags + desk.folders, environment: desk.environment)
+            #expect(status.status == 3 && status.output.contains("old"), "\(status.output)\(status.errors)")
+            let again = try await BuiltProgram.run(words, environment: desk.environment)
+            #expect(again.status == 4 && again.output.contains("a rotation was begun"), "\(again.output)\(again.errors)")
+            let rolledBack = try await BuiltProgram.run(["runs", "rollback", try await desk.newestRun().id], environment: desk.environment)
+            try #require(rolledBack.status == 0, "\(rolledBack.output)\(rolledBack.errors)")
+            #expect(try contents() == before)
+            #expect(try await desk.kubectl("get", "namespaces").status == 0)
             let healthy = try await BuiltProgram.run(
                 ["lb", "status", "--socket", desk.balancer.socket.path, "--config", desk.balancer.configuration.path], environment: desk.environment)
             #expect(healthy.output.contains("2 of 2 take traffic"), "\(healthy.output)")

@@ -19,6 +19,9 @@ struct FrontOptions: ParsableArguments {
         transform: { try RuntimeAddress($0) })
     var lbMasterSocket: RuntimeAddress?
     @Option(help: ArgumentHelp("Its configuration.", valueName: "file")) var lbConfig: String?
+    @Flag(
+        help: "Hold it still, a second at most, while etcd's leadership moves: requests wait, and do not fail with `leader changed`.")
+    var lbHold = false
     @Option(help: ArgumentHelp("How long connections may take to leave a node before it is restarted.", valueName: "duration"))
     var lbDrain = DurationArgument(seconds: 10)
 
@@ -60,7 +63,7 @@ struct CertificatesRestartCommand: AsyncParsableCommand {
             nodes: try options.nodes(), folders: try options.folders(), tag: RunTag.make(), patienceSeconds: stepTimeout.duration.seconds,
             window: gate.window, maxSeconds: gate.maxSeconds)
         settings.loadBalancers = try await front.loadBalancers(options.hosts)
-        (settings.isForced, settings.acceptsRisk) = (force, acceptRisk)
+        (settings.isForced, settings.acceptsRisk, settings.holdsTraffic) = (force, acceptRisk, front.lbHold)
         let made = try await RestartPlan.make(settings, nodes, components: components, sessionSeconds: front.lbDrain.duration.seconds)
         let session = RunSession(output: output, probe: gate.probe)
         guard try session.accepts(made.plan, isRehearsal: dryRun) else { return }

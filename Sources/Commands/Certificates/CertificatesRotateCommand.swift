@@ -61,7 +61,7 @@ struct CertificatesRotateCommand: AsyncParsableCommand {
             return
         }
         settings.loadBalancers = try await front.loadBalancers(options.hosts)
-        (settings.isForced, settings.acceptsRisk) = (true, acceptRisk)
+        (settings.isForced, settings.acceptsRisk, settings.holdsTraffic) = (true, acceptRisk, front.lbHold)
         let made = try await RotationPlan.make(
             settings, nodes,
             .init(

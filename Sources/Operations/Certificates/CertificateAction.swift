@@ -19,6 +19,8 @@ package enum CertificateAction: Codable, Sendable, Equatable {
     /// Ends a static pod, and leaves it so for a while.
     case stop(node: String, Component)
     case start(node: String, Component)
+    /// Ends a static pod, writes another image into its manifest, and starts it.
+    case update(node: String, Component, image: String)
     /// Moves traffic at a load balancer while a node is worked on.
     case traffic(LoadBalancerAction)
     /// Puts new authorities into the place of old ones.
@@ -51,6 +53,8 @@ package struct CertificateSettings: RunSettings, Equatable {
     package var isForced = false
     /// Whether an etcd may go that has no other beside it.
     package var acceptsRisk = false
+    /// Whether load balancers are held still while etcd's leadership moves.
+    package var holdsTraffic = false
     /// Of rotations.
     package var rotation: Rotation?
 

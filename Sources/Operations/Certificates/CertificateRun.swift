@@ -23,7 +23,7 @@ package struct CertificateRun: RunOperation {
         case .renew(let name, _):
             let hasCopy = try await holds("[ -e \(q("\(settings.aside)/before.done")) ]", name)
             return [GateCheck("a copy is aside", hasCopy ? .holds : .fails, hasCopy ? "" : "\(settings.aside) on \(name) is gone")]
-        case .restart(let name, let component), .stop(let name, let component):
+        case .restart(let name, let component), .stop(let name, let component), .update(let name, let component, _):
             return try await restarts.checks(before: component, on: name)
         case .traffic(let action): return try await traffic.checks(before: step.map { _ in action })
         case .backUp, .putBack, .start, .rotation: return []
@@ -59,6 +59,7 @@ package struct CertificateRun: RunOperation {
             return unfinished(names, in: try await read(name), evidence).isEmpty ? "\(names.count) certificates are new" : nil
         case .putBack(let name, _): return try await holds("[ ! -e \(q("\(settings.aside)/before.done")) ]", name) ? "nothing was copied aside" : nil
         case .restart(let name, let component): return try await restarts.isDone(component, on: name, evidence: evidence)
+        case .update(let name, let component, let image): return try await restarts.hasImage(image, component, on: name) ? "it runs with it" : nil
         case .stop(let name, let component): return try await restarts.isStopped(component, on: name) ? "it does not run" : nil
         case .start(let name, let component): return try await restarts.isDone(component, on: name, evidence: ["process": ""])
         case .traffic(let action): return try await traffic.isAlreadySo(step.map { _ in action }, evidence: evidence)
@@ -126,6 +127,7 @@ package struct CertificateRun: RunOperation {
             try await restarts.stop(component, on: name)
             return nil
         case .start(let name, let component): return try await restarts.start(component, on: name)
+        case .update(let name, let component, let image): return try await restarts.update(component, on: name, to: image)
         case .traffic(let action): return try await traffic.act(step.map { _ in action }, notify: notify)
         case .rotation(let action): return try await RotationRun(settings, time).act(action, notify: notify)
         }
@@ -172,7 +174,8 @@ package struct CertificateRun: RunOperation {
 
     package func verify(_ step: CertificateAction.Step) async throws {
         switch step.action {
-        case .restart(let name, let component), .start(let name, let component): try await restarts.prove(component, on: name)
+        case .restart(let name, let component), .start(let name, let component), .update(let name, let component, _):
+            try await restarts.prove(component, on: name)
         default: break
         }
         if case .traffic(let action) = step.action { try await traffic.verify(step.map { _ in action }) }

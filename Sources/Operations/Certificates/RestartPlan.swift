@@ -66,6 +66,11 @@ package struct RestartPlan: Sendable {
             plan.remarks.append(
                 "no load balancer is named (--lb-host, --lb-socket): clients of a restarted API server are cut off, and come back elsewhere")
         }
+        if states.contains(where: { $0.component == .etcd && (settings.isForced || $0.complaint != nil) }), !settings.holdsTraffic {
+            plan.remarks.append(
+                "when etcd's leadership moves, reads that are under way fail (status 500, `leader changed`): a few with many clients. --lb-hold makes them wait"
+            )
+        }
         for host in settings.hosts {
             let due = order.filter { component in
                 states.contains { $0.node == host.name && $0.component == component && (settings.isForced || $0.complaint != nil) }
@@ -113,6 +118,18 @@ package struct RestartPlan: Sendable {
             }
         }
         return plan
+    }
+
+    /// The same step in a pass that is a pass again when it is taken back, the last first: whoever is restarted is drained before, and open afterwards.
+    static func reversible(_ step: CertificateAction.Step) -> CertificateAction.Step {
+        var step = step
+        switch step.action {
+        case .restart: step.undo = .by(step.action, title: "restart it again")
+        case .start(let node, let component): step.undo = .by(.stop(node: node, component), title: "stop it while its etcd restarts")
+        case .traffic(.set(let target, .ready)): step.undo = .by(.traffic(.set(target, .drain)), title: "drain \(target.server) again")
+        default: break
+        }
+        return step
     }
 
     private static func isServer(_ server: LoadBalancerView.Server, of node: String, _ address: String) -> Bool {

@@ -111,15 +111,46 @@ struct Restarts {
         return try await start(component, on: name)
     }
 
+    // MARK: Another image
+
+    private func manifest(_ component: Component) -> String { "\(settings.folders.kubernetes)/manifests/\(component.rawValue).yaml" }
+
+    /// Whether the manifest that is in place has an image, and its pod runs. Manifests are written while their pods are stopped alone.
+    func hasImage(_ image: String, _ component: Component, on name: String) async throws -> Bool {
+        let path = NodeAccess.quoted(manifest(component))
+        let text = try await settings.host(name).access.text("if [ -e \(path) ]; then cat \(path); fi")
+        guard !text.isEmpty, try StaticPod(parsing: text, from: "\(manifest(component)) on \(name)").image == image else { return false }
+        return try await state(of: component, on: name).startedAt != nil
+    }
+
+    func update(_ component: Component, on name: String, to image: String) async throws -> String {
+        let host = try settings.host(name)
+        // An image that nobody has is found out while the old one still runs.
+        let reference = NodeAccess.quoted(image)
+        _ = try await host.access.text(
+            "if command -v crictl >/dev/null; then crictl inspecti -q \(reference) >/dev/null 2>&1 || crictl pull -q \(reference) >/dev/null; fi")
+        if component == .etcd, !settings.acceptsRisk { try await handOver(from: name) }
+        try await stop(component, on: name)
+        let kept = "\(settings.aside)/pods/\(component.rawValue).yaml"
+        let text = try await host.access.text("cat \(NodeAccess.quoted(kept))")
+        let files = try await ControlPlaneFiles.read([kept], of: host.access)
+        try await FileChanges(aside: settings.aside).write(
+            [.write(path: kept, bytes: Array(try StaticPod.replacingImage(of: text, by: image, from: "\(kept) on \(name)").utf8), keepsTime: false)],
+            like: files, to: host.access, at: time.now())
+        return try await start(component, on: name)
+    }
+
     /// An election that is asked for takes a moment; one that nobody expected takes the time-out.
     private func handOver(from name: String) async throws {
         try await ControlPlaneProbe(settings.hosts).withEtcd { client in
-            let answers = await client.statuses()
-            for (host, answer) in zip(settings.hosts, answers) where host.name == name {
-                guard let status = try? answer.status.get(), status.leaderID == status.memberID else { continue }
-                let others = answers.filter { $0.endpoint != answer.endpoint }.compactMap { try? $0.status.get() }.filter { !$0.isLearner }
-                guard let next = others.max(by: { $0.raftAppliedIndex < $1.raftAppliedIndex }) else { continue }
-                try? await client.moveLeader(at: answer.endpoint, to: next.memberID)
+            let answers = Array(zip(settings.hosts, await client.statuses()))
+            guard let own = answers.first(where: { $0.0.name == name }), let status = try? own.1.status.get(), status.leaderID == status.memberID
+            else { return }
+            let others = answers.filter { host, _ in host.name != name }.compactMap { _, answer in try? answer.status.get() }.filter { !$0.isLearner }
+            // To the last in the order: who has it in the end moves it once, and not at each restart.
+            guard let next = others.last else { return }
+            try await TrafficHold.holding(settings.holdsTraffic ? settings.loadBalancers : []) {
+                try? await client.moveLeader(at: own.1.endpoint, to: next.memberID)
             }
         }
     }

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import KubernetesAPI
 internal import KubernetesClient
 
@@ -30,6 +31,22 @@ struct StaticPod: Sendable, Equatable {
                 flags[String(word)] = "true"
             }
         }
+    }
+
+    /// The same manifest with another image; everything else stays as it is, to the byte.
+    /// - Throws: `OperationError` `.refused` where the image does not stand on a line of its own, once.
+    static func replacingImage(of text: String, by image: String, from place: String) throws -> String {
+        let old = try StaticPod(parsing: text, from: place).image
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        let places = lines.indices.filter { index in
+            let words = lines[index].split(separator: " ").drop { $0 == "-" }
+            return words.first == "image:" && words.dropFirst().first.map { $0.trimmingCharacters(in: ["\"", "'"]) } == old
+        }
+        guard places.count == 1, let found = lines[places[0]].range(of: old) else {
+            throw OperationError(.refused, "\(place): the image does not stand on one line, as kubeadm writes it. Change it there.")
+        }
+        return lines.enumerated().map { index, line in index == places[0] ? line.replacingCharacters(in: found, with: image) : String(line) }
+            .joined(separator: "\n")
     }
 
     /// Of the image's tag: `3.4.13` of `k8s.gcr.io/etcd:3.4.13-0`; nil where that is none.

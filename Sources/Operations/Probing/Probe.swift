@@ -231,7 +231,7 @@ package final class Probe: Sendable {
                         let response = try await send()
                         try Task.checkCancellation()
                         let isWell = target.expected.contains(response.status)
-                        self.note(index, since: due, complaint: isWell ? nil : "HTTP status \(response.status)")
+                        self.note(index, since: due, complaint: isWell ? nil : Self.complaint(response))
                     } catch {
                         // A request that the end of the probe cut off says nothing.
                         guard !Task.isCancelled, !(error is CancellationError) else { return }
@@ -240,6 +240,13 @@ package final class Probe: Sendable {
                 }
             }
         }
+    }
+
+    /// What was answered: of /readyz the checks that have failed, which are lines that begin with `[-]`, and else what the server says of it.
+    private static func complaint(_ response: APIResponse) -> String {
+        let failed = (response.body.string ?? "").split(separator: "\n").filter { $0.hasPrefix("[-]") }
+        let said = failed.isEmpty ? response.body["message"].string ?? "" : failed.joined(separator: ", ")
+        return "HTTP status \(response.status)" + (said.isEmpty ? "" : ": \(said.prefix(200))")
     }
 
     private func note(_ index: Int, since due: ContinuousClock.Instant, complaint: String?) {

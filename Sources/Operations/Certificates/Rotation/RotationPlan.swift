@@ -325,16 +325,9 @@ package struct RotationPlan: Sendable {
             settings, states, balancers.map(\.view), addresses, options.sessionSeconds, because: "it reads its files when it starts")
         plan.refusals += made.refusals.filter { !plan.refusals.contains($0) }
         plan.remarks += made.remarks.filter { !plan.remarks.contains($0) && !$0.hasPrefix("no load balancer") }
-        return made.steps.map { step in
+        return made.steps.map(RestartPlan.reversible).map { step in
             var step = step
             step.id = "\(phase.rawValue): \(step.id)"
-            // Taken back, a pass is a pass again, in the other direction, between the files of two phases.
-            switch step.action {
-            case .restart: step.undo = .by(step.action, title: "restart it again")
-            case .start(let node, let component): step.undo = .by(.stop(node: node, component), title: "stop it while its etcd restarts")
-            case .traffic(.set(let target, .ready)): step.undo = .by(.traffic(.set(target, .drain)), title: "drain \(target.server) again")
-            default: break
-            }
             return step
         }
     }
