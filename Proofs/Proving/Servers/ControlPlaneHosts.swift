@@ -132,7 +132,7 @@ package struct ControlPlaneHosts: Sendable {
         try Data(known.utf8).write(to: folder.appendingPathComponent("known_hosts"))
     }
 
-    private static func makeKey(_ url: URL) async throws {
+    static func makeKey(_ url: URL) async throws {
         try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
         let made = try await CommandRun.run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", url.path])
         guard made.status == 0 else { throw LocalEtcdCluster.Failure(description: "ssh-keygen: \(made.errors)") }
@@ -181,7 +181,8 @@ package struct ControlPlaneHosts: Sendable {
             "--requestheader-allowed-names=front-proxy-client", "--requestheader-username-headers=X-Remote-User",
             "--requestheader-group-headers=X-Remote-Group", "--requestheader-extra-headers-prefix=X-Remote-Extra-",
             "--proxy-client-cert-file=\(pki)/front-proxy-client.crt", "--proxy-client-key-file=\(pki)/front-proxy-client.key",
-            "--shutdown-delay-duration=2s",
+            // Open watches are cut off after this time when it ends.
+            "--shutdown-delay-duration=2s", "--request-timeout=15s",
         ]
         return Self.pod("kube-apiserver", "k8s.gcr.io/kube-apiserver:v1.20.2", command)
     }
