@@ -33,6 +33,21 @@ struct ConfigurationTests {
         #expect(file.keywords(like: "nobody", of: "kube-api") == nil)
     }
 
+    @Test func `Files of authorities are found, below their folder, and the system's own are none`() {
+        let file = ConfigurationFile(
+            parsing: """
+                global
+                    ca-base /etc/ssl/own
+                frontend api
+                    bind :443 ssl crt /etc/haproxy/site.pem ca-file clients.crt verify optional
+                backend masters
+                    default-server check check-ssl verify required ca-file /etc/haproxy/kubernetes-ca.crt
+                    server cp1 10.0.0.1:6443 ca-file @system-ca
+                    server cp2 10.0.0.2:6443 ca-file
+                """)
+        #expect(file.authorityFiles == ["/etc/haproxy/kubernetes-ca.crt", "/etc/ssl/own/clients.crt"])
+    }
+
     @Test func `A difference is shown as diff -u shows it, and without passwords`() {
         let changed = Self.text.replacingOccurrences(of: "10.0.0.2", with: "10.0.0.9").replacingOccurrences(of: "hunter2", with: "hunter3")
         let diff = LineDiff.unified(

@@ -55,7 +55,7 @@ package struct CertificateReport: Codable, Sendable, Equatable {
                 .init(
                     host: serials.values.joined().sorted().first ?? "", severity: .critical, subject: authority.rawValue,
                     problem: "the nodes do not have the same authority: \(groups)",
-                    remedy: "finish the rotation that was begun, or copy the right one"))
+                    remedy: "resume the rotation that was begun (drydock runs list), or copy the right one"))
         }
     }
 
@@ -106,7 +106,7 @@ private struct Judge {
         guard let certificate else { return }
         let left = certificate.notAfter.timeIntervalSince(now)
         let remedy =
-            isAuthority ? "replace the authority" : isExternal ? "have it signed anew" : isKubeadms ? "drydock certs renew \(name)" : "renew it"
+            isAuthority ? "drydock certs rotate-ca" : isExternal ? "have it signed anew" : isKubeadms ? "drydock certs renew \(name)" : "renew it"
         if left <= 0 {
             find(.critical, name, "it expired at \(certificate.notAfter.formatted(.iso8601))", remedy)
         } else if left < warnSeconds {
@@ -181,7 +181,7 @@ private struct Judge {
             if all.count > 1 {
                 find(
                     .warning, authority.rawValue, "\(all.count) authorities are trusted: a rotation is under way",
-                    "finish it: reissue what the old one signed, then take it out")
+                    "finish it: resume its run (drydock runs list), or drydock certs rotate-ca --drop-old")
             }
             if let text = node.text(node.path(authority.keyPath)) {
                 let key = try PrivateKey(pem: text, from: node.path(authority.keyPath))

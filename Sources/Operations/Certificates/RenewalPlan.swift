@@ -76,8 +76,11 @@ package struct RenewalPlan: Sendable {
         guard case .pair = kind.place, let text = node.text(path) else { return }
         let all = try X509Certificate.parse(pem: text, from: node.place(path))
         if all.count > 1 {
+            let isRotated = try all[1].isAuthority && node.authorities(kind.authority).contains { $0.subject == all[1].subject }
             plan.refusals.append(
-                "\(node.place(path)) holds \(all.count) certificates: an authority between signed it, which is not here. Renew it where it was signed."
+                isRotated
+                    ? "\(node.place(path)): its authority is being replaced. Finish that first: resume its run (`drydock runs list`), or `drydock certs rotate-ca --drop-old`."
+                    : "\(node.place(path)) holds \(all.count) certificates: an authority between signed it, which is not here. Renew it where it was signed."
             )
         }
     }
