@@ -75,6 +75,15 @@ struct CertificateTests {
             let killed = await restarting.finish()
             try #require(isAway == true && killed.status == 137, "\(killed.status) \(killed.errors)")
             #expect(try await desk.newestRun().state == "running")
+            // A probe whose budget is burnt at once: what was taken away comes back all the same, and nothing else goes.
+            let endpoints = desk.state.appendingPathComponent("endpoints.yaml")
+            try Data("- url: http://127.0.0.1:1/\n".utf8).write(to: endpoints)
+            let held = try await BuiltProgram.run(
+                ["runs", "resume", desk.newestRun().id, "--probe-endpoints", endpoints.path], environment: desk.environment)
+            #expect(held.status != 0 && held.errors.contains("does not let \"stop kube-apiserver on cp2\" begin: probe"), "\(held.output)\(held.errors)")
+            for component in ["etcd", "kube-apiserver"] {
+                #expect(FileManager.default.fileExists(atPath: first.kubernetes.appendingPathComponent("manifests/\(component).yaml").path))
+            }
             let resumed = try await BuiltProgram.run(["runs", "resume", desk.newestRun().id], environment: desk.environment)
             #expect(resumed.status == 0, "\(resumed.output)\(resumed.errors)")
             for host in desk.hosts.hosts {

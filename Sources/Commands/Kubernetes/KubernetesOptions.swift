@@ -17,7 +17,7 @@ struct KubernetesOptions: ParsableArguments {
 
     init() {}
 
-    init(kubeconfig: String?) { self.kubeconfig = kubeconfig }
+    init(kubeconfig: String?) { (self.kubeconfig, context) = (kubeconfig, nil) }
 
     /// For who goes on while credentials are replaced.
     var origin: ProbeTarget.Origin {

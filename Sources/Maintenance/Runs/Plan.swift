@@ -44,14 +44,17 @@ package struct Step<Action: Codable & Sendable & Equatable>: Codable, Sendable, 
     /// Whether it can hurt the cluster, so that the gate decides before it.
     package var isDisruptive: Bool
     package var action: Action
+    /// Whether what a step before it took away waits for it: then neither time nor a probe holds it up, and only the operation's own conditions count.
+    package var isOwed: Bool?
     /// Steps of one lane follow one another; steps of different lanes, with none without a lane between them, may go side by side.
     package var lane: String?
 
     package init(
         id: String, title: String, target: String, reason: String, effect: String, undo: Undo<Action>, expectedSeconds: Double = 1,
-        isDisruptive: Bool, action: Action, lane: String? = nil
+        isDisruptive: Bool, isOwed: Bool? = nil, action: Action, lane: String? = nil
     ) {
         self.lane = lane
+        self.isOwed = isOwed
         self.id = id
         self.title = title
         self.target = target
@@ -75,7 +78,7 @@ extension Step {
             }
         return Step<Other>(
             id: id, title: title, target: target, reason: reason, effect: effect, undo: undo, expectedSeconds: expectedSeconds,
-            isDisruptive: isDisruptive, action: transform(action), lane: lane)
+            isDisruptive: isDisruptive, isOwed: isOwed, action: transform(action), lane: lane)
     }
 }
 

@@ -107,7 +107,11 @@ package struct RestartPlan: Sendable {
             }
             // Who is still connected to an API server must not wait there for an etcd that is away: it ends first, and starts when etcd is back.
             let isAround = due.contains(.etcd) && host.server != nil
-            if isAround { plan.steps += [stop(host.name), restart(.etcd, host.name, why(.etcd)), start(host.name)] }
+            if isAround {
+                var between = restart(.etcd, host.name, why(.etcd))
+                between.isOwed = true
+                plan.steps += [stop(host.name), between, start(host.name)]
+            }
             for component in due where !isAround || ![.etcd, .apiServer].contains(component) {
                 plan.steps.append(restart(component, host.name, why(component)))
             }
@@ -142,7 +146,7 @@ package struct RestartPlan: Sendable {
         .init(
             id: "stop \(node) kube-apiserver", title: "stop kube-apiserver on \(node)", target: node, reason: "the etcd that it asks is restarted",
             effect: "its clients finish what they have begun, and go on at another; watches begin anew",
-            undo: .by(.start(node: node, .apiServer), title: "start it again"), expectedSeconds: 120, isDisruptive: true,
+            undo: .by(.start(node: node, .apiServer), title: "start it again"), expectedSeconds: 180, isDisruptive: true,
             action: .stop(node: node, .apiServer))
     }
 

@@ -223,7 +223,7 @@ package struct Runner<Operation: RunOperation>: Sendable {
         var reported: [String] = []
         while true {
             let checks = try await operation.checks(before: step)
-            switch gate().decide(expectedSeconds: step.expectedSeconds, now: time.now(), checks: checks) {
+            switch (step.isOwed == true ? Gate() : gate()).decide(expectedSeconds: step.expectedSeconds, now: time.now(), checks: checks) {
             case .go: return
             case .stop(let reasons):
                 throw OperationError(.refused, "the gate does not let \"\(step.title)\" begin: \(reasons.joined(separator: "; "))")
