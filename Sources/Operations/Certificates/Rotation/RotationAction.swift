@@ -14,6 +14,4 @@ package enum RotationAction: Codable, Sendable, Equatable {
     case restartWorkload(Workload)
     /// Looks at every node before the next phase.
     case verify(RotationPhase)
-    /// The new keys that were laid aside are in place.
-    case tidy
 }

@@ -18,9 +18,9 @@ struct RotationChanges {
     func changes(_ phase: RotationPhase) throws -> [FileChange] {
         switch phase {
         case .trust: try bundles(phase) + kubeconfigTrust(.both) + signer(phase)
-        case .reissue: try leaves() + kubelets()
-        case .switchSigners: try bundles(phase) + keys() + signer(phase)
-        case .drop: try bundles(phase) + kubeconfigTrust(.new) + withoutCross() + signer(phase)
+        case .reissue: try leaves() + identities() + kubelets()
+        case .switchSigners: try bundles(phase) + keys() + signer(phase) + kubelets()
+        case .drop: try bundles(phase) + kubeconfigTrust(.new) + withoutCross() + signer(phase) + kubelets()
         }
     }
 
@@ -90,15 +90,20 @@ struct RotationChanges {
         }
     }
 
-    /// The kubelet's own certificates, where the old authority has signed them, and the other kubeconfigs.
+    /// Kubeconfigs that kubeadm does not renew.
+    private func identities() throws -> [FileChange] {
+        guard let pair = succession.pairs[.cluster] else { return [] }
+        return try node.otherKubeconfigs().compactMap { path, config in
+            guard let old = try config.certificate, old.isSigned(by: pair.old), let new = try renewed(old, .cluster) else { return nil }
+            return change(path, to: try config.replacing(certificate: new.certificate, key: new.key))
+        }
+    }
+
+    /// The kubelet's own certificates, where the old authority has signed them. Looked at in later phases, too: kubelets have theirs renewed when they like,
+    /// and until the signers are switched, by the old one.
     private func kubelets() throws -> [FileChange] {
         guard let pair = succession.pairs[.cluster] else { return [] }
         var changes: [FileChange] = []
-        for (path, config) in node.otherKubeconfigs() {
-            guard let old = try config.certificate, old.isSigned(by: pair.old), let new = try renewed(old, .cluster) else { continue }
-            let text = try config.replacing(certificate: new.certificate, key: new.key)
-            changes.append(.write(path: path, bytes: Array(text.utf8), keepsTime: false))
-        }
         for kind in KubeletCertificate.allCases {
             let current = kind.path(in: node.folders)
             guard let text = node.text(current), let old = try X509Certificate.parse(pem: text, from: node.place(current)).first,

@@ -179,6 +179,12 @@ package struct RotationPlan: Sendable {
                 "\(missing.joined(separator: ", ")) would be locked out: the kubelet there trusts the old authority, and shows a certificate of it. Name every node with --host."
             )
         }
+        let unmanaged = Set(cluster.nodes).intersection(settings.nodes.map(\.name)).subtracting(rotation.kubelets).sorted()
+        if !unmanaged.isEmpty {
+            plan.refusals.append(
+                "the kubelet of \(unmanaged.joined(separator: ", ")) is no service of systemd that runs: it could not be restarted, and would be locked out. Start it, or take the node out of the cluster."
+            )
+        }
         if balancers.isEmpty {
             plan.remarks.append(
                 "no load balancer is named (--lb-host, --lb-socket): clients of a restarted API server are cut off, and one that verifies API servers by the old authority takes all of them for dead in the end"
@@ -206,15 +212,9 @@ package struct RotationPlan: Sendable {
         if options.part == .keepOld {
             plan.remarks.append("the old authorities stay trusted: hand the new admin.conf out, then `drydock certs rotate-ca --drop-old`")
         } else {
-            if options.part == .all {
-                plan.steps.append(
-                    rotationStep(
-                        "tidy", "remove what was laid aside on \(rotation.first)", rotation.first, "the new keys are in place", "none",
-                        .nothing(because: "they are in place"), isDisruptive: false, .tidy))
-            }
             plan.remarks.append("kubeconfigs that are elsewhere open nothing any more once the old authority is dropped: copy admin.conf there after the reissue, or use --keep-old")
         }
-        plan.remarks.append("what is replaced stays in \(settings.aside) on every node, the old keys as well: remove it when you need it no more")
+        plan.remarks.append("what is replaced stays in \(settings.aside) on every node, keys as well: remove it when you need it no more")
         return plan
     }
 
@@ -266,7 +266,7 @@ package struct RotationPlan: Sendable {
         }
         if rotatesCluster, phase == .trust { steps.append(publish(.both, phase, undo: .old)) }
         steps += try pass(phase, settings, rotation, options, balancers, addresses, &plan)
-        if rotatesCluster, phase != .switchSigners {
+        if rotatesCluster {
             for name in rotation.kubelets {
                 steps.append(
                     rotationStep(

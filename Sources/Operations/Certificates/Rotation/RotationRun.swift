@@ -26,7 +26,7 @@ struct RotationRun {
 
     // MARK: The authorities
 
-    /// As the first node has them: laid aside, or, once the signers are switched, in place. Other nodes get what they are to have, and no keys before that.
+    /// As the first node has them: laid aside, or, for a run that only drops the old ones, in place. Other nodes get what they are to have, and no keys before that.
     private func succession() async throws -> Succession {
         let access = try settings.node(rotation.first)
         let kept = try await ControlPlaneFiles.read([laidAside], of: access)
@@ -106,7 +106,7 @@ struct RotationRun {
         case .restartWorkload(let workload):
             let object = try await probe.withKubernetes { try await $0.get(workload.resource, workload.name) }
             return object["spec"]["template"]["metadata"]["annotations"][Self.annotation].string == settings.tag ? "it was asked for" : nil
-        case .discard, .publish, .balancer, .verify, .tidy: return nil
+        case .discard, .publish, .balancer, .verify: return nil
         }
     }
 
@@ -136,9 +136,6 @@ struct RotationRun {
         case .verify(let phase):
             try await waiting { try await complaint(after: phase) }
             return "\(settings.nodes.count) nodes"
-        case .tidy:
-            _ = try await settings.node(rotation.first).text("rm -rf \(q(laidAside)) \(q("\(settings.aside)/pods")) \(q("\(settings.aside)/new"))")
-            return nil
         }
     }
 
@@ -176,8 +173,11 @@ struct RotationRun {
     private func complaint(after phase: RotationPhase) async throws -> String? {
         let succession = try await succession()
         for node in settings.nodes {
-            let left = try await changes(phase, on: node.name, succession).changes
-            if !left.isEmpty { return "\(node.name): \(left.map(\.path).joined(separator: ", ")) are not as \(phase.rawValue) means them" }
+            // A kubelet may have had its certificate renewed by the old signer, after its reissue.
+            for phase in phase == .switchSigners ? [.reissue, phase] : [phase] {
+                let left = try await changes(phase, on: node.name, succession).changes
+                if !left.isEmpty { return "\(node.name): \(left.map(\.path).joined(separator: ", ")) are not as \(phase.rawValue) means them" }
+            }
         }
         let restarts = Restarts(settings, time)
         for host in settings.hosts {
