@@ -189,12 +189,15 @@ struct RenewalTests {
             #expect(cross.notAfter == made.authority.notAfter, "nothing outlives its authority")
             let leaf = try Signer(certificate: new.certificate, key: new.key, at: Self.now, from: "new").renew(
                 made.leaf, for: try PrivateKey.make(algorithm), seconds: 86400, at: Self.now)
-            for (name, certificates) in [("new-ca", [new.certificate]), ("cross", [cross]), ("leaf", [leaf]), ("both", [made.authority, new.certificate])] {
+            for (name, certificates) in [
+                ("new-ca", [new.certificate]), ("cross", [cross]), ("leaf", [leaf]), ("both", [made.authority, new.certificate]),
+            ] {
                 try Data(try certificates.map { try $0.pem }.joined().utf8).write(to: folder.appendingPathComponent("\(name).crt"))
             }
             func path(_ name: String) -> String { folder.appendingPathComponent("\(name).crt").path }
             for (trusted, sent, isTrusted) in [
-                ("ca", ["-untrusted", path("cross")], true), ("ca", [], false), ("new-ca", [], true), ("new-ca", ["-untrusted", path("cross")], true),
+                ("ca", ["-untrusted", path("cross")], true), ("ca", [], false), ("new-ca", [], true),
+                ("new-ca", ["-untrusted", path("cross")], true),
                 ("both", ["-untrusted", path("cross")], true), ("both", [], true),
             ] {
                 let run = try await CommandRun.run("openssl", ["verify", "-CAfile", path(trusted)] + sent + [path("leaf")])

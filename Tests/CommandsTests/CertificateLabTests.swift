@@ -39,7 +39,8 @@ struct CertificateLabTests {
             try #require(renewed.status == 0, "\(renewed.output)\(renewed.errors)")
             let restarted = try await drydock(
                 [
-                    "certs", "restart", "--lb-drain", "3s", "--lb-hold", "--probe", "--probe-kubeconfig", "\(lab.folder)/admin.conf", "--probe-rate", "20",
+                    "certs", "restart", "--lb-drain", "3s", "--lb-hold", "--probe", "--probe-kubeconfig", "\(lab.folder)/admin.conf", "--probe-rate",
+                    "20",
                     "--probe-timeout", "30s",
                 ] + hosts
                     + front)

@@ -40,7 +40,8 @@ struct CertificateTests {
                 "-o", "json",
             ]
             let restarted = try await BuiltProgram.run(
-                ["certs", "restart", "--lb-drain", "3s", "--lb-hold"] + desk.hosts.hostFlags + desk.folders + desk.front + probe, environment: desk.environment)
+                ["certs", "restart", "--lb-drain", "3s", "--lb-hold"] + desk.hosts.hostFlags + desk.folders + desk.front + probe,
+                environment: desk.environment)
             try #require(restarted.status == 0, "\(restarted.output)\(restarted.errors)")
             let report = try #require(try JSONSerialization.jsonObject(with: Data(restarted.output.utf8)) as? [String: Any])
             let availability = try #require(report["availability"] as? [String: Any])
@@ -80,7 +81,8 @@ struct CertificateTests {
             try Data("- url: http://127.0.0.1:1/\n".utf8).write(to: endpoints)
             let held = try await BuiltProgram.run(
                 ["runs", "resume", desk.newestRun().id, "--probe-endpoints", endpoints.path], environment: desk.environment)
-            #expect(held.status != 0 && held.errors.contains("does not let \"stop kube-apiserver on cp2\" begin: probe"), "\(held.output)\(held.errors)")
+            #expect(
+                held.status != 0 && held.errors.contains("does not let \"stop kube-apiserver on cp2\" begin: probe"), "\(held.output)\(held.errors)")
             for component in ["etcd", "kube-apiserver"] {
                 #expect(FileManager.default.fileExists(atPath: first.kubernetes.appendingPathComponent("manifests/\(component).yaml").path))
             }

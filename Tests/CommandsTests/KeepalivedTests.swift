@@ -32,7 +32,8 @@ struct KeepalivedTests {
 
                 // Whoever asks the address, from the other host, is answered all the while.
                 // (A shell around ssh: that closes what it inherits, by which its end would be seen.)
-                let loop = "while [ ! -e /run/enough ]; do curl -s -o /dev/null --max-time 5 http://\(KeepalivedPair.address):6443/ && echo ok || echo lost; done"
+                let loop =
+                    "while [ ! -e /run/enough ]; do curl -s -o /dev/null --max-time 5 http://\(KeepalivedPair.address):6443/ && echo ok || echo lost; done"
                 let asking = try CommandRun.Running("sh", ["-c", "ssh -F \(pair.sshConfig) \(standby) '\(loop)'; true"])
                 #expect(try await apply(connections: 300) == [standby, active])
                 #expect(try await pair.holder() == active, "the address stays where it is")

@@ -24,7 +24,9 @@ struct RotationLabTests {
             for file in authorities { before.insert(try await fingerprint("cp1", file)) }
             let booted = try await lab.on("w1", "systemctl show -p MainPID --value kubelet")
 
-            let incomplete = try await drydock(["certs", "rotate-ca", "--dry-run", "--host", "cp1", "--host", "cp2", "--host", "cp3", "--ssh-config", lab.sshConfig])
+            let incomplete = try await drydock([
+                "certs", "rotate-ca", "--dry-run", "--host", "cp1", "--host", "cp2", "--host", "cp3", "--ssh-config", lab.sshConfig,
+            ])
             #expect(incomplete.status == 4 && incomplete.output.contains("would be locked out"), "\(incomplete.output)\(incomplete.errors)")
 
             // The old admin.conf is good all the while.
@@ -51,12 +53,15 @@ struct RotationLabTests {
             }
             for node in nodes {
                 let verified = try await lab.on(
-                    node, "openssl verify -CAfile /etc/kubernetes/pki/ca.crt /var/lib/kubelet/pki/kubelet-client-current.pem && readlink /var/lib/kubelet/pki/kubelet-client-current.pem")
+                    node,
+                    "openssl verify -CAfile /etc/kubernetes/pki/ca.crt /var/lib/kubelet/pki/kubelet-client-current.pem && readlink /var/lib/kubelet/pki/kubelet-client-current.pem"
+                )
                 #expect(verified.contains("OK") && verified.contains("kubelet-client-2"), "\(node): \(verified)")
             }
             #expect(try await lab.on("w1", "systemctl show -p MainPID --value kubelet") != booted)
             let manifest = try await lab.on("cp2", "cat /etc/kubernetes/manifests/kube-controller-manager.yaml; ls /etc/kubernetes/pki")
-            #expect(manifest.contains("--cluster-signing-cert-file=/etc/kubernetes/pki/ca.crt") && !manifest.contains("drydock-signer"), "\(manifest)")
+            #expect(
+                manifest.contains("--cluster-signing-cert-file=/etc/kubernetes/pki/ca.crt") && !manifest.contains("drydock-signer"), "\(manifest)")
             try await lab.kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout", "120s")
             // What the cluster signs from now on, the new authority signs; and pods trust it.
             let checked = try await drydock(["certs", "check", "--cluster"] + hosts)

@@ -17,7 +17,8 @@ struct RotationTests {
             self.name = name
             process = try CommandRun.Running(
                 BuiltProgram.path,
-                ["probe", "--kubeconfig", kubeconfig, "--rate", "10", "--timeout", "30s", "--keep-going", "-o", "json"], environment: desk.environment)
+                ["probe", "--kubeconfig", kubeconfig, "--rate", "10", "--timeout", "30s", "--keep-going", "-o", "json"], environment: desk.environment
+            )
         }
 
         /// Ends it: nothing that it asked has failed.
@@ -54,7 +55,8 @@ struct RotationTests {
         }
     }
 
-    @Test func `All authorities are replaced, killed and resumed in every phase, and neither the probe nor clients of the old and the new ones notice`()
+    @Test
+    func `All authorities are replaced, killed and resumed in every phase, and neither the probe nor clients of the old and the new ones notice`()
         async throws
     {
         let seed = UInt64.random(in: 0...UInt64.max)
@@ -81,7 +83,7 @@ struct RotationTests {
             var position = 0
             while true {
                 let goal = kills.first ?? steps.count
-                let reached = try await eventually(within: 900, every: 0.02) { () -> Bool? in
+                let reached = try await eventually(within: 900, every: Double.random(in: 0.02...0.4, using: &random)) { () -> Bool? in
                     let told = run.errorsSoFar.split(separator: "\n").filter { $0.hasPrefix("[") }
                     position = max(position, told.compactMap { Int($0.dropFirst().prefix { $0 != "/" }) }.max() ?? 0)
                     // Before anybody may turn it away, the client of the old one has worked with both.
@@ -97,7 +99,6 @@ struct RotationTests {
                 }
                 try #require(reached == true)
                 guard !kills.isEmpty, run.isRunning else { break }
-                try await Task.sleep(for: .milliseconds(Int.random(in: 0..<400, using: &random)))
                 run.send(SIGKILL)
                 _ = await run.finish()
                 print("killed in \(steps[kills.removeFirst()])")

@@ -78,7 +78,9 @@ package struct KeepalivedPair: Sendable {
         config += "  UserKnownHostsFile \(folder.path)/known_hosts\n"
         try await ControlPlaneHosts.makeKey(folder.appendingPathComponent("id"))
         for (index, name) in names.enumerated() {
-            for part in ["haproxy", "keepalived"] { try files.createDirectory(at: folder(name).appendingPathComponent(part), withIntermediateDirectories: true) }
+            for part in ["haproxy", "keepalived"] {
+                try files.createDirectory(at: folder(name).appendingPathComponent(part), withIntermediateDirectories: true)
+            }
             try Data(configuration(connections: 200).utf8).write(to: configurationFile(name))
             let keepalived = """
                 global_defs {
@@ -113,7 +115,8 @@ package struct KeepalivedPair: Sendable {
                 """
             try Data(daemon.utf8).write(to: folder(name).appendingPathComponent("sshd_config"))
             // A daemon for each connection, within the host.
-            config += "Host \(name)\n  ProxyCommand nsenter -t $(cat \(folder(name).path)/pid) -m -n -p -u /usr/sbin/sshd -i -f \(folder(name).path)/sshd_config\n"
+            config +=
+                "Host \(name)\n  ProxyCommand nsenter -t $(cat \(folder(name).path)/pid) -m -n -p -u /usr/sbin/sshd -i -f \(folder(name).path)/sshd_config\n"
         }
         try Data(config.utf8).write(to: URL(fileURLWithPath: sshConfig))
         try Data(known.utf8).write(to: folder.appendingPathComponent("known_hosts"))

@@ -15,7 +15,8 @@ struct FrontOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Its stats socket. (default: its configuration's)", valueName: "socket"), transform: { try RuntimeAddress($0) })
     var lbSocket: RuntimeAddress?
     @Option(
-        help: ArgumentHelp("The socket of its master, which loads its files anew. (default: \(LoadBalancer.usualMaster), where that is)", valueName: "socket"),
+        help: ArgumentHelp(
+            "The socket of its master, which loads its files anew. (default: \(LoadBalancer.usualMaster), where that is)", valueName: "socket"),
         transform: { try RuntimeAddress($0) })
     var lbMasterSocket: RuntimeAddress?
     @Option(help: ArgumentHelp("Its configuration.", valueName: "file")) var lbConfig: String?

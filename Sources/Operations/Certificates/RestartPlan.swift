@@ -25,7 +25,8 @@ package struct RestartPlan: Sendable {
         if let other = settings.nodes.first(where: { access in !settings.hosts.contains { $0.name == access.name } }) {
             throw OperationError(
                 .invalid,
-                "\(other.name) has no \(settings.folders.kubernetes)/manifests/etcd.yaml: control planes with an etcd elsewhere are not restarted here.")
+                "\(other.name) has no \(settings.folders.kubernetes)/manifests/etcd.yaml: control planes with an etcd elsewhere are not restarted here."
+            )
         }
         var states: [ComponentState] = []
         let restarts = Restarts(settings, .system)

@@ -38,7 +38,8 @@ package struct ImagePlan: Sendable {
             step.reason = "it has \(old)"
             step.undo = .by(.update(node: node, component, image: old), title: "give it \(old) again")
             step.action = .update(node: node, component, image: image)
-            if component != .etcd, let new, let was = KubernetesVersion(tag(of: old)), (new.major, new.minor) != (was.major, was.minor), !acceptsRisk {
+            if component != .etcd, let new, let was = KubernetesVersion(tag(of: old)), (new.major, new.minor) != (was.major, was.minor), !acceptsRisk
+            {
                 plan.refusals.append(
                     "\(node): \(was) to \(new) is another minor, which is an upgrade of the cluster: components follow one another in an order, and so do their flags. --accept-risk does it all the same."
                 )

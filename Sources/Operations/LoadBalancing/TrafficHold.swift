@@ -46,7 +46,9 @@ enum TrafficHold {
 
     /// All workers: after a reload, the old one goes on with the connections that it has.
     private static func processes(of loadBalancer: LoadBalancer) async throws -> [Int] {
-        guard loadBalancer.master != nil else { return try await loadBalancer.asking { try await $0.info()["Pid"].flatMap { Int($0) } }.map { [$0] } ?? [] }
+        guard loadBalancer.master != nil else {
+            return try await loadBalancer.asking { try await $0.info()["Pid"].flatMap { Int($0) } }.map { [$0] } ?? []
+        }
         let table = try await loadBalancer.askingMaster { try await $0.processes() }
         return (table.workers + table.oldWorkers).map(\.processID)
     }

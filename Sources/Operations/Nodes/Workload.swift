@@ -41,7 +41,8 @@ extension Workload {
         }
         let isDaemon = kind == "DaemonSet"
         let wanted = isDaemon ? status["desiredNumberScheduled"].integer ?? 0 : object["spec"]["replicas"].integer ?? 1
-        let (all, new, ready) = isDaemon
+        let (all, new, ready) =
+            isDaemon
             ? ("currentNumberScheduled", "updatedNumberScheduled", "numberAvailable")
             : ("replicas", "updatedReplicas", kind == "StatefulSet" ? "readyReplicas" : "availableReplicas")
         let counts = [all, new, ready].map { status[$0].integer ?? 0 }

@@ -59,7 +59,8 @@ struct RotationChanges {
 
     // MARK: What one presents
 
-    private func renewed(_ old: X509Certificate, _ authority: KubeadmCertificate.Authority) throws -> (certificate: X509Certificate, key: PrivateKey)? {
+    private func renewed(_ old: X509Certificate, _ authority: KubeadmCertificate.Authority) throws -> (certificate: X509Certificate, key: PrivateKey)?
+    {
         guard let pair = succession.pairs[authority] else { return nil }
         let signer = try Signer(certificate: pair.new.certificate, key: pair.new.key, at: now, from: "the new \(authority.rawValue)")
         let key = try PrivateKey.make(algorithm ?? old.renewableAlgorithm)
@@ -119,7 +120,9 @@ struct RotationChanges {
 
     /// Nobody who trusts the old one alone is left: the certificate that vouches for the new one goes.
     private func withoutCross() throws -> [FileChange] {
-        guard rotatesCluster, let kind = KubeadmCertificate.named("apiserver"), let text = node.text(node.path(kind.certificatePath)) else { return [] }
+        guard rotatesCluster, let kind = KubeadmCertificate.named("apiserver"), let text = node.text(node.path(kind.certificatePath)) else {
+            return []
+        }
         let chain = try X509Certificate.parse(pem: text, from: node.place(node.path(kind.certificatePath)))
         guard chain.count > 1 else { return [] }
         return try change(node.path(kind.certificatePath), to: chain[0].pem).map { [$0] } ?? []

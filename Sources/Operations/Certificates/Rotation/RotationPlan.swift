@@ -115,7 +115,9 @@ package struct RotationPlan: Sendable {
             found = all
             if part == .dropOld {
                 guard let signer, all.count > 1 || !isControlPlane else {
-                    if isControlPlane { throw OperationError(.refused, "\(authority.rawValue) of \(node.node) is one already: nothing is to be dropped.") }
+                    if isControlPlane {
+                        throw OperationError(.refused, "\(authority.rawValue) of \(node.node) is one already: nothing is to be dropped.")
+                    }
                     continue
                 }
                 guard all.first == signer else {
@@ -140,7 +142,9 @@ package struct RotationPlan: Sendable {
             var facts = ClusterFacts()
             facts.nodes = try await client.list(Node.self).map(\.name).sorted()
             let owners = Dictionary(
-                try await client.list(Resource.replicaSets, ListOptions(metadataOnly: true)).map { ($0["metadata"]["uid"].string ?? "", $0.controller) },
+                try await client.list(Resource.replicaSets, ListOptions(metadataOnly: true)).map {
+                    ($0["metadata"]["uid"].string ?? "", $0.controller)
+                },
                 uniquingKeysWith: { first, _ in first })
             var workloads: Set<Workload> = []
             for pod in try await client.list(Resource.pods) where Self.readsAuthority(pod) {
@@ -204,7 +208,8 @@ package struct RotationPlan: Sendable {
                     plan.remarks.append("\(cluster.workloads.count) workloads keep trusting the old authority alone until somebody restarts them")
                 }
                 if !cluster.loosePods.isEmpty {
-                    plan.remarks.append("nobody replaces these pods, and they trust what they read when they started: \(cluster.loosePods.joined(separator: ", "))")
+                    plan.remarks.append(
+                        "nobody replaces these pods, and they trust what they read when they started: \(cluster.loosePods.joined(separator: ", "))")
                 }
             }
             plan.steps += try steps(phase, settings, rotation, options, balancers, addresses, &plan)
@@ -212,7 +217,9 @@ package struct RotationPlan: Sendable {
         if options.part == .keepOld {
             plan.remarks.append("the old authorities stay trusted: hand the new admin.conf out, then `drydock certs rotate-ca --drop-old`")
         } else {
-            plan.remarks.append("kubeconfigs that are elsewhere open nothing any more once the old authority is dropped: copy admin.conf there after the reissue, or use --keep-old")
+            plan.remarks.append(
+                "kubeconfigs that are elsewhere open nothing any more once the old authority is dropped: copy admin.conf there after the reissue, or use --keep-old"
+            )
         }
         plan.remarks.append("what is replaced stays in \(settings.aside) on every node, keys as well: remove it when you need it no more")
         return plan
@@ -270,7 +277,8 @@ package struct RotationPlan: Sendable {
             for name in rotation.kubelets {
                 steps.append(
                     rotationStep(
-                        "\(phase.rawValue): kubelet \(name)", "restart the kubelet of \(name)", name, "it reads its authority and its certificate when it starts",
+                        "\(phase.rawValue): kubelet \(name)", "restart the kubelet of \(name)", name,
+                        "it reads its authority and its certificate when it starts",
                         "none: pods go on", .by(.rotation(.restartKubelet(node: name)), title: "restart it again"), seconds: 20, isDisruptive: true,
                         .restartKubelet(node: name)))
             }
@@ -303,8 +311,10 @@ package struct RotationPlan: Sendable {
             func action(_ whom: TrustedAuthorities) -> RotationAction { .balancer(name, whom, desired: desired, healthy: healthy) }
             let (whom, before): (TrustedAuthorities, TrustedAuthorities) = phase == .trust ? (.both, .old) : (.new, .both)
             return rotationStep(
-                "\(phase.rawValue): balancer \(name)", "\(name): verify API servers by \(whom == .both ? "both authorities" : "the new authority alone")",
-                name, "it takes API servers for dead whose certificate it does not trust", "none for connections: the old worker finishes what it has",
+                "\(phase.rawValue): balancer \(name)",
+                "\(name): verify API servers by \(whom == .both ? "both authorities" : "the new authority alone")",
+                name, "it takes API servers for dead whose certificate it does not trust",
+                "none for connections: the old worker finishes what it has",
                 .by(.rotation(action(before)), title: "the files as they were, loaded"), seconds: 10, isDisruptive: true, action(whom))
         }
     }

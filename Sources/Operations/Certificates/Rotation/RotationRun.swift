@@ -39,7 +39,8 @@ struct RotationRun {
             if let certificate = text("\(name).crt"), let key = text("\(name).key"), let cross = text("\(name)-cross.crt") {
                 pairs[authority] = .init(
                     old: old,
-                    new: Successor(certificate: try X509Certificate.parse(pem: certificate, from: place)[0], key: try PrivateKey(pem: key, from: place)),
+                    new: Successor(
+                        certificate: try X509Certificate.parse(pem: certificate, from: place)[0], key: try PrivateKey(pem: key, from: place)),
                     cross: try X509Certificate.parse(pem: cross, from: place)[0])
                 continue
             }
@@ -95,7 +96,8 @@ struct RotationRun {
     func isAlreadySo(_ action: RotationAction, evidence: [String: String]?) async throws -> String? {
         switch action {
         case .prepare:
-            return try await settings.node(rotation.first).text("if [ -e \(q(laidAside)) ]; then echo yes; fi").hasPrefix("yes") ? "they are there" : nil
+            return try await settings.node(rotation.first).text("if [ -e \(q(laidAside)) ]; then echo yes; fi").hasPrefix("yes")
+                ? "they are there" : nil
         case .write(let name, let phase): return try await changes(phase, on: name, succession()).changes.isEmpty ? "nothing is left to change" : nil
         case .putBack(let name, let phase):
             return try await files.hasCopies(Self.copies(phase), on: settings.node(name)) ? nil : "nothing was changed"
@@ -254,7 +256,9 @@ struct RotationRun {
             // API servers add to this one, and never take anything away.
             if whom == .new {
                 let isTold = try await Self.edit(client, namespace: "kube-system", name: "extension-apiserver-authentication") { data in
-                    for (field, authority) in [("client-ca-file", KubeadmCertificate.Authority.cluster), ("requestheader-client-ca-file", .frontProxy)] {
+                    for (field, authority) in [
+                        ("client-ca-file", KubeadmCertificate.Authority.cluster), ("requestheader-client-ca-file", .frontProxy),
+                    ] {
                         guard succession.pairs[authority] != nil, let text = data[field].string else { continue }
                         let current = try X509Certificate.parse(pem: text, from: "extension-apiserver-authentication")
                         let wanted = succession.trusted(.new, for: authority, among: current)
@@ -273,7 +277,8 @@ struct RotationRun {
     ) async throws -> Bool {
         for _ in 0..<10 {
             var object: JSON
-            do { object = try await client.get(Resource.configMaps, ObjectName(namespace, name)) } catch let error as APIStatus where error.isNotFound { return false }
+            do { object = try await client.get(Resource.configMaps, ObjectName(namespace, name)) } catch let error as APIStatus where error.isNotFound
+            { return false }
             let before = object["data"]
             try change(&object["data"])
             guard object["data"] != before else { return false }
