@@ -20,7 +20,8 @@ package struct Successor: Sendable {
         let key = try PrivateKey.make(algorithm)
         let made = try Certificate(
             version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: key.key.publicKey,
-            notValidBefore: now.addingTimeInterval(-300), notValidAfter: now.addingTimeInterval(seconds),
+            // Clocks differ by minutes; and the newer of the two is told by this, too.
+            notValidBefore: max(now.addingTimeInterval(-300), old.notBefore.addingTimeInterval(1)), notValidAfter: now.addingTimeInterval(seconds),
             issuer: old.certificate.subject, subject: old.certificate.subject, signatureAlgorithm: key.signatureAlgorithm,
             extensions: try extensions(like: old, for: key.key.publicKey, signer: nil), issuerPrivateKey: key.key)
         return Successor(certificate: X509Certificate(made), key: key)

@@ -20,22 +20,28 @@ struct HostOptions: ParsableArguments {
 
     /// Others, which are reached as these are.
     func nodes(_ words: [String]) throws -> [NodeAccess] {
-        try words.map { word in
-            let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
-            guard let name = parts.first, !name.isEmpty, let destination = parts.last, !destination.isEmpty else {
-                throw ValidationError("--host \"\(word)\" is neither a node's name nor NAME=DESTINATION.")
-            }
-            guard !destination.hasPrefix("-"), !name.contains("/"), ![".", ".."].contains(name) else {
-                throw ValidationError("--host \"\(word)\" cannot be a node.")
-            }
-            if destination == "local" {
-                return NodeAccess(
-                    name: parts.count == 1 ? ProcessInfo.processInfo.hostName.split(separator: ".").first.map(String.init) ?? "local" : name,
-                    way: .local, usesSudo: sudo)
-            }
-            // The run may be resumed from another folder.
-            let configuration = sshConfig.map { URL(fileURLWithPath: $0).path }
-            return NodeAccess(name: name, way: .ssh(destination: destination, configuration: configuration), usesSudo: sudo)
+        let found = try words.map(node)
+        if let twice = Dictionary(grouping: found, by: \.name).first(where: { $1.count > 1 }) {
+            throw ValidationError("The host \(twice.key) is named \(twice.value.count) times.")
         }
+        return found
+    }
+
+    private func node(_ word: String) throws -> NodeAccess {
+        let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
+        guard let name = parts.first, !name.isEmpty, let destination = parts.last, !destination.isEmpty else {
+            throw ValidationError("--host \"\(word)\" is neither a node's name nor NAME=DESTINATION.")
+        }
+        guard !destination.hasPrefix("-"), !name.contains("/"), ![".", ".."].contains(name) else {
+            throw ValidationError("--host \"\(word)\" cannot be a node.")
+        }
+        if destination == "local" {
+            return NodeAccess(
+                name: parts.count == 1 ? ProcessInfo.processInfo.hostName.split(separator: ".").first.map(String.init) ?? "local" : name,
+                way: .local, usesSudo: sudo)
+        }
+        // The run may be resumed from another folder.
+        let configuration = sshConfig.map { URL(fileURLWithPath: $0).path }
+        return NodeAccess(name: name, way: .ssh(destination: destination, configuration: configuration), usesSudo: sudo)
     }
 }

@@ -32,12 +32,15 @@ struct RunReference: ParsableArguments {
             try await NodeRunSession(output: output, probe: probe).goOn(record, continuation, kubernetes, takingLock: takeLock)
         } else if record.operation == "backup restore" {
             try await RestoreSession(session: session).goOn(record, continuation, takingLock: takeLock)
-        } else if record.operation.hasPrefix("certs ") {
+        } else if record.operation.hasPrefix("certs ") || record.operation.hasPrefix("components ") {
             try await CertificateSession(session: session).goOn(record, continuation, takingLock: takeLock)
         } else if record.operation.hasPrefix("lb ") {
             try await LoadBalancerSession(session: session).goOn(record, continuation, takingLock: takeLock)
-        } else {
+        } else if record.operation.hasPrefix("etcd ") {
             try await EtcdRunSession(output: output, probe: probe).goOn(record, continuation, etcd, takingLock: takeLock)
+        } else {
+            throw OperationError(
+                .invalid, "the run \(record.id) is a `\(record.operation)`, which this version of drydock does not know. Use the version that began it.")
         }
     }
 }

@@ -63,7 +63,13 @@ package struct ControlPlaneFiles: Sendable {
     static func read(_ paths: [String], of node: NodeAccess) async throws -> NodeFiles {
         var parser = NodeFiles.Parser(of: node.name)
         do {
-            try await node.run(ControlPlaneFiles(nodes: [node], paths: paths).script) { try parser.take($0[...]) }
+            var isEmpty = true
+            try await node.run(ControlPlaneFiles(nodes: [node], paths: paths).script) { piece in
+                isEmpty = false
+                try parser.take(piece[...])
+            }
+            // None of them is there: no archive was made.
+            if isEmpty { return NodeFiles() }
             return try parser.finish()[node.name] ?? NodeFiles()
         } catch let error as TarError { throw OperationError(.stopped, "the files of \(node.name): \(error)") }
     }

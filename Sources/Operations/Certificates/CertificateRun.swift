@@ -26,6 +26,7 @@ package struct CertificateRun: RunOperation {
         case .restart(let name, let component), .stop(let name, let component), .update(let name, let component, _):
             return try await restarts.checks(before: component, on: name)
         case .traffic(let action): return try await traffic.checks(before: step.map { _ in action })
+        case .rotation(.restartBefore(let name, _, let component)): return try await restarts.checks(before: component, on: name)
         case .backUp, .putBack, .start, .rotation: return []
         }
     }
@@ -61,7 +62,7 @@ package struct CertificateRun: RunOperation {
         case .restart(let name, let component): return try await restarts.isDone(component, on: name, evidence: evidence)
         case .update(let name, let component, let image): return try await restarts.hasImage(image, component, on: name) ? "it runs with it" : nil
         case .stop(let name, let component): return try await restarts.isStopped(component, on: name) ? "it does not run" : nil
-        case .start(let name, let component): return try await restarts.isDone(component, on: name, evidence: ["process": ""])
+        case .start(let name, let component): return try await restarts.isServing(component, on: name) ? "it runs" : nil
         case .traffic(let action): return try await traffic.isAlreadySo(step.map { _ in action }, evidence: evidence)
         case .rotation(let action): return try await RotationRun(settings, time).isAlreadySo(action, evidence: evidence)
         }
@@ -168,7 +169,7 @@ package struct CertificateRun: RunOperation {
                 files.append(.write(path: path, bytes: Array(text.utf8), keepsTime: false))
             }
         }
-        try await FileChanges(aside: settings.aside).write(files, like: node.files, to: access, at: now)
+        try await FileChanges(aside: settings.aside).write(files, like: node.files, to: access)
         return "\(kinds.count) certificates"
     }
 

@@ -40,7 +40,7 @@ struct FileChanges {
     /// - Parameters:
     ///   - copies: where what is there is copied first, below the folder of the run, once; nil where that was done already.
     ///   - files: what the node has.
-    func write(_ changes: [FileChange], keeping copies: String? = nil, like files: NodeFiles, to access: NodeAccess, at now: Date) async throws {
+    func write(_ changes: [FileChange], keeping copies: String? = nil, like files: NodeFiles, to access: NodeAccess) async throws {
         var archive: [UInt8] = []
         var moves: [String] = []
         for (index, change) in changes.enumerated() {
@@ -50,8 +50,10 @@ struct FileChanges {
                 let like = files.file(path)?.entry
                 let entry = TarEntry(
                     path: "\(index)", kind: .file(size: UInt64(bytes.count)), mode: like?.mode ?? (path.hasSuffix(".crt") ? 0o644 : 0o600),
-                    modified: (keepsTime ? like?.modified : nil) ?? Int64(now.timeIntervalSince1970), user: like?.user ?? 0, group: like?.group ?? 0)
+                    modified: like?.modified ?? 0, user: like?.user ?? 0, group: like?.group ?? 0)
                 archive += try TarWriter.header(entry) + bytes + TarWriter.padding(after: entry.size)
+                // By the node's own clock, which is also that of its processes.
+                if !keepsTime || like == nil { moves.append("touch \(staged)") }
                 moves.append("place \(staged) \(q(path))")
             case .link(let path, let target): moves.append("ln -s \(q(target)) \(staged); place \(staged) \(q(path))")
             case .remove(let path): moves.append("rm -f \(q(path))")
@@ -115,6 +117,7 @@ struct FileChanges {
             done
             while read -r path; do rm -f "$path"; done <\(q("\(copies).absent"))
             sync
+            mv \(q("\(copies).done")) \(q("\(copies).undone"))
             rm -rf \(q(staging))
             """)
     }

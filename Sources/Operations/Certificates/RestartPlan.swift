@@ -130,8 +130,13 @@ package struct RestartPlan: Sendable {
         var step = step
         switch step.action {
         case .restart: step.undo = .by(step.action, title: "restart it again")
-        case .start(let node, let component): step.undo = .by(.stop(node: node, component), title: "stop it while its etcd restarts")
-        case .traffic(.set(let target, .ready)): step.undo = .by(.traffic(.set(target, .drain)), title: "drain \(target.server) again")
+        // The gate looks before what is harmless forward, too: backward it is not.
+        case .start(let node, let component):
+            step.undo = .by(.stop(node: node, component), title: "stop it while its etcd restarts")
+            (step.isDisruptive, step.isOwed) = (true, true)
+        case .traffic(.set(let target, .ready)):
+            step.undo = .by(.traffic(.set(target, .drain)), title: "drain \(target.server) again")
+            (step.isDisruptive, step.isOwed) = (true, true)
         default: break
         }
         return step

@@ -89,6 +89,13 @@ struct Restarts {
         return !settings.isForced && state.complaint == nil ? "it uses the newest files" : nil
     }
 
+    /// Whether it runs and, if it is an API server, is ready; with whatever files. One that nobody has stopped need not be started.
+    func isServing(_ component: Component, on name: String) async throws -> Bool {
+        let host = try settings.host(name)
+        guard try await state(of: component, on: name).startedAt != nil, !(try await isStopped(component, on: name)) else { return false }
+        return component == .apiServer ? await complaint(ofServerOn: host) == nil : true
+    }
+
     func isStopped(_ component: Component, on name: String) async throws -> Bool {
         let host = try settings.host(name)
         return try await host.access.text("if \(settings.pods(host).isStopped([component])); then echo yes; fi").hasPrefix("yes")
@@ -125,18 +132,19 @@ struct Restarts {
 
     func update(_ component: Component, on name: String, to image: String) async throws -> String {
         let host = try settings.host(name)
-        // An image that nobody has is found out while the old one still runs.
+        let kept = "\(settings.aside)/pods/\(component.rawValue).yaml"
+        let (placed, laidAside) = (NodeAccess.quoted(manifest(component)), NodeAccess.quoted(kept))
+        // What cannot be written, or is not to be had, is found out while the old one still runs.
+        let text = try await host.access.text("if [ -e \(placed) ]; then cat \(placed); else cat \(laidAside); fi")
+        let replaced = try StaticPod.replacingImage(of: text, by: image, from: "\(component.rawValue).yaml on \(name)")
         let reference = NodeAccess.quoted(image)
         _ = try await host.access.text(
             "if command -v crictl >/dev/null; then crictl inspecti -q \(reference) >/dev/null 2>&1 || crictl pull -q \(reference) >/dev/null; fi")
         if component == .etcd, !settings.acceptsRisk { try await handOver(from: name) }
         try await stop(component, on: name)
-        let kept = "\(settings.aside)/pods/\(component.rawValue).yaml"
-        let text = try await host.access.text("cat \(NodeAccess.quoted(kept))")
         let files = try await ControlPlaneFiles.read([kept], of: host.access)
         try await FileChanges(aside: settings.aside).write(
-            [.write(path: kept, bytes: Array(try StaticPod.replacingImage(of: text, by: image, from: "\(kept) on \(name)").utf8), keepsTime: false)],
-            like: files, to: host.access, at: time.now())
+            [.write(path: kept, bytes: Array(replaced.utf8), keepsTime: false)], like: files, to: host.access)
         return try await start(component, on: name)
     }
 

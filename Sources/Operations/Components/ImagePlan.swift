@@ -9,8 +9,9 @@ package struct ImagePlan: Sendable {
     package static func make(
         _ settings: CertificateSettings, _ nodes: [NodeCertificates], _ component: Component, image: String, sessionSeconds: Double
     ) async throws -> RestartPlan.Made {
-        let isReference = image.split(separator: "/").last?.contains { ":@".contains($0) } ?? false
-        guard isReference, !image.contains(where: { $0.isWhitespace || "\"'#".contains($0) }) else {
+        let last = image.split(separator: "/", omittingEmptySubsequences: false).last ?? ""
+        let name = last.prefix { !":@".contains($0) }
+        guard !name.isEmpty, last.dropFirst(name.count + 1).count > 0, !image.contains(where: { $0.isWhitespace || "\"'#".contains($0) }) else {
             throw OperationError(.invalid, "\"\(image)\" is no image with a tag or a digest, such as registry.k8s.io/kube-scheduler:v1.20.15.")
         }
         var settings = settings
@@ -18,7 +19,12 @@ package struct ImagePlan: Sendable {
         var made = try await RestartPlan.make(settings, nodes, components: [component], sessionSeconds: sessionSeconds)
         made.plan.operation = "components update"
         var current: [String: String] = [:]
-        for node in nodes { current[node.node] = try node.pod(component)?.image }
+        for node in nodes {
+            let path = node.path("manifests/\(component.rawValue).yaml")
+            guard let pod = try node.pod(component), let text = node.text(path) else { continue }
+            current[node.node] = pod.image
+            _ = try StaticPod.replacingImage(of: text, by: image, from: node.place(path))
+        }
         try edit(&made.plan, component, image, current, acceptsRisk: settings.acceptsRisk)
         return made
     }
@@ -38,11 +44,14 @@ package struct ImagePlan: Sendable {
             step.reason = "it has \(old)"
             step.undo = .by(.update(node: node, component, image: old), title: "give it \(old) again")
             step.action = .update(node: node, component, image: image)
-            if component != .etcd, let new, let was = KubernetesVersion(tag(of: old)), (new.major, new.minor) != (was.major, was.minor), !acceptsRisk
-            {
-                plan.refusals.append(
-                    "\(node): \(was) to \(new) is another minor, which is an upgrade of the cluster: components follow one another in an order, and so do their flags. --accept-risk does it all the same."
-                )
+            guard !acceptsRisk else { return step }
+            func refuse(_ why: String) { plan.refusals.append("\(node): \(why) --accept-risk does it all the same.") }
+            if name(of: image) != name(of: old) { refuse("\(name(of: image)) is another program than \(name(of: old)), by its name.") }
+            guard let new, let was = KubernetesVersion(tag(of: old)) else { return step }
+            if (new.major, new.minor) != (was.major, was.minor) {
+                refuse("\(was) to \(new) is another minor, which is an upgrade of the cluster: components follow one another in an order, and so do their flags.")
+            } else if component == .etcd, new < was {
+                refuse("\(was) to \(new) is a way back, which etcd's data may not go.")
             }
             return step
         }
@@ -52,6 +61,8 @@ package struct ImagePlan: Sendable {
         }
         plan.refusals = Array(Set(plan.refusals)).sorted()
     }
+
+    private static func name(of image: String) -> Substring { (image.split(separator: "/").last ?? "").prefix { !":@".contains($0) } }
 
     /// What comes after the name; empty for a digest.
     static func tag(of image: String) -> String {

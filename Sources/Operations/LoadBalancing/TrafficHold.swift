@@ -15,30 +15,39 @@ enum TrafficHold {
 
     /// Runs `body` while all of them are still; those that cannot be held are not.
     static func holding(_ loadBalancers: [LoadBalancer], _ body: @escaping @Sendable () async -> Void) async throws {
-        guard let loadBalancer = loadBalancers.first else { return await body() }
-        let processes = try await processes(of: loadBalancer)
-        guard !processes.isEmpty, processes.allSatisfy({ $0 > 1 }) else {
-            throw OperationError(.stopped, "\(loadBalancer.name) does not say which process it is.")
+        var found: [(access: NodeAccess, processes: String)] = []
+        for loadBalancer in loadBalancers {
+            let processes = try await processes(of: loadBalancer)
+            guard !processes.isEmpty, processes.allSatisfy({ $0 > 1 }) else {
+                throw OperationError(.stopped, "\(loadBalancer.name) does not say which process it is.")
+            }
+            found.append((loadBalancer.access, processes.map(String.init).joined(separator: " ")))
         }
-        let words = processes.map(String.init).joined(separator: " ")
+        try await holding(found[...], body)
+    }
+
+    private static func holding(_ found: ArraySlice<(access: NodeAccess, processes: String)>, _ body: @escaping @Sendable () async -> Void) async throws {
+        guard let (access, processes) = found.first else { return await body() }
         let (held, hold) = AsyncStream.makeStream(of: Void.self)
         let (ended, end) = AsyncStream.makeStream(of: Void.self)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 defer { hold.finish() }
-                // The end of what it reads lets traffic go on, and so does the end of whoever holds it.
-                try await loadBalancer.access.run(
+                // The end of what it reads lets traffic go on. So does, before anything is held, somebody in a session of his own: whatever becomes of this one.
+                try await access.run(
                     """
                     trap '' HUP INT TERM PIPE
-                    kill -STOP \(words) || :
+                    setsid sh -c 'sleep \(longest); kill -CONT \(processes)' </dev/null >/dev/null 2>&1 &
+                    kill -STOP \(processes) || :
                     echo held || :
                     timeout \(longest) cat >/dev/null || :
-                    kill -CONT \(words) || :
+                    kill -CONT \(processes) || :
                     """, send: { _ in for await _ in ended {} }, receive: { _ in hold.yield() })
             }
             for await _ in held { break }
             try? await Task.sleep(for: settling)
-            try await holding(Array(loadBalancers.dropFirst()), body)
+            defer { end.finish() }
+            try await holding(found.dropFirst(), body)
             end.finish()
             try await group.waitForAll()
         }

@@ -338,6 +338,10 @@ package struct RotationPlan: Sendable {
         return made.steps.map(RestartPlan.reversible).map { step in
             var step = step
             step.id = "\(phase.rawValue): \(step.id)"
+            // What does not start with the new files starts with the old ones.
+            if case .restart(let node, let component) = step.action {
+                step.undo = .by(.rotation(.restartBefore(node: node, phase, component)), title: "put the files back, and restart it")
+            }
             return step
         }
     }

@@ -80,7 +80,7 @@ struct RotationRun {
             }
         }
         _ = try await access.text("umask 077; rm -rf \(q(part)); mkdir -p \(q(part))")
-        try await files.write(changes, like: NodeFiles(), to: access, at: time.now())
+        try await files.write(changes, like: NodeFiles(), to: access)
         // All of them are there, or none.
         _ = try await access.text("mv \(q(part)) \(q(laidAside)); sync")
         return "in \(laidAside) on \(access.name)"
@@ -108,7 +108,7 @@ struct RotationRun {
         case .restartWorkload(let workload):
             let object = try await probe.withKubernetes { try await $0.get(workload.resource, workload.name) }
             return object["spec"]["template"]["metadata"]["annotations"][Self.annotation].string == settings.tag ? "it was asked for" : nil
-        case .discard, .publish, .balancer, .verify: return nil
+        case .discard, .publish, .balancer, .verify, .restartBefore: return nil
         }
     }
 
@@ -120,11 +120,15 @@ struct RotationRun {
             return nil
         case .write(let name, let phase):
             let (changes, node) = try await changes(phase, on: name, succession())
-            try await files.write(changes, keeping: Self.copies(phase), like: node.files, to: settings.node(name), at: time.now())
+            try await files.write(changes, keeping: Self.copies(phase), like: node.files, to: settings.node(name))
             return "\(changes.count) files"
         case .putBack(let name, let phase):
             try await files.putBack(Self.copies(phase), on: settings.node(name))
             return nil
+        case .restartBefore(let name, let phase, let component):
+            let access = try settings.node(name)
+            if try await files.hasCopies(Self.copies(phase), on: access) { try await files.putBack(Self.copies(phase), on: access) }
+            return try await Restarts(settings, time).restart(component, on: name)
         case .publish(let whom): return try await publish(whom)
         case .balancer(let name, let whom, let desired, let healthy): return try await balance(name, whom, desired, healthy, notify)
         case .restartKubelet(let name):
@@ -148,6 +152,7 @@ struct RotationRun {
             guard left.isEmpty else {
                 throw OperationError(.stopped, "\(left.map(\.path).joined(separator: ", ")) on \(name) are not what was written. Roll the run back.")
             }
+        case .restartBefore(let name, _, let component): try await Restarts(settings, time).prove(component, on: name)
         case .restartKubelet(let name): try await proveKubelet(on: name)
         case .restartWorkload(let workload): try await waiting { try await complaint(of: workload) }
         default: break
