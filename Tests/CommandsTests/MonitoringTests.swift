@@ -187,6 +187,7 @@ private struct AlertCase {
         .init(
             alert: "CertificateWrong", firing: [("drydock_certificate_findings{node=\"a\",severity=\"critical\"}", "1x60")],
             quiet: [("drydock_certificate_findings{node=\"a\",severity=\"warning\"}", "3x60")]),
+        .init(alert: "CertificatesNotRead", firing: [("drydock_certificates_up", "0x60")], quiet: [("drydock_certificates_up", "1x60")]),
         .init(
             alert: "ProbeFailing",
             firing: [("drydock_probe_failures_total{target=\"get\"}", "0+1x60"), ("drydock_probe_requests_total{target=\"get\"}", "0+600x60")],

@@ -1,3 +1,4 @@
+internal import Crypto
 package import Foundation
 internal import SwiftASN1
 internal import X509
@@ -45,6 +46,13 @@ package struct X509Certificate: Sendable, Equatable {
         return text.isEmpty ? "00" : text
     }
 
+    /// The first half of its SHA-256 digest, hexadecimal.
+    package var fingerprint: String {
+        var serializer = DER.Serializer()
+        guard (try? serializer.serialize(certificate)) != nil else { return "" }
+        return SHA256.hash(data: serializer.serializedBytes).prefix(16).map { String(format: "%02x", $0) }.joined()
+    }
+
     package var notBefore: Date { certificate.notValidBefore }
     package var notAfter: Date { certificate.notValidAfter }
     package var subject: String { certificate.subject.description }
@@ -52,6 +60,12 @@ package struct X509Certificate: Sendable, Equatable {
     package var isAuthority: Bool {
         guard case .isCertificateAuthority? = try? certificate.extensions.basicConstraints else { return false }
         return true
+    }
+
+    /// How many authorities may stand between it and a leaf; nil for any number.
+    package var pathLength: Int? {
+        guard case .isCertificateAuthority(let most)? = try? certificate.extensions.basicConstraints else { return nil }
+        return most
     }
 
     package var isSelfSigned: Bool { certificate.subject == certificate.issuer && isSigned(by: self) }

@@ -137,7 +137,7 @@ struct CertificatesExportCommand: AsyncParsableCommand {
     func run() async throws {
         if let listen {
             let server = MetricsServer(address: try MetricsServer.Address(listen))
-            try await server.run { (try? await metrics()) ?? "" }
+            try await server.run { (try? await metrics()) ?? CertificateReport.unreadable }
         } else if let textfile {
             try Data(try await metrics().utf8).write(to: URL(fileURLWithPath: textfile), options: .atomic)
         } else {

@@ -45,6 +45,7 @@ struct CertificatesRotateCommand: AsyncParsableCommand {
         guard (1...36500).contains(days), (1...36500).contains(leafDays) else {
             throw ValidationError("--days and --leaf-days are between 1 and 36500.")
         }
+        guard !status || !(dryRun || keepOld || dropOld) else { throw ValidationError("--status stands alone.") }
         guard !keepOld || !dropOld else { throw ValidationError("Give --keep-old or --drop-old: one comes after the other.") }
     }
 
@@ -80,7 +81,7 @@ enum RotationText {
         var table = TextTable(["NODE", "AUTHORITY", "TRUSTED", "SIGNS", "PRESENTS THE OLD ONE"])
         for row in status.rows {
             table.add([
-                row.node, row.authority, row.trusted.map { "\($0.name) (\($0.serial.prefix(8)))" }.joined(separator: ", "), row.signs ?? "-",
+                row.node, row.authority, row.trusted.map { "\($0.name) (\($0.fingerprint.prefix(8)))" }.joined(separator: ", "), row.signs ?? "-",
                 row.presentsOld.isEmpty ? "nobody" : Terminal.paint(row.presentsOld.joined(separator: ", "), .yellow),
             ])
         }

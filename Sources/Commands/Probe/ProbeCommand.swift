@@ -51,7 +51,7 @@ struct ProbeCommand: AsyncParsableCommand {
         }
         if isDrawn { _ = Terminal.write("\r\u{1b}[K", to: STDERR_FILENO) }
         try output.emit(report) { ProbeText.table(report) }
-        if report.isBudgetBurnt { throw Outcome(status: .findings) }
+        if report.isBudgetBurnt || report.requests == 0 { throw Outcome(status: .findings) }
     }
 
     /// Returns when the time is over, or too much has failed.
@@ -90,6 +90,7 @@ enum ProbeText {
         var lines = [
             table.text, "",
             "\(percent) of \(report.requests) requests in \(String(format: "%.1f", report.seconds)) s were answered well"
+                + (report.requests == 0 ? Terminal.paint(": nobody was asked to the end", .red) : "")
                 + (report.isBudgetBurnt ? Terminal.paint(": the error budget is burnt", .red) : ""),
         ]
         let failures = report.targets.flatMap { target in target.failures.map { (target.name, $0) } }.sorted { $0.1.time < $1.1.time }

@@ -40,7 +40,8 @@ struct RunReference: ParsableArguments {
             try await EtcdRunSession(output: output, probe: probe).goOn(record, continuation, etcd, takingLock: takeLock)
         } else {
             throw OperationError(
-                .invalid, "the run \(record.id) is a `\(record.operation)`, which this version of drydock does not know. Use the version that began it.")
+                .invalid,
+                "the run \(record.id) is a `\(record.operation)`, which this version of drydock does not know. Use the version that began it.")
         }
     }
 }

@@ -1,4 +1,5 @@
 package import ClusterPKI
+internal import Crypto
 internal import Foundation
 package import Maintenance
 package import NodeAccess
@@ -31,6 +32,8 @@ package enum CertificateAction: Codable, Sendable, Equatable {
 package struct CertificateSettings: RunSettings, Equatable {
     package var nodes: [NodeAccess]
     package var folders: CertificateFolders
+    /// Of the control plane, whoever names which of its nodes: the digest of what tokens of service accounts are verified by, which outlives every certificate.
+    package var identity: String?
     /// Tells this run's files on the nodes from those of others.
     package var tag: String
     /// nil for the kind that each certificate has.
@@ -72,8 +75,14 @@ package struct CertificateSettings: RunSettings, Equatable {
         self.maxSeconds = maxSeconds
     }
 
-    /// Of all control planes: one run at a time touches certificates, whatever nodes it names.
-    package var subject: String { "certificates of \(nodes.map(\.name).joined(separator: ", "))" }
+    /// One run at a time works on a control plane, whatever nodes it names.
+    package var subject: String { "control plane \(identity ?? nodes.map(\.name).sorted().joined(separator: ", "))" }
+
+    mutating func identify(_ nodes: [NodeCertificates]) {
+        identity = nodes.lazy.compactMap { node in node.text(node.path("pki/sa.pub")) ?? node.text(node.path("pki/ca.crt")) }.first.map { text in
+            SHA256.hash(data: Data(text.utf8)).prefix(6).map { String(format: "%02x", $0) }.joined()
+        }
+    }
 
     func node(_ name: String) throws -> NodeAccess {
         guard let node = nodes.first(where: { $0.name == name }) else { throw OperationError(.invalid, "the run knows no node \(name).") }

@@ -2,6 +2,7 @@ internal import Foundation
 
 extension CertificateReport {
     private static let families: [MetricsText.Family] = [
+        .init("drydock_certificates_up", "gauge", "Whether the certificates could be read."),
         .init("drydock_certificate_expiry_timestamp_seconds", "gauge", "When the certificate expires."),
         .init("drydock_certificate_missing", "gauge", "Whether a certificate that kubeadm has is not there."),
         .init("drydock_certificate_findings", "gauge", "What is wrong with certificates, by severity."),
@@ -10,6 +11,7 @@ extension CertificateReport {
     /// What Prometheus is told, in its text format 0.0.4.
     package var metrics: String {
         var metrics = MetricsText(Self.families)
+        metrics.add("drydock_certificates_up", [], 1)
         for row in rows {
             let labels = [("node", row.node), ("name", row.name), ("ca", row.ca)]
             if let expires = row.expires {
@@ -23,6 +25,13 @@ extension CertificateReport {
                 metrics.add("drydock_certificate_findings", [("node", node), ("severity", severity.rawValue)], Double(count))
             }
         }
+        return metrics.text
+    }
+
+    /// What it is told when they cannot be read: old times that stay would be worse.
+    package static var unreadable: String {
+        var metrics = MetricsText(families)
+        metrics.add("drydock_certificates_up", [], 0)
         return metrics.text
     }
 }

@@ -22,6 +22,7 @@ package struct RenewalPlan: Sendable {
                 .invalid, "there is no certificate \(name). kubeadm's are \(KubeadmCertificate.all.map(\.name).joined(separator: ", ")).")
         }
         var settings = settings
+        settings.identify(nodes)
         var plan = CertificateAction.Plan(operation: "certs renew", subject: settings.subject, steps: [])
         for node in nodes {
             var chosen: [KubeadmCertificate] = []

@@ -42,6 +42,7 @@ package struct RestartPlan: Sendable {
 
     /// The control planes among the nodes, and what their static pods say.
     static func findHosts(_ settings: inout CertificateSettings, _ nodes: [NodeCertificates]) throws {
+        settings.identify(nodes)
         for access in settings.nodes {
             guard let node = nodes.first(where: { $0.node == access.name }), let etcd = try node.pod(.etcd) else { continue }
             let facts = try order.compactMap { try ComponentFacts.read($0, of: node) }
@@ -71,6 +72,19 @@ package struct RestartPlan: Sendable {
             plan.remarks.append(
                 "when etcd's leadership moves, reads that are under way fail (status 500, `leader changed`): a few with many clients. --lb-hold makes them wait"
             )
+        }
+        func isDue(_ component: Component) -> Bool {
+            states.contains { $0.component == component && (settings.isForced || $0.complaint != nil) }
+        }
+        let (servers, members) = (settings.hosts.count { $0.server != nil }, settings.hosts.count)
+        if !settings.acceptsRisk {
+            if isDue(.etcd), members < 3 {
+                plan.refusals.append(
+                    "with \(members) members of etcd none is to spare: name all control planes, or --accept-risk, and the API is gone meanwhile.")
+            }
+            if isDue(.apiServer), servers < 2 {
+                plan.refusals.append("there is no other API server meanwhile: name all control planes, or --accept-risk.")
+            }
         }
         for host in settings.hosts {
             let due = order.filter { component in

@@ -49,7 +49,9 @@ package struct ImagePlan: Sendable {
             if name(of: image) != name(of: old) { refuse("\(name(of: image)) is another program than \(name(of: old)), by its name.") }
             guard let new, let was = KubernetesVersion(tag(of: old)) else { return step }
             if (new.major, new.minor) != (was.major, was.minor) {
-                refuse("\(was) to \(new) is another minor, which is an upgrade of the cluster: components follow one another in an order, and so do their flags.")
+                refuse(
+                    "\(was) to \(new) is another minor, which is an upgrade of the cluster: components follow one another in an order, and so do their flags."
+                )
             } else if component == .etcd, new < was {
                 refuse("\(was) to \(new) is a way back, which etcd's data may not go.")
             }

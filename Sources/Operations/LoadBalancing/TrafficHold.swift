@@ -26,7 +26,9 @@ enum TrafficHold {
         try await holding(found[...], body)
     }
 
-    private static func holding(_ found: ArraySlice<(access: NodeAccess, processes: String)>, _ body: @escaping @Sendable () async -> Void) async throws {
+    private static func holding(_ found: ArraySlice<(access: NodeAccess, processes: String)>, _ body: @escaping @Sendable () async -> Void)
+        async throws
+    {
         guard let (access, processes) = found.first else { return await body() }
         let (held, hold) = AsyncStream.makeStream(of: Void.self)
         let (ended, end) = AsyncStream.makeStream(of: Void.self)

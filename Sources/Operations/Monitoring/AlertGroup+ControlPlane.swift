@@ -81,6 +81,10 @@ extension AlertGroup {
                 name: "CertificateWrong", expression: "drydock_certificate_findings{severity=\"critical\"} > 0", pending: "10m", severity: .critical,
                 summary: "certificates or keys of the control plane do not fit, or are open to others",
                 description: "{{ $value }} findings on {{ $labels.node }}."),
+            AlertRule(
+                name: "CertificatesNotRead", expression: "drydock_certificates_up == 0", pending: "15m", severity: .warning,
+                summary: "nobody knows when the certificates of the control plane expire",
+                description: "drydock certs export-metrics cannot read a node."),
         ])
 
     /// The alerts of what `drydock probe` sees.

@@ -83,6 +83,8 @@ package final class Probe: Sendable {
         package init() {}
     }
 
+    /// Seconds without an answer after which nothing more is disturbed until it comes.
+    private static let longWait = 2.0
     /// Failures that are kept with their times; more are only counted.
     private static let mostFailures = 1000
 
@@ -90,12 +92,16 @@ package final class Probe: Sendable {
         var target: ProbeReport.Target
         var latencies = LatencyHistogram()
         var lastAnswer: ContinuousClock.Instant
+        /// Requests under way, and when they were due.
+        var waiting: [Int: ContinuousClock.Instant] = [:]
     }
 
     private let options: Options
     private let started = Date()
     private let began = ContinuousClock.now
     private let seen: Mutex<[Seen]>
+    /// Whether no new requests are made.
+    private let isOver = Atomic(false)
 
     private init(_ targets: [ProbeTarget], _ options: Options) {
         self.options = options
@@ -115,14 +121,27 @@ package final class Probe: Sendable {
         _ targets: [ProbeTarget], _ options: Options, body: (Probe) async throws -> Result
     ) async throws -> (result: Result, report: ProbeReport) {
         let probe = Probe(targets, options)
-        return try await withThrowingTaskGroup(of: Void.self) { group in
-            for (index, target) in targets.enumerated() { group.addTask { try await probe.run(target, index) } }
+        return try await withThrowingTaskGroup(of: Void.self) { watchers in
             let outcome: Swift.Result<Result, any Error>
-            do { outcome = .success(try await body(probe)) } catch { outcome = .failure(error) }
+            outcome = try await withThrowingTaskGroup(of: Void.self) { askers in
+                for (index, target) in targets.enumerated() {
+                    if target.connection == .watch {
+                        watchers.addTask { try await probe.run(target, index) }
+                    } else {
+                        askers.addTask { try await probe.run(target, index) }
+                    }
+                }
+                let outcome: Swift.Result<Result, any Error>
+                do { outcome = .success(try await body(probe)) } catch { outcome = .failure(error) }
+                // What is under way comes to its end: a request that nobody answers any more has failed, too.
+                probe.isOver.store(true, ordering: .relaxed)
+                // What could not even begin, such as a certificate that cannot be read, is an error of its own.
+                do { try await askers.waitForAll() } catch is CancellationError {} catch  where (try? outcome.get()) != nil { throw error } catch {}
+                return outcome
+            }
             let report = probe.report
-            group.cancelAll()
-            // What could not even begin, such as a certificate that cannot be read, is an error of its own.
-            do { try await group.waitForAll() } catch is CancellationError {} catch  where (try? outcome.get()) != nil { throw error } catch {}
+            watchers.cancelAll()
+            do { try await watchers.waitForAll() } catch is CancellationError {} catch  where (try? outcome.get()) != nil { throw error } catch {}
             return (try outcome.get(), report)
         }
     }
@@ -152,6 +171,11 @@ package final class Probe: Sendable {
     /// For the gate of a run: nothing more is disturbed once too much has failed.
     package var gateCheck: GateCheck {
         let report = report
+        let now = ContinuousClock.now
+        let oldest = seen.withLock { all in all.flatMap(\.waiting.values).min() }.map { (now - $0).seconds } ?? 0
+        guard oldest < Self.longWait else {
+            return GateCheck("probe", .notYet, "a request waits for its answer for \(Int(oldest)) s")
+        }
         let last = report.targets.flatMap(\.failures).max { $0.time < $1.time }
         return GateCheck(
             "probe", report.isBudgetBurnt ? .fails : .holds,
@@ -172,7 +196,7 @@ package final class Probe: Sendable {
                     defer { end.finish() }
                     try await self.run(target, index, from: count, while: { target.origin?.stamp == stamp }) { end.yield($0) }
                 }
-                // One that has failed has said nothing: its error is the group's.
+                // One that is over, or has failed, has said nothing: its error is the group's.
                 guard let next = await ends.first(where: { _ in true }) else { break }
                 count = next
                 // A file that is being written cannot be read yet.
@@ -223,10 +247,14 @@ package final class Probe: Sendable {
             var count = first
             while !Task.isCancelled {
                 let due = began + .seconds(Double(count) / options.rate)
-                try await clock.sleep(until: due)
+                while !isOver.load(ordering: .relaxed), clock.now < due { try await clock.sleep(until: min(due, clock.now + .milliseconds(200))) }
+                guard !isOver.load(ordering: .relaxed) else { return }
                 guard isCurrent() else { return leave(count) }
+                let number = count
                 count += 1
+                seen.withLock { $0[index].waiting[number] = due }
                 group.addTask {
+                    defer { self.seen.withLock { _ = $0[index].waiting.removeValue(forKey: number) } }
                     do {
                         let response = try await send()
                         try Task.checkCancellation()

@@ -42,8 +42,8 @@ package struct ProbeReport: Codable, Sendable, Equatable {
     package var requests: Int { targets.reduce(0) { $0 + $1.requests } }
     package var failed: Int { targets.reduce(0) { $0 + $1.failed } }
     package var resent: Int { targets.reduce(0) { $0 + $1.resent } }
-    /// 0 to 1.
-    package var availability: Double { requests == 0 ? 1 : 1 - Double(failed) / Double(requests) }
+    /// 0 to 1; where nothing was asked, nothing is proven.
+    package var availability: Double { requests == 0 ? 0 : 1 - Double(failed) / Double(requests) }
     package var longestGapSeconds: Double { targets.map(\.longestGapSeconds).max() ?? 0 }
 }
 

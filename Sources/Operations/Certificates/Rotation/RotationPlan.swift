@@ -52,6 +52,8 @@ package struct RotationPlan: Sendable {
         var workloads: [Workload] = []
         /// Pods that nobody replaces.
         var loosePods: [String] = []
+        /// Workloads that cannot be restarted now, and why.
+        var stuck: [String] = []
     }
 
     /// A load balancer that verifies API servers by files of its own.
@@ -68,6 +70,13 @@ package struct RotationPlan: Sendable {
     package static func make(_ settings: CertificateSettings, _ nodes: [NodeCertificates], _ options: Options, at now: Date) async throws -> Made {
         var settings = settings
         try RestartPlan.findHosts(&settings, nodes)
+        if let other = try nodes.first(where: { node in try node.pod(.apiServer) != nil && !settings.hosts.contains { $0.name == node.node } }) {
+            throw OperationError(
+                .refused, "\(other.node) has an API server and no etcd beside it: control planes with an etcd elsewhere are not rotated here.")
+        }
+        if let missing = settings.folders.others.first(where: { path in !nodes.contains { $0.files.file(path) != nil } }) {
+            throw OperationError(.invalid, "no node has \(missing): leave it out.")
+        }
         guard let first = settings.hosts.first else {
             throw OperationError(.invalid, "none of the nodes has static pods in \(settings.folders.kubernetes)/manifests: name the control planes.")
         }
@@ -77,6 +86,13 @@ package struct RotationPlan: Sendable {
             do {
                 rotation.old[authority.rawValue] = try old(authority, settings, nodes, options.part, at: now).pem
             } catch let error as OperationError { refusals.append(error.description) } catch let error as PKIError { refusals.append("\(error)") }
+        }
+        if options.part == .dropOld, refusals.isEmpty {
+            for row in try await RotationStatus.read(settings, nodes, options.authorities).rows where !row.presentsOld.isEmpty {
+                refusals.append("\(row.node) still presents what the old \(row.authority) has signed: \(row.presentsOld.joined(separator: ", ")).")
+            }
+        } else if refusals.isEmpty {
+            try rehearse(settings, nodes, options, first.name, at: now)
         }
         var cluster = ClusterFacts()
         var balancers: [Balancer] = []
@@ -108,33 +124,63 @@ package struct RotationPlan: Sendable {
             let all = try node.authorities(authority)
             let isControlPlane = settings.hosts.contains { $0.name == node.node }
             if all.isEmpty, !isControlPlane { continue }
-            let signer = isControlPlane ? try node.signer(authority, at: now).certificate : nil
             if let found, Set(try found.map { try $0.pem }) != Set(try all.map { try $0.pem }) {
                 throw OperationError(.refused, "the nodes do not have the same \(authority.rawValue) (\(node.node) differs): `drydock certs check`.")
             }
             found = all
-            if part == .dropOld {
-                guard let signer, all.count > 1 || !isControlPlane else {
-                    if isControlPlane {
-                        throw OperationError(.refused, "\(authority.rawValue) of \(node.node) is one already: nothing is to be dropped.")
-                    }
-                    continue
-                }
-                guard all.first == signer else {
-                    throw OperationError(
-                        .refused, "\(authority.rawValue): the newer one does not sign on \(node.node) yet. Finish the rotation, or resume its run.")
-                }
-            } else if all.count != 1 {
+            if part != .dropOld, all.count != 1 {
                 throw OperationError(
                     .refused,
                     "\(authority.rawValue) of \(node.node) holds \(all.count) authorities: a rotation was begun. Resume its run (`drydock runs list`), or finish it with --drop-old."
                 )
             }
+            guard isControlPlane else { continue }
+            let signer = try node.signer(authority, at: now).certificate
+            if part == .dropOld {
+                let newest = all.max { $0.notBefore < $1.notBefore }
+                guard all.count > 1 else {
+                    throw OperationError(.refused, "\(authority.rawValue) of \(node.node) is one already: nothing is to be dropped.")
+                }
+                guard all.count == 2, signer == newest else {
+                    throw OperationError(
+                        .refused,
+                        "\(authority.rawValue): the newer of two does not sign on \(node.node) yet. Resume the run that began the rotation, or roll it back (`drydock runs list`)."
+                    )
+                }
+            } else {
+                guard signer.isSelfSigned else {
+                    throw OperationError(
+                        .refused, "\(authority.rawValue) was signed by another authority (\(node.node)): have its successor signed there.")
+                }
+                guard signer.pathLength == nil || signer.pathLength ?? 0 > 0 else {
+                    throw OperationError(
+                        .refused,
+                        "\(authority.rawValue) may not vouch for another authority (pathlen 0): who trusts it alone could not be carried over.")
+                }
+            }
         }
-        guard let found, let old = part == .dropOld ? found.last : found.first else {
+        guard let found, let old = found.min(by: { $0.notBefore < $1.notBefore }) else {
             throw OperationError(.refused, "no node has the \(authority.rawValue).")
         }
         return old
+    }
+
+    /// Makes the changes of the first phases in memory, with authorities that are thrown away: what cannot be written is found before anything is.
+    private static func rehearse(
+        _ settings: CertificateSettings, _ nodes: [NodeCertificates], _ options: Options, _ first: String, at now: Date
+    ) throws {
+        guard let source = nodes.first(where: { $0.node == first }) else { return }
+        var pairs: [KubeadmCertificate.Authority: Succession.Pair] = [:]
+        for authority in options.authorities {
+            let signer = try source.signer(authority, at: now)
+            let new = try Successor.make(of: signer.certificate, .ecdsaP256, seconds: options.validSeconds, at: now)
+            pairs[authority] = .init(old: signer.certificate, new: new, cross: try signer.crossSign(new.certificate, at: now))
+        }
+        for node in nodes {
+            let changes = RotationChanges(
+                node: node, succession: Succession(pairs: pairs), validSeconds: settings.validSeconds, algorithm: .ecdsaP256, now: now)
+            for phase in [RotationPhase.trust, .reissue] { _ = try changes.changes(phase) }
+        }
     }
 
     private static func facts(_ settings: CertificateSettings) async throws -> ClusterFacts {
@@ -156,7 +202,15 @@ package struct RotationPlan: Sendable {
                     facts.loosePods.append("\(pod.objectName)")
                 }
             }
-            facts.workloads = workloads.sorted { $0.description < $1.description }
+            for workload in workloads.sorted(by: { $0.description < $1.description }) {
+                let object = try await client.get(workload.resource, workload.name)
+                let strategy = object["spec"][workload.kind == "Deployment" ? "strategy" : "updateStrategy"]["type"].string
+                let why =
+                    object["spec"]["paused"].bool == true
+                    ? "it is paused"
+                    : strategy == "OnDelete" ? "its pods are replaced when somebody deletes them (OnDelete)" : workload.rollout(of: object)
+                if let why { facts.stuck.append("\(workload): \(why)") } else { facts.workloads.append(workload) }
+            }
             return facts
         }
     }
@@ -207,6 +261,11 @@ package struct RotationPlan: Sendable {
                 } else if !cluster.workloads.isEmpty {
                     plan.remarks.append("\(cluster.workloads.count) workloads keep trusting the old authority alone until somebody restarts them")
                 }
+                if options.restartsWorkloads, !cluster.stuck.isEmpty {
+                    plan.remarks.append(
+                        "left alone, and to be restarted before the old authority goes (--keep-old leaves time): \(cluster.stuck.joined(separator: "; "))"
+                    )
+                }
                 if !cluster.loosePods.isEmpty {
                     plan.remarks.append(
                         "nobody replaces these pods, and they trust what they read when they started: \(cluster.loosePods.joined(separator: ", "))")
@@ -215,7 +274,9 @@ package struct RotationPlan: Sendable {
             plan.steps += try steps(phase, settings, rotation, options, balancers, addresses, &plan)
         }
         if options.part == .keepOld {
-            plan.remarks.append("the old authorities stay trusted: hand the new admin.conf out, then `drydock certs rotate-ca --drop-old`")
+            plan.remarks.append(
+                "the old authorities stay trusted: hand the new admin.conf out, then `drydock certs rotate-ca \(rotation.authorities.map(\.rawValue).joined(separator: " ")) --drop-old`"
+            )
         } else {
             plan.remarks.append(
                 "kubeconfigs that are elsewhere open nothing any more once the old authority is dropped: copy admin.conf there after the reissue, or use --keep-old"
@@ -258,7 +319,11 @@ package struct RotationPlan: Sendable {
         let nodes = settings.nodes.filter { node in rotatesCluster || settings.hosts.contains { $0.name == node.name } }
         let (what, effect) =
             switch phase {
-            case .trust: ("trust both authorities", "none until restarts: who starts from now on trusts both")
+            case .trust:
+                (
+                    "trust both authorities",
+                    "who starts from now on trusts both; kube-controller-manager does so at once: its manifest names another file"
+                )
             case .reissue: ("certificates by the new authorities", "who reads them anew presents them; everybody trusts both")
             case .switchSigners: ("sign with the new authorities", "what is signed from now on, the new ones sign")
             case .drop: ("trust the new authorities alone", "who still presents what the old ones signed is turned away, as components restart")

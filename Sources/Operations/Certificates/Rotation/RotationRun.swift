@@ -140,7 +140,8 @@ struct RotationRun {
             }
             return nil
         case .verify(let phase):
-            try await waiting { try await complaint(after: phase) }
+            // It reads every node, and what the cluster publishes in every namespace.
+            try await waiting(every: .seconds(3)) { try await complaint(after: phase) }
             return "\(settings.nodes.count) nodes"
         }
     }
@@ -163,14 +164,14 @@ struct RotationRun {
     private static func copies(_ phase: RotationPhase) -> String { "before-\(phase.rawValue)" }
 
     /// Returns when nobody complains any more.
-    private func waiting(_ complaint: () async throws -> String?) async throws {
+    private func waiting(every pause: Duration = Self.pause, _ complaint: () async throws -> String?) async throws {
         let limit = time.now().addingTimeInterval(settings.patienceSeconds)
         while true {
             let found: String?
             do { found = try await complaint() } catch let error as CancellationError { throw error } catch { found = "\(error)" }
             guard let found else { return }
             guard time.now() < limit else { throw OperationError(.stopped, "\(found), after \(settings.patienceSeconds.wholeSeconds) s") }
-            try await time.sleep(Self.pause)
+            try await time.sleep(pause)
         }
     }
 
@@ -202,8 +203,9 @@ struct RotationRun {
         let texts = try await probe.withKubernetes { client in
             let maps = try await client.list(Resource.configMaps, ListOptions(fields: .equal("metadata.name", "kube-root-ca.crt")))
             let tokens = try await client.list(Resource.secrets, ListOptions(fields: .equal("type", "kubernetes.io/service-account-token")))
+            // A Secret of another maker may have none.
             return maps.map { $0["data"]["ca.crt"].string ?? "" }
-                + tokens.map { $0["data"]["ca.crt"].string.flatMap { Data(base64Encoded: $0) }.map { String(decoding: $0, as: UTF8.self) } ?? "" }
+                + tokens.compactMap { $0["data"]["ca.crt"].string.flatMap { Data(base64Encoded: $0) }.map { String(decoding: $0, as: UTF8.self) } }
         }
         let late = texts.count { text in
             let found = (try? X509Certificate.parse(pem: text, from: "kube-root-ca.crt")) ?? []

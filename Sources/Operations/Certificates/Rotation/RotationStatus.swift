@@ -8,7 +8,8 @@ package struct RotationStatus: Codable, Sendable, Equatable {
     package struct Trusted: Codable, Sendable, Equatable {
         /// `new` for the newest that any node has, `old` for all others.
         package var name: String
-        package var serial: String
+        /// The first half of its SHA-256 digest: kubeadm's authorities all have the serial number 0.
+        package var fingerprint: String
         package var expires: Date
     }
 
@@ -45,7 +46,7 @@ package struct RotationStatus: Codable, Sendable, Equatable {
                 rows.append(
                     Row(
                         node: node.node, authority: authority.rawValue,
-                        trusted: trusted.map { Trusted(name: name($0), serial: $0.serial, expires: $0.notAfter) },
+                        trusted: trusted.map { Trusted(name: name($0), fingerprint: $0.fingerprint, expires: $0.notAfter) },
                         signs: key.map { newest.matches($0) ? "new" : "old" },
                         presentsOld: try node.presented(by: authority).filter { !$0.certificate.isSigned(by: newest) }.map(\.name)
                             + (try await onTheWire(settings, node, authority, newest))))
