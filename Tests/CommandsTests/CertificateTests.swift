@@ -95,6 +95,18 @@ struct CertificateTests {
             }
             try await desk.hosts.waitUntilServing()
             #expect(try await desk.kubectl("get", "namespaces").status == 0)
+
+            // Killed as its first step begins, which may not have done anything: it is taken back all the same.
+            let begun = try CommandRun.Running(
+                BuiltProgram.path, ["certs", "restart", "--force", "etcd"] + desk.hosts.hostFlags + desk.folders, environment: desk.environment)
+            let hasBegun = try await eventually(within: 120, every: 0.01) { begun.errorsSoFar.contains("[1/7]") ? true : nil }
+            begun.send(SIGKILL)
+            _ = await begun.finish()
+            try #require(hasBegun == true)
+            let back = try await BuiltProgram.run(["runs", "rollback", desk.newestRun().id], environment: desk.environment)
+            #expect(back.status == 0, "\(back.output)\(back.errors)")
+            #expect(FileManager.default.fileExists(atPath: first.kubernetes.appendingPathComponent("manifests/kube-apiserver.yaml").path))
+            #expect(try await desk.kubectl("get", "namespaces").status == 0)
         }
     }
 

@@ -32,6 +32,30 @@ struct ProbeTests {
         } catch { #expect("\(error)".contains("endpoints.yaml") && !"\(error)".contains("secret")) }
     }
 
+    @Test func `Who is connected to and never answers has failed, holds the gate up meanwhile, and proves nothing`() async throws {
+        // Nobody accepts: the kernel does, and keeps what is sent.
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(listener) }
+        var address = sockaddr_in()
+        (address.sin_family, address.sin_addr.s_addr) = (sa_family_t(AF_INET), UInt32(0x7f00_0001).bigEndian)
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isBound = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(listener, $0, length) == 0 && listen(listener, 128) == 0 && getsockname(listener, $0, &length) == 0
+            }
+        }
+        try #require(isBound)
+        let targets = try ProbeTarget.read("- http://127.0.0.1:\(UInt16(bigEndian: address.sin_port))/", from: "endpoints.yaml")
+        var options = Probe.Options()
+        (options.rate, options.timeout) = (5, .seconds(6))
+        let (_, report) = try await Probe.watching(targets, options) { probe in
+            #expect(probe.report.availability == 0, "nothing was answered, and nothing has failed yet")
+            let isHeld = try await eventually(within: 60) { probe.gateCheck.outcome == .notYet ? true : nil }
+            #expect(isHeld == true && probe.gateCheck.found.contains("waits for its answer"), "\(probe.gateCheck)")
+        }
+        #expect(report.requests >= 10 && report.failed == report.requests && report.isBudgetBurnt, "\(report.requests) asked, \(report.failed) failed")
+    }
+
     @Test(.enabled(if: HAProxyRelease.mayRun, Comment(rawValue: HAProxyRelease.missing)), .timeLimit(.minutes(20)))
     func `An outage is counted, timed and told to the gate, and what came before and after it is not`() async throws {
         try await BalancedServers.running(.v2_6) { all in

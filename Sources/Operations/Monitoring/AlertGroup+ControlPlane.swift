@@ -84,7 +84,7 @@ extension AlertGroup {
             AlertRule(
                 name: "CertificatesNotRead", expression: "drydock_certificates_up == 0", pending: "15m", severity: .warning,
                 summary: "nobody knows when the certificates of the control plane expire",
-                description: "drydock certs export-metrics cannot read a node."),
+                description: "drydock certs export-metrics at {{ $labels.instance }} cannot read a node."),
         ])
 
     /// The alerts of what `drydock probe` sees.
