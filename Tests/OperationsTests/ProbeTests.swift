@@ -53,7 +53,8 @@ struct ProbeTests {
             let isHeld = try await eventually(within: 60) { probe.gateCheck.outcome == .notYet ? true : nil }
             #expect(isHeld == true && probe.gateCheck.found.contains("waits for its answer"), "\(probe.gateCheck)")
         }
-        #expect(report.requests >= 10 && report.failed == report.requests && report.isBudgetBurnt, "\(report.requests) asked, \(report.failed) failed")
+        #expect(
+            report.requests >= 10 && report.failed == report.requests && report.isBudgetBurnt, "\(report.requests) asked, \(report.failed) failed")
     }
 
     @Test(.enabled(if: HAProxyRelease.mayRun, Comment(rawValue: HAProxyRelease.missing)), .timeLimit(.minutes(20)))

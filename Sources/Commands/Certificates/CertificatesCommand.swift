@@ -139,7 +139,10 @@ struct CertificatesExportCommand: AsyncParsableCommand {
             let server = MetricsServer(address: try MetricsServer.Address(listen))
             try await server.run { (try? await metrics()) ?? CertificateReport.unreadable }
         } else if let textfile {
-            try Data(try await metrics().utf8).write(to: URL(fileURLWithPath: textfile), options: .atomic)
+            let text = (try? await metrics()) ?? CertificateReport.unreadable
+            do { try Data(text.utf8).write(to: URL(fileURLWithPath: textfile), options: .atomic) } catch {
+                throw OperationError(.stopped, "cannot write \(textfile): \(error.localizedDescription)")
+            }
         } else {
             print(try await metrics(), terminator: "")
         }

@@ -66,7 +66,7 @@ struct RunsCommand: ParsableCommand {
     }
 
     struct Rollback: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Take the steps of an unfinished run back, the last first.")
+        static let configuration = CommandConfiguration(abstract: "Take the steps of a run back, the last first; some kinds also when it is done.")
 
         @OptionGroup var reference: RunReference
         @OptionGroup(title: "etcd") var etcd: EtcdOptions
@@ -79,7 +79,11 @@ struct RunsCommand: ParsableCommand {
 
     struct Abandon: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Declare an unfinished run over.", discussion: "The cluster stays as it is; other runs may begin.")
+            abstract: "Declare an unfinished run over.",
+            discussion: """
+                The cluster stays as it is, with whatever the run has stopped, drained or cordoned; other runs may begin. `drydock runs rollback` is the other \
+                way out.
+                """)
 
         @OptionGroup var reference: RunReference
         @OptionGroup(title: "Output") var output: OutputOptions

@@ -88,6 +88,13 @@ private struct Judge {
         judgeOthers()
         judgeModes()
         judgeServiceAccountKey()
+        for path in node.stopped {
+            let name = (path as NSString).lastPathComponent.replacingOccurrences(of: ".yaml", with: "")
+            guard Component(rawValue: name) != nil, node.text(node.path("manifests/\(name).yaml")) == nil else { continue }
+            find(
+                .critical, name, "it is stopped: a run took its manifest to \(path)",
+                "resume the run, or roll it back (drydock runs list); or move the manifest back to \(node.path("manifests"))")
+        }
     }
 
     private mutating func find(_ severity: HostFinding.Severity, _ subject: String, _ problem: String, _ remedy: String) {

@@ -27,11 +27,16 @@ package struct NodeCertificates: Sendable {
     package let node: String
     package let folders: CertificateFolders
     let files: NodeFiles
+    /// Manifests that a run has taken away and not brought back, by path.
+    let stopped: [String]
 
     /// - Throws: `NodeError` when the node cannot be reached, `OperationError` `.invalid` when it has no certificates of kubeadm's.
     package static func read(_ access: NodeAccess, _ folders: CertificateFolders) async throws -> NodeCertificates {
         let files = try await ControlPlaneFiles.read(folders.paths, of: access)
-        let found = NodeCertificates(node: access.name, folders: folders, files: files)
+        let pods = "\(NodeAccess.quoted(folders.kubernetes))/drydock-*/pods"
+        let stopped = try await access.text("for file in \(pods)/*.yaml; do if [ -e \"$file\" ]; then echo \"$file\"; fi; done")
+        let found = NodeCertificates(
+            node: access.name, folders: folders, files: files, stopped: stopped.split(separator: "\n").map(String.init).sorted())
         guard files.paths.contains(where: { $0.hasPrefix("\(folders.kubernetes)/pki/") }) else {
             throw OperationError(
                 .invalid,

@@ -28,6 +28,7 @@ package struct RestartPlan: Sendable {
                 "\(other.name) has no \(settings.folders.kubernetes)/manifests/etcd.yaml: control planes with an etcd elsewhere are not restarted here."
             )
         }
+        let stopped = nodes.flatMap { node in node.stopped.map { "\($0) on \(node.node)" } }
         var states: [ComponentState] = []
         let restarts = Restarts(settings, .system)
         for host in settings.hosts {
@@ -37,7 +38,11 @@ package struct RestartPlan: Sendable {
         }
         var views: [LoadBalancerView] = []
         for loadBalancer in settings.loadBalancers { views.append(try await LoadBalancerView.read(loadBalancer)) }
-        return Made(plan: try plan(settings, states, views, addresses(nodes), sessionSeconds), settings: settings, states: states)
+        var plan = try plan(settings, states, views, addresses(nodes), sessionSeconds)
+        if !stopped.isEmpty {
+            plan.remarks.append("stopped by a run that has not brought them back (`drydock runs list`): \(stopped.joined(separator: ", "))")
+        }
+        return Made(plan: plan, settings: settings, states: states)
     }
 
     /// The control planes among the nodes, and what their static pods say.

@@ -88,7 +88,7 @@ struct StaticPodScripts {
         \(components.map { "if [ -e \(kept($0)) ]; then mv \(kept($0)) \(manifest($0)); fi" }.joined(separator: "\n"))
         left=\(seconds)
         while [ "$(running | sort -u | wc -l)" -ne \(components.count) ]; do
-            if [ $left -eq 0 ]; then echo "only $(running | sort -u | tr '\\n' ' ')run after \(seconds) s. Does the kubelet run?" >&2; exit 1; fi
+            if [ $left -eq 0 ]; then echo "of \(components.map(\.rawValue).joined(separator: ", ")) these run after \(seconds) s: $(running | sort -u | tr '\\n' ' '). Does the kubelet run, and does its log say why?" >&2; exit 1; fi
             left=$((left - 1))
             sleep 1
         done
