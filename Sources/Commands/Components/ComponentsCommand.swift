@@ -56,7 +56,7 @@ struct ComponentsUpdateCommand: AsyncParsableCommand {
         abstract: "Give one component of the control plane another image: one node at a time, through the load balancer.",
         discussion: """
             Works as `drydock certs restart` does: each node is drained first, etcd goes only with a quorum to spare, an API server only when another is ready, and \
-            each start is proven. Nodes with crictl pull the image before anything is stopped. Another minor is an upgrade of the cluster, and refused. \
+            each start is proven. Nodes with crictl pull the image before anything is stopped. Another minor, an older etcd and another program are refused. \
             `drydock runs rollback` gives the old image back. Name all control-plane nodes, each with --host.
             """)
 
