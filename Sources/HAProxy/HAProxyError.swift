@@ -16,7 +16,10 @@ package struct HAProxyError: Error, CustomStringConvertible, Sendable, Equatable
 
     package init(_ code: Code, _ description: String) {
         self.code = code
-        self.description = description
+        // It may hold what somebody else has answered: nothing of that moves a cursor.
+        self.description = String(
+            String.UnicodeScalarView(
+                description.unicodeScalars.map { $0.properties.generalCategory == .control && $0 != "\n" && $0 != "\t" ? "\u{B7}" : $0 }))
     }
 
     package var isTransient: Bool { code == .unavailable }
