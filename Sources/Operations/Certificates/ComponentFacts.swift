@@ -77,7 +77,9 @@ package struct ComponentState: Codable, Sendable, Equatable {
             state.startedAt = Double(line[2]).map { Date(timeIntervalSince1970: $0) }
         }
         if !facts.files.isEmpty {
-            let changed = try await access.text("stat -c %Y -- \(facts.files.map(NodeAccess.quoted).joined(separator: " "))")
+            // One that is gone is read no more: a rotation takes its own away.
+            let files = facts.files.map(NodeAccess.quoted).joined(separator: " ")
+            let changed = try await access.text("for file in \(files); do if [ -e \"$file\" ]; then stat -c %Y -- \"$file\"; fi; done")
             state.filesChangedAt = changed.split(separator: "\n").compactMap { Double($0) }.max().map { Date(timeIntervalSince1970: $0) }
         }
         guard state.startedAt != nil else { return state }
