@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Foundation
 internal import NodeAccess
+internal import Operations
 
 /// Control-plane hosts, and how they are reached.
 struct HostOptions: ParsableArguments {
@@ -22,7 +23,7 @@ struct HostOptions: ParsableArguments {
     func nodes(_ words: [String]) throws -> [NodeAccess] {
         let found = try words.map(node)
         if let twice = Dictionary(grouping: found, by: \.name).first(where: { $1.count > 1 }) {
-            throw ValidationError("The host \(twice.key) is named \(twice.value.count) times.")
+            throw OperationError(.invalid, "the host \(twice.key) is named twice.")
         }
         return found
     }

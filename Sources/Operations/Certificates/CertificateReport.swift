@@ -83,8 +83,12 @@ private struct Judge {
     var findings: [HostFinding] = []
 
     mutating func judgeAll() {
-        for kind in KubeadmCertificate.all { judge(kind) }
-        for authority in KubeadmCertificate.Authority.allCases { judge(authority) }
+        // Workers have the cluster's authority and the kubelet's own, and need nothing else of kubeadm's.
+        let isWorker =
+            node.files.file(node.path("pki/apiserver.crt")) == nil && node.files.file(node.path("pki/ca.key")) == nil
+            && !node.files.paths.contains { $0.hasPrefix(node.path("manifests/")) }
+        if !isWorker { for kind in KubeadmCertificate.all { judge(kind) } }
+        for authority in KubeadmCertificate.Authority.allCases where !isWorker || authority == .cluster { judge(authority) }
         judgeOthers()
         judgeModes()
         judgeServiceAccountKey()

@@ -120,7 +120,6 @@ package enum RestorePlan {
         guard backup.manifest.recipients.isEmpty || !identities.isEmpty else {
             throw OperationError(.invalid, "\(backup.id) is encrypted to \(backup.manifest.recipients.joined(separator: ", ")). Give an --identity.")
         }
-        guard Set(nodes.map(\.name)).count == nodes.count else { throw OperationError(.invalid, "a host is named twice.") }
         let files = asked.withFiles ? try await catalog.controlPlaneFiles(of: backup, identities: identities) : [:]
         let facts = try await withThrowingTaskGroup(of: (Int, RestoreFacts).self) { group in
             for (index, node) in nodes.enumerated() {

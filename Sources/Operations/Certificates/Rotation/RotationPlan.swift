@@ -411,7 +411,8 @@ package struct RotationPlan: Sendable {
         }
     }
 
-    private static func isDue(_ facts: ComponentFacts, _ phase: RotationPhase, _ rotation: Rotation, _ folders: CertificateFolders) -> Bool {
+    /// Whether a component reads what a phase changes.
+    static func isDue(_ facts: ComponentFacts, _ phase: RotationPhase, _ rotation: Rotation, _ folders: CertificateFolders) -> Bool {
         // Only this one signs.
         if phase == .switchSigners { return facts.component == .controllerManager && rotation.authorities.contains(.cluster) }
         let paths = rotation.authorities.flatMap { authority in

@@ -189,7 +189,7 @@ struct RotationRun {
         }
         let restarts = Restarts(settings, time)
         for host in settings.hosts {
-            for facts in settings.components[host.name] ?? [] {
+            for facts in settings.components[host.name] ?? [] where RotationPlan.isDue(facts, phase, rotation, settings.folders) {
                 if let complaint = try await restarts.state(of: facts.component, on: host.name).complaint { return complaint }
             }
         }
