@@ -3,7 +3,7 @@ import Proving
 import Testing
 
 /// `drydock lb` on two real load balancers between which a real keepalived moves an address, over ssh.
-@Suite(.enabled(if: KeepalivedPair.mayRun, Comment(rawValue: KeepalivedPair.missing)), .timeLimit(.minutes(20)))
+@Suite(.enabled(if: KeepalivedPair.mayRun, Comment(rawValue: KeepalivedPair.missing)), .timeLimit(.minutes(40)))
 struct KeepalivedTests {
     @Test func `The standby gets a new configuration first, whoever that is, and nobody who uses the address notices`() async throws {
         try await BuiltProgram.withFolder { state in

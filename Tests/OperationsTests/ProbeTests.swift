@@ -57,7 +57,7 @@ struct ProbeTests {
             report.requests >= 10 && report.failed == report.requests && report.isBudgetBurnt, "\(report.requests) asked, \(report.failed) failed")
     }
 
-    @Test(.enabled(if: HAProxyRelease.mayRun, Comment(rawValue: HAProxyRelease.missing)), .timeLimit(.minutes(20)))
+    @Test(.enabled(if: HAProxyRelease.mayRun, Comment(rawValue: HAProxyRelease.missing)), .timeLimit(.minutes(40)))
     func `An outage is counted, timed and told to the gate, and what came before and after it is not`() async throws {
         try await BalancedServers.running(.v2_6) { all in
             let targets = try ProbeTarget.read(

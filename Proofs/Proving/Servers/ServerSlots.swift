@@ -3,7 +3,7 @@ internal import Synchronization
 
 /// Bounds how many servers this process runs at once: tests run in parallel, and a machine that is swamped fails them for no reason of theirs.
 actor ServerSlots {
-    static let shared = ServerSlots(max(10, ProcessInfo.processInfo.activeProcessorCount * 4))
+    static let shared = ServerSlots(max(12, ProcessInfo.processInfo.activeProcessorCount * 4))
 
     private let total: Int
     private var free: Int
