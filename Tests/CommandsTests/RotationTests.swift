@@ -37,7 +37,7 @@ struct RotationTests {
     }
 
     private static func words(_ desk: ControlPlaneDesk) -> [String] {
-        ["certs", "rotate-ca", "--lb-drain", "2s", "--lb-hold"] + desk.hosts.hostFlags + desk.folders + desk.front
+        ["certs", "rotate-ca", "--lb-drain", "1s", "--lb-hold"] + desk.hosts.hostFlags + desk.folders + desk.front
     }
 
     private static func plan(_ desk: ControlPlaneDesk) async throws -> [String] {
@@ -133,7 +133,7 @@ struct RotationTests {
         }
     }
 
-    @Test func `Killed in the middle and taken back, a rotation leaves what was there, to the byte`() async throws {
+    @Test func `Killed in the middle, or done, and taken back, a rotation leaves what was there, to the byte`() async throws {
         try await ControlPlaneDesk.with { desk in
             func contents() throws -> [String: Data] {
                 var found: [String: Data] = [:]
@@ -167,6 +167,14 @@ struct RotationTests {
             #expect(again.status == 4 && again.output.contains("a rotation was begun"), "\(again.output)\(again.errors)")
             let rolledBack = try await BuiltProgram.run(["runs", "rollback", try await desk.newestRun().id], environment: desk.environment)
             try #require(rolledBack.status == 0, "\(rolledBack.output)\(rolledBack.errors)")
+            #expect(try contents() == before)
+
+            // One that is done is taken back as well.
+            let done = try await BuiltProgram.run(Self.words(desk) + ["front-proxy-ca"], environment: desk.environment)
+            try #require(done.status == 0, "\(done.output)\(done.errors)")
+            #expect(try contents() != before)
+            let undone = try await BuiltProgram.run(["runs", "rollback", try await desk.newestRun().id], environment: desk.environment)
+            try #require(undone.status == 0, "\(undone.output)\(undone.errors)")
             #expect(try contents() == before)
             #expect(try await desk.kubectl("get", "namespaces").status == 0)
             let healthy = try await BuiltProgram.run(
