@@ -113,23 +113,27 @@ package struct ControlPlaneHosts: Sendable {
             let line = try String(contentsOf: key.appendingPathExtension("pub"), encoding: .utf8).split(separator: " ").prefix(2)
             known += "[127.0.0.1]:\(host.sshPort) \(line.joined(separator: " "))\n"
             config += "Host \(host.name)\n  Port \(host.sshPort)\n"
-            let daemon = """
-                ListenAddress 127.0.0.1
-                Port \(host.sshPort)
-                HostKey \(key.path)
-                AuthorizedKeysFile \(folder.path)/id.pub
-                PermitRootLogin prohibit-password
-                PasswordAuthentication no
-                StrictModes no
-                UsePAM no
-                PidFile none
-                MaxStartups 100
-
-                """
+            let daemon =
+                Self.sshDaemon(key: key.path, authorized: "\(folder.path)/id.pub")
+                + "ListenAddress 127.0.0.1\nPort \(host.sshPort)\nMaxStartups 100\n"
             try Data(daemon.utf8).write(to: host.folder.appendingPathComponent("sshd_config"))
         }
         try Data(config.utf8).write(to: URL(fileURLWithPath: sshConfig))
         try Data(known.utf8).write(to: folder.appendingPathComponent("known_hosts"))
+    }
+
+    /// The configuration of an sshd that lets root in by one key.
+    static func sshDaemon(key: String, authorized: String) -> String {
+        """
+        HostKey \(key)
+        AuthorizedKeysFile \(authorized)
+        PermitRootLogin prohibit-password
+        PasswordAuthentication no
+        StrictModes no
+        UsePAM no
+        PidFile none
+
+        """
     }
 
     static func makeKey(_ url: URL) async throws {

@@ -103,16 +103,7 @@ package struct KeepalivedPair: Sendable {
             try await ControlPlaneHosts.makeKey(folder(name).appendingPathComponent("host_key"))
             let key = try String(contentsOf: folder(name).appendingPathComponent("host_key.pub"), encoding: .utf8).split(separator: " ").prefix(2)
             known += "\(name) \(key.joined(separator: " "))\n"
-            let daemon = """
-                HostKey \(folder(name).path)/host_key
-                AuthorizedKeysFile \(folder.path)/id.pub
-                PermitRootLogin prohibit-password
-                PasswordAuthentication no
-                StrictModes no
-                UsePAM no
-                PidFile none
-
-                """
+            let daemon = ControlPlaneHosts.sshDaemon(key: "\(folder(name).path)/host_key", authorized: "\(folder.path)/id.pub")
             try Data(daemon.utf8).write(to: folder(name).appendingPathComponent("sshd_config"))
             // A daemon for each connection, within the host.
             config +=

@@ -59,11 +59,11 @@ struct CertificatesRenewCommand: AsyncParsableCommand {
         }
         let session = RunSession(output: output, probe: gate.probe)
         guard try session.accepts(made.plan, isRehearsal: dryRun) else { return }
-        let run = try await CertificateSession(session: session).begin(made.plan, made.settings)
+        let run = try await CertificateSession(session: session).begin(made)
         output.remark("`drydock runs rollback \(run.id)` puts the old ones back")
     }
 
-    private func request(_ made: RenewalPlan.Made, _ nodes: [NodeCertificates], in folder: String) throws {
+    private func request(_ made: CertificatePlan, _ nodes: [NodeCertificates], in folder: String) throws {
         let written = try SignedFolder(path: folder).request(made, nodes, isRehearsal: dryRun)
         struct Report: Encodable {
             var folder: String

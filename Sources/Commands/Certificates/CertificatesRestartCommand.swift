@@ -37,6 +37,36 @@ struct FrontOptions: ParsableArguments {
     }
 }
 
+/// What commands have in common that restart parts of a control plane, node by node.
+struct RestartOptions: ParsableArguments {
+    @Flag(help: "Print the plan, and do nothing.") var dryRun = false
+    @Flag(help: "Also where no other API server or etcd member is there meanwhile.") var acceptRisk = false
+    @Option(help: ArgumentHelp("How long a component may take to end, to start and to be ready.", valueName: "duration"))
+    var stepTimeout = DurationArgument(seconds: 300)
+    @OptionGroup(title: "Run") var gate: GateOptions
+    @OptionGroup(title: "Load balancers") var front: FrontOptions
+    @OptionGroup(title: "Nodes") var nodes: CertificateOptions
+    @OptionGroup(title: "Output") var output: OutputOptions
+
+    /// - Parameter others: kubeconfigs on the nodes that count, too.
+    func settings(_ others: [String] = []) async throws -> CertificateSettings {
+        var settings = CertificateSettings(
+            nodes: try nodes.nodes(), folders: try nodes.folders(others), tag: RunTag.make(), patienceSeconds: stepTimeout.duration.seconds,
+            window: gate.window, maxSeconds: gate.maxSeconds)
+        settings.loadBalancers = try await front.loadBalancers(nodes.hosts)
+        (settings.acceptsRisk, settings.holdsTraffic) = (acceptRisk, front.lbHold)
+        return settings
+    }
+
+    /// - Returns: the run that was carried out; nil for a plan that was only shown.
+    @discardableResult
+    func carryOut(_ made: CertificatePlan) async throws -> RunRecord? {
+        let session = RunSession(output: output, probe: gate.probe)
+        guard try session.accepts(made.plan, isRehearsal: dryRun) else { return nil }
+        return try await CertificateSession(session: session).begin(made)
+    }
+}
+
 struct CertificatesRestartCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "restart",
@@ -48,26 +78,14 @@ struct CertificatesRestartCommand: AsyncParsableCommand {
             """)
 
     @Argument(help: "Components: etcd, kube-apiserver, kube-controller-manager, kube-scheduler. (default: all)") var components: [Component] = []
-    @Flag(help: "Print the plan, and do nothing.") var dryRun = false
     @Flag(help: "Also those that use the newest files already.") var force = false
-    @Flag(help: "Also where no other API server or etcd member is there meanwhile.") var acceptRisk = false
-    @Option(help: ArgumentHelp("How long a component may take to end, to start and to be ready.", valueName: "duration"))
-    var stepTimeout = DurationArgument(seconds: 300)
-    @OptionGroup(title: "Run") var gate: GateOptions
-    @OptionGroup(title: "Load balancers") var front: FrontOptions
-    @OptionGroup(title: "Nodes") var options: CertificateOptions
-    @OptionGroup(title: "Output") var output: OutputOptions
+    @OptionGroup var options: RestartOptions
 
     func run() async throws {
-        let nodes = try await options.read()
-        var settings = CertificateSettings(
-            nodes: try options.nodes(), folders: try options.folders(), tag: RunTag.make(), patienceSeconds: stepTimeout.duration.seconds,
-            window: gate.window, maxSeconds: gate.maxSeconds)
-        settings.loadBalancers = try await front.loadBalancers(options.hosts)
-        (settings.isForced, settings.acceptsRisk, settings.holdsTraffic) = (force, acceptRisk, front.lbHold)
-        let made = try await RestartPlan.make(settings, nodes, components: components, sessionSeconds: front.lbDrain.duration.seconds)
-        let session = RunSession(output: output, probe: gate.probe)
-        guard try session.accepts(made.plan, isRehearsal: dryRun) else { return }
-        _ = try await CertificateSession(session: session).begin(made.plan, made.settings)
+        var settings = try await options.settings()
+        settings.isForced = force
+        let made = try await RestartPlan.make(
+            settings, try await options.nodes.read(), components: components, sessionSeconds: options.front.lbDrain.duration.seconds)
+        try await options.carryOut(made)
     }
 }

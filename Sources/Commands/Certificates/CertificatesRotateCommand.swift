@@ -20,7 +20,6 @@ struct CertificatesRotateCommand: AsyncParsableCommand {
             """)
 
     @Argument(help: "Authorities: ca, etcd-ca, front-proxy-ca. (default: all)") var authorities: [KubeadmCertificate.Authority] = []
-    @Flag(help: "Print the plan, and do nothing.") var dryRun = false
     @Flag(help: "Show who presents and trusts which authority, and do nothing.") var status = false
     @Flag(help: "Leave out the last phase: the old authorities stay trusted.") var keepOld = false
     @Flag(help: "Only the last phase, after --keep-old.") var dropOld = false
@@ -29,49 +28,38 @@ struct CertificatesRotateCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The kind of the new keys. (default: as they were)", valueName: "rsa|ecdsa")) var key: KeyAlgorithm?
     @Option(help: "How long the new authorities are valid, days.") var days = 3650
     @Option(help: "How long what they sign is valid, days.") var leafDays = 365
-    @Flag(help: "Also where no other API server or etcd member is there meanwhile.") var acceptRisk = false
     @Option(
         name: .customLong("kubeconfig-file"),
         help: ArgumentHelp("Also this kubeconfig on the nodes; may be repeated.", valueName: "file"))
     var others: [String] = []
-    @Option(help: ArgumentHelp("How long a component may take to end, to start and to be ready.", valueName: "duration"))
-    var stepTimeout = DurationArgument(seconds: 300)
-    @OptionGroup(title: "Run") var gate: GateOptions
-    @OptionGroup(title: "Load balancers") var front: FrontOptions
-    @OptionGroup(title: "Nodes") var options: CertificateOptions
-    @OptionGroup(title: "Output") var output: OutputOptions
+    @OptionGroup var options: RestartOptions
 
     func validate() throws {
         guard (1...36500).contains(days), (1...36500).contains(leafDays) else {
             throw ValidationError("--days and --leaf-days are between 1 and 36500.")
         }
-        guard !status || !(dryRun || keepOld || dropOld) else { throw ValidationError("--status stands alone.") }
+        guard !status || !(options.dryRun || keepOld || dropOld) else { throw ValidationError("--status stands alone.") }
         guard !keepOld || !dropOld else { throw ValidationError("Give --keep-old or --drop-old: one comes after the other.") }
     }
 
     func run() async throws {
-        let nodes = try await options.read(others)
+        let nodes = try await options.nodes.read(others)
         let chosen = authorities.isEmpty ? KubeadmCertificate.Authority.allCases : Array(Set(authorities)).sorted { $0.rawValue < $1.rawValue }
-        var settings = CertificateSettings(
-            nodes: try options.nodes(), folders: try options.folders(others), tag: RunTag.make(), algorithm: key,
-            validSeconds: Double(leafDays) * 86400, patienceSeconds: stepTimeout.duration.seconds, window: gate.window, maxSeconds: gate.maxSeconds)
+        var settings = try await options.settings(others)
+        (settings.algorithm, settings.validSeconds, settings.isForced) = (key, Double(leafDays) * 86400, true)
         if status {
             let status = try await RotationStatus.read(settings, nodes, chosen)
-            try output.emit(status) { RotationText.table(status) }
+            try options.output.emit(status) { RotationText.table(status) }
             if status.isMixed { throw Outcome(status: .findings) }
             return
         }
-        settings.loadBalancers = try await front.loadBalancers(options.hosts)
-        (settings.isForced, settings.acceptsRisk, settings.holdsTraffic) = (true, acceptRisk, front.lbHold)
         let made = try await RotationPlan.make(
             settings, nodes,
             .init(
-                authorities: chosen, validSeconds: Double(days) * 86400, sessionSeconds: front.lbDrain.duration.seconds,
+                authorities: chosen, validSeconds: Double(days) * 86400, sessionSeconds: options.front.lbDrain.duration.seconds,
                 part: keepOld ? .keepOld : dropOld ? .dropOld : .all, restartsWorkloads: !leavesWorkloads),
             at: Date())
-        let session = RunSession(output: output, probe: gate.probe)
-        guard try session.accepts(made.plan, isRehearsal: dryRun) else { return }
-        _ = try await CertificateSession(session: session).begin(made.plan, made.settings)
+        try await options.carryOut(made)
     }
 }
 

@@ -56,32 +56,19 @@ struct ComponentsUpdateCommand: AsyncParsableCommand {
         abstract: "Give one component of the control plane another image: one node at a time, through the load balancer.",
         discussion: """
             Works as `drydock certs restart` does: each node is drained first, etcd goes only with a quorum to spare, an API server only when another is ready, and \
-            each start is proven. Nodes with crictl pull the image before anything is stopped. Another minor, an older etcd and another program are refused. \
+            each start is proven. Nodes with crictl pull the image before anything is stopped. Another minor, an older etcd and another program are refused without --accept-risk. \
             `drydock runs rollback` gives the old image back. Name all control-plane nodes, each with --host.
             """)
 
     @Argument(help: "etcd, kube-apiserver, kube-controller-manager or kube-scheduler.") var component: Component
     @Option(help: ArgumentHelp("With its tag or digest.", valueName: "reference")) var image: String
-    @Flag(help: "Print the plan, and do nothing.") var dryRun = false
-    @Flag(help: "Also another minor, and where no other API server or etcd member is there meanwhile.") var acceptRisk = false
-    @Option(help: ArgumentHelp("How long a component may take to end, to start and to be ready.", valueName: "duration"))
-    var stepTimeout = DurationArgument(seconds: 300)
-    @OptionGroup(title: "Run") var gate: GateOptions
-    @OptionGroup(title: "Load balancers") var front: FrontOptions
-    @OptionGroup(title: "Nodes") var options: CertificateOptions
-    @OptionGroup(title: "Output") var output: OutputOptions
+    @OptionGroup var options: RestartOptions
 
     func run() async throws {
-        var settings = CertificateSettings(
-            nodes: try options.nodes(), folders: try options.folders(), tag: RunTag.make(), patienceSeconds: stepTimeout.duration.seconds,
-            window: gate.window, maxSeconds: gate.maxSeconds)
-        settings.loadBalancers = try await front.loadBalancers(options.hosts)
-        (settings.acceptsRisk, settings.holdsTraffic) = (acceptRisk, front.lbHold)
         let made = try await ImagePlan.make(
-            settings, try await options.read(), component, image: image, sessionSeconds: front.lbDrain.duration.seconds)
-        let session = RunSession(output: output, probe: gate.probe)
-        guard try session.accepts(made.plan, isRehearsal: dryRun) else { return }
-        let run = try await CertificateSession(session: session).begin(made.plan, made.settings)
-        output.remark("`drydock runs rollback \(run.id)` gives the old image back")
+            try await options.settings(), try await options.nodes.read(), component, image: image,
+            sessionSeconds: options.front.lbDrain.duration.seconds)
+        guard let run = try await options.carryOut(made) else { return }
+        options.output.remark("`drydock runs rollback \(run.id)` gives the old image back")
     }
 }

@@ -5,8 +5,8 @@ internal import Operations
 struct CertificateSession {
     let session: RunSession
 
-    func begin(_ plan: CertificateAction.Plan, _ settings: CertificateSettings) async throws -> RunRecord {
-        try await carryOut(settings, gate: settings.gate()) { try await $0.begin(plan, settings: settings.json()) }
+    func begin(_ made: CertificatePlan) async throws -> RunRecord {
+        try await carryOut(made.settings, gate: made.settings.gate()) { try await $0.begin(made.plan, settings: made.settings.json()) }
     }
 
     /// Goes on with a run of the journal, or takes it back.

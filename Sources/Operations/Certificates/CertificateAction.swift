@@ -9,12 +9,10 @@ package enum CertificateAction: Codable, Sendable, Equatable {
     package typealias Plan = Maintenance.Plan<CertificateAction>
     package typealias Step = Maintenance.Step<CertificateAction>
 
-    /// Copies what is there aside.
-    case backUp(node: String)
-    /// Makes new keys, signs them, and replaces the files one by one. Names are kubeadm's.
+    /// Makes new keys, signs them, copies the files aside, and replaces them one by one. Names are kubeadm's.
     case renew(node: String, names: [String])
-    /// The files as they were backed up.
-    case putBack(node: String, names: [String])
+    /// The files as they were before they were renewed.
+    case putBack(node: String)
     /// Ends a static pod and starts it anew, so that it reads its files.
     case restart(node: String, Component)
     /// Ends a static pod, and leaves it so for a while.
@@ -26,6 +24,12 @@ package enum CertificateAction: Codable, Sendable, Equatable {
     case traffic(LoadBalancerAction)
     /// Puts new authorities into the place of old ones.
     case rotation(RotationAction)
+}
+
+/// A plan, and what it was made for.
+package struct CertificatePlan: Sendable {
+    package var plan: CertificateAction.Plan
+    package var settings: CertificateSettings
 }
 
 /// What a run on certificates was asked for. Keys are never in it.
@@ -80,7 +84,7 @@ package struct CertificateSettings: RunSettings, Equatable {
 
     mutating func identify(_ nodes: [NodeCertificates]) {
         identity = nodes.lazy.compactMap { node in node.text(node.path("pki/sa.pub")) ?? node.text(node.path("pki/ca.crt")) }.first.map { text in
-            SHA256.hash(data: Data(text.utf8)).prefix(6).map { String(format: "%02x", $0) }.joined()
+            String(SHA256.hash(data: Data(text.utf8)).hexadecimal.prefix(12))
         }
     }
 

@@ -20,14 +20,11 @@ package struct CertificateRun: RunOperation {
 
     package func checks(before step: CertificateAction.Step) async throws -> [GateCheck] {
         switch step.action {
-        case .renew(let name, _):
-            let hasCopy = try await holds("[ -e \(q("\(settings.aside)/before.done")) ]", name)
-            return [GateCheck("a copy is aside", hasCopy ? .holds : .fails, hasCopy ? "" : "\(settings.aside) on \(name) is gone")]
         case .restart(let name, let component), .stop(let name, let component), .update(let name, let component, _):
             return try await restarts.checks(before: component, on: name)
         case .traffic(let action): return try await traffic.checks(before: step.map { _ in action })
         case .rotation(.restartBefore(let name, _, let component)): return try await restarts.checks(before: component, on: name)
-        case .backUp, .putBack, .start, .rotation: return []
+        case .renew, .putBack, .start, .rotation: return []
         }
     }
 
@@ -54,11 +51,10 @@ package struct CertificateRun: RunOperation {
 
     package func isAlreadySo(_ step: CertificateAction.Step, evidence: [String: String]?) async throws -> String? {
         switch step.action {
-        case .backUp(let name): return try await holds("[ -e \(q("\(settings.aside)/before.done")) ]", name) ? "it is there" : nil
         case .renew(let name, let names):
             guard let evidence else { return nil }
             return unfinished(names, in: try await read(name), evidence).isEmpty ? "\(names.count) certificates are new" : nil
-        case .putBack(let name, _): return try await holds("[ ! -e \(q("\(settings.aside)/before.done")) ]", name) ? "nothing was copied aside" : nil
+        case .putBack(let name): return try await files.hasCopies(Self.copies, on: settings.node(name)) ? nil : "nothing was replaced"
         case .restart(let name, let component): return try await restarts.isDone(component, on: name, evidence: evidence)
         case .update(let name, let component, let image): return try await restarts.hasImage(image, component, on: name) ? "it runs with it" : nil
         case .stop(let name, let component): return try await restarts.isStopped(component, on: name) ? "it does not run" : nil
@@ -76,11 +72,8 @@ package struct CertificateRun: RunOperation {
         }
     }
 
-    private func q(_ path: String) -> String { NodeAccess.quoted(path) }
-
-    private func holds(_ condition: String, _ node: String) async throws -> Bool {
-        try await settings.node(node).text("if \(condition); then echo yes; fi").hasPrefix("yes")
-    }
+    private var files: FileChanges { FileChanges(aside: settings.aside) }
+    private static let copies = "before"
 
     private func read(_ name: String) async throws -> NodeCertificates { try await .read(settings.node(name), settings.folders) }
 
@@ -88,40 +81,9 @@ package struct CertificateRun: RunOperation {
 
     package func act(_ step: CertificateAction.Step, notify: @escaping @Sendable (String) -> Void) async throws -> String? {
         switch step.action {
-        case .backUp(let name):
-            _ = try await settings.node(name).text(
-                """
-                umask 077
-                cd \(q(settings.folders.kubernetes))
-                rm -rf \(q("\(settings.aside)/before.part"))
-                mkdir -p \(q("\(settings.aside)/before.part"))
-                for file in pki admin.conf super-admin.conf controller-manager.conf scheduler.conf; do
-                    if [ -e "$file" ]; then cp -a "$file" \(q("\(settings.aside)/before.part"))/; fi
-                done
-                sync
-                rm -rf \(q("\(settings.aside)/before"))
-                mv \(q("\(settings.aside)/before.part")) \(q("\(settings.aside)/before"))
-                touch \(q("\(settings.aside)/before.done"))
-                sync
-                """)
-            return "in \(settings.aside)/before"
-        case .renew(let name, let names): return try await renew(names, on: name, notify)
-        case .putBack(let name, let names):
-            let files = names.compactMap { KubeadmCertificate.named($0) }.flatMap { Set([$0.certificatePath, $0.keyPath]) }
-            _ = try await settings.node(name).text(
-                """
-                umask 077
-                cd \(q("\(settings.aside)/before"))
-                for file in \(files.map(q).joined(separator: " ")); do
-                    if [ -e "$file" ]; then
-                        cp -a "$file" \(q(settings.folders.kubernetes))/"$file.drydock-part"
-                        mv -f \(q(settings.folders.kubernetes))/"$file.drydock-part" \(q(settings.folders.kubernetes))/"$file"
-                        # Who has read the others has to read these: their time says so.
-                        touch \(q(settings.folders.kubernetes))/"$file"
-                    fi
-                done
-                sync
-                """)
+        case .renew(let name, let names): return try await renew(names, on: name)
+        case .putBack(let name):
+            try await files.putBack(Self.copies, on: settings.node(name))
             return nil
         case .restart(let name, let component): return try await restarts.restart(component, on: name)
         case .stop(let name, let component):
@@ -134,14 +96,14 @@ package struct CertificateRun: RunOperation {
         }
     }
 
-    private func renew(_ names: [String], on name: String, _ notify: @Sendable (String) -> Void) async throws -> String {
+    private func renew(_ names: [String], on name: String) async throws -> String {
         let access = try settings.node(name)
         let node = try await read(name)
         let now = time.now()
         // An attempt that was cut off has left some new and some old: it is simpler and safer to make all of them anew.
         let kinds = names.compactMap { KubeadmCertificate.named($0) }
         var signers: [KubeadmCertificate.Authority: Signer] = [:]
-        var files: [FileChange] = []
+        var changes: [FileChange] = []
         for kind in kinds {
             guard let old = try node.certificate(kind) else { throw OperationError(.stopped, "\(kind.name) on \(name) is gone.") }
             let made: (certificate: X509Certificate, key: PrivateKey)
@@ -155,21 +117,9 @@ package struct CertificateRun: RunOperation {
                     try signer.renew(old, for: key, names: settings.names[name]?[kind.name], seconds: settings.validSeconds, at: now), key
                 )
             }
-            switch kind.place {
-            case .pair:
-                // The key first: whoever reads them between the two has a pair that does not fit, and tries again.
-                files.append(.write(path: node.path(kind.keyPath), bytes: Array(made.key.pem.utf8), keepsTime: false))
-                files.append(.write(path: node.path(kind.certificatePath), bytes: Array(try made.certificate.pem.utf8), keepsTime: false))
-            case .kubeconfig(let file):
-                let path = node.path(file)
-                let config = try KubeconfigIdentity(node.text(path) ?? "", from: node.place(path))
-                let authorities = try node.authorities(.cluster)
-                let text = try config.replacing(
-                    certificate: made.certificate, key: made.key, authorities: try config.authorities.isEmpty ? nil : authorities)
-                files.append(.write(path: path, bytes: Array(text.utf8), keepsTime: false))
-            }
+            changes += try node.replacing(kind, by: [made.certificate], made.key, authorities: try node.authorities(.cluster))
         }
-        try await FileChanges(aside: settings.aside).write(files, like: node.files, to: access)
+        try await files.write(changes, keeping: Self.copies, like: node.files, to: access)
         return "\(kinds.count) certificates"
     }
 

@@ -101,6 +101,34 @@ package struct NodeCertificates: Sendable {
         return try Signer(certificate: certificate, key: key, at: now, from: place(self.path(authority.certificatePath)))
     }
 
+    /// The files that hold a certificate and its key, with others in their places.
+    /// - Parameters:
+    ///   - chain: the certificate, and those that are to be sent along.
+    ///   - authorities: whom a kubeconfig is to trust from now on; nil for whom it trusts.
+    func replacing(
+        _ kind: KubeadmCertificate, by chain: [X509Certificate], _ key: PrivateKey, authorities: [X509Certificate]? = nil
+    ) throws -> [FileChange] {
+        switch kind.place {
+        case .pair:
+            // The key first: whoever reads them between the two has a pair that does not fit, and tries again.
+            return [
+                .write(path: path(kind.keyPath), bytes: Array(key.pem.utf8), keepsTime: false),
+                .write(path: path(kind.certificatePath), bytes: Array(try chain.map { try $0.pem }.joined().utf8), keepsTime: false),
+            ]
+        case .kubeconfig(let name):
+            let config = try KubeconfigIdentity(text(path(name)) ?? "", from: place(path(name)))
+            let trusted = try config.authorities.isEmpty ? nil : authorities
+            let replaced = try config.replacing(certificate: chain.first, key: key, authorities: trusted)
+            return [.write(path: path(name), bytes: Array(replaced.utf8), keepsTime: false)]
+        }
+    }
+
+    /// What the kubelet looks after by itself; nil where it has none.
+    func certificate(_ kind: KubeletCertificate) throws -> X509Certificate? {
+        let path = kind.path(in: folders)
+        return try text(path).map { try X509Certificate.parse(pem: $0, from: place(path))[0] }
+    }
+
     /// A static pod's manifest; nil where there is none.
     func pod(_ component: Component) throws -> StaticPod? {
         let path = path("manifests/\(component.rawValue).yaml")

@@ -4,11 +4,6 @@ internal import Maintenance
 
 /// New certificates in the place of old ones, node by node. Pure: made from what lies on the nodes.
 package struct RenewalPlan: Sendable {
-    package struct Made: Sendable {
-        package var plan: CertificateAction.Plan
-        package var settings: CertificateSettings
-    }
-
     /// - Parameters:
     ///   - names: kubeadm's; empty for all that are there.
     ///   - configuration: of kubeadm, whose names the certificates are to have; nil to keep those that they have.
@@ -16,7 +11,7 @@ package struct RenewalPlan: Sendable {
     package static func make(
         _ settings: CertificateSettings, _ nodes: [NodeCertificates], names: [String], configuration: ClusterConfiguration?, isRequest: Bool = false,
         at now: Date
-    ) throws -> Made {
+    ) throws -> CertificatePlan {
         for name in names where KubeadmCertificate.named(name) == nil {
             throw OperationError(
                 .invalid, "there is no certificate \(name). kubeadm's are \(KubeadmCertificate.all.map(\.name).joined(separator: ", ")).")
@@ -69,7 +64,7 @@ package struct RenewalPlan: Sendable {
             plan.remarks.append(
                 "what uses them goes on with the old ones, which stay good until they expire, until it is restarted: `drydock certs restart`")
         }
-        return Made(plan: plan, settings: settings)
+        return CertificatePlan(plan: plan, settings: settings)
     }
 
     private static func refuse(_ kind: KubeadmCertificate, on node: NodeCertificates, _ plan: inout CertificateAction.Plan) throws {
@@ -94,17 +89,13 @@ package struct RenewalPlan: Sendable {
         let until = now.addingTimeInterval(settings.validSeconds).formatted(.iso8601.year().month().day())
         return [
             .init(
-                id: "back up \(node.node)", title: "copy the certificates of \(node.node) aside", target: node.node,
-                reason: "what is replaced can be put back", effect: "none",
-                undo: .nothing(because: "it is a copy, in \(settings.aside)"), expectedSeconds: 2, isDisruptive: false,
-                action: .backUp(node: node.node)),
-            .init(
                 id: "renew \(node.node)",
                 title: "renew \(names.count > 3 ? "\(names.count) certificates" : names.joined(separator: ", ")) on \(node.node)", target: node.node,
                 reason: "\(names.joined(separator: ", ")); the first ends at \(oldest?.formatted(.iso8601) ?? "no known time")",
-                effect: "new keys, good until \(until); the API server takes its serving certificate by itself, everything else when it is restarted",
-                undo: .by(.putBack(node: node.node, names: names), title: "put the old certificates of \(node.node) back"),
-                expectedSeconds: 5, isDisruptive: true, action: .renew(node: node.node, names: names)),
+                effect:
+                    "new keys, good until \(until), the old ones in \(settings.aside); the API server takes its serving certificate by itself, everything else when it is restarted",
+                undo: .by(.putBack(node: node.node), title: "put the old certificates of \(node.node) back"),
+                expectedSeconds: 5, isDisruptive: true, action: .renew(node: node.node, names: names))
         ]
     }
 }

@@ -5,12 +5,6 @@ internal import NodeAccess
 
 /// Restarts of what uses certificates: node by node, each away from the load balancers meanwhile, one component at a time.
 package struct RestartPlan: Sendable {
-    package struct Made: Sendable {
-        package var plan: CertificateAction.Plan
-        package var settings: CertificateSettings
-        package var states: [ComponentState]
-    }
-
     /// etcd first: its API server is restarted after it, and has it back when it starts.
     private static let order: [Component] = [.etcd, .apiServer, .controllerManager, .scheduler]
 
@@ -19,7 +13,7 @@ package struct RestartPlan: Sendable {
     ///   - sessionSeconds: how long connections may take to leave a node.
     package static func make(
         _ settings: CertificateSettings, _ nodes: [NodeCertificates], components: [Component], sessionSeconds: Double
-    ) async throws -> Made {
+    ) async throws -> CertificatePlan {
         var settings = settings
         try findHosts(&settings, nodes)
         if let other = settings.nodes.first(where: { access in !settings.hosts.contains { $0.name == access.name } }) {
@@ -42,7 +36,7 @@ package struct RestartPlan: Sendable {
         if !stopped.isEmpty {
             plan.remarks.append("stopped by a run that has not brought them back (`drydock runs list`): \(stopped.joined(separator: ", "))")
         }
-        return Made(plan: plan, settings: settings, states: states)
+        return CertificatePlan(plan: plan, settings: settings)
     }
 
     /// The control planes among the nodes, and what their static pods say.

@@ -10,8 +10,6 @@ struct Restarts {
     let settings: CertificateSettings
     let time: RunTime
 
-    private static let pause = Duration.milliseconds(500)
-
     init(_ settings: CertificateSettings, _ time: RunTime) {
         self.settings = settings
         self.time = time
@@ -166,20 +164,15 @@ struct Restarts {
     /// Waits until the component serves, presents what lies on the disk, and its peers see it.
     func prove(_ component: Component, on name: String) async throws {
         let host = try settings.host(name)
-        let limit = time.now().addingTimeInterval(settings.patienceSeconds)
-        while true {
-            var complaint: String?
-            do {
-                complaint = try await state(of: component, on: name).complaint
-                if complaint == nil, component == .apiServer { complaint = await self.complaint(ofServerOn: host) }
-                if complaint == nil, component == .etcd {
-                    let check = try await etcd(without: nil)
-                    complaint = check.outcome == .holds ? nil : check.found
-                }
-            } catch let error as CancellationError { throw error } catch { complaint = "\(error)" }
-            guard let complaint else { return }
-            guard time.now() < limit else { throw OperationError(.stopped, "\(complaint), after \(settings.patienceSeconds.wholeSeconds) s") }
-            try await time.sleep(Self.pause)
+        try await time.wait(within: settings.patienceSeconds) {
+            if let complaint = try await state(of: component, on: name).complaint { return complaint }
+            switch component {
+            case .apiServer: return await complaint(ofServerOn: host)
+            case .etcd:
+                let check = try await etcd(without: nil)
+                return check.outcome == .holds ? nil : check.found
+            case .controllerManager, .scheduler: return nil
+            }
         }
     }
 

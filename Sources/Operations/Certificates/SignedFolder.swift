@@ -13,7 +13,7 @@ package struct SignedFolder: Sendable {
     /// Writes keys and requests for all that a plan would renew.
     /// - Parameter isRehearsal: whether nothing is written.
     /// - Returns: the requests, below the folder.
-    package func request(_ made: RenewalPlan.Made, _ nodes: [NodeCertificates], isRehearsal: Bool) throws -> [String] {
+    package func request(_ made: CertificatePlan, _ nodes: [NodeCertificates], isRehearsal: Bool) throws -> [String] {
         var written: [String] = []
         for step in made.plan.steps {
             guard case .renew(let name, let names) = step.action, let node = nodes.first(where: { $0.node == name }) else { continue }

@@ -58,7 +58,7 @@ package struct ComponentsReport: Codable, Sendable, Equatable {
             let isReady = pod["status"]["conditions"].elements.first { $0["type"] == "Ready" }?["status"] == "True"
             rows.append(
                 .init(
-                    node: pod["spec"]["nodeName"].string ?? "", component: name, version: Self.tag(of: image), image: image,
+                    node: pod["spec"]["nodeName"].string ?? "", component: name, version: ImageReference(image).tag, image: image,
                     state: isReady ? "Ready" : pod["status"]["phase"].string ?? "NotReady", restarts: status["restartCount"].integer.map { Int($0) },
                     startedAt: Timestamp.date(status["state"]["running"]["startedAt"].string)))
         }
@@ -78,14 +78,6 @@ package struct ComponentsReport: Codable, Sendable, Equatable {
         }
         return labels["k8s-app"] ?? labels["app.kubernetes.io/name"] ?? labels["app"] ?? owner["name"].string
     }
-
-    /// `v1.20.2` of `k8s.gcr.io/kube-proxy:v1.20.2`.
-    private static func tag(of image: String) -> String {
-        let name = image.prefix { $0 != "@" }
-        guard let colon = name.lastIndex(of: ":"), !name[colon...].contains("/") else { return "" }
-        return String(name[name.index(after: colon)...])
-    }
-
     private mutating func judge() {
         let servers = rows.filter { $0.component == "kube-apiserver" }.compactMap { KubernetesVersion($0.version) }
         for row in rows {

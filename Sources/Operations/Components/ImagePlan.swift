@@ -8,10 +8,10 @@ package struct ImagePlan: Sendable {
     ///   - sessionSeconds: how long connections may take to leave a node.
     package static func make(
         _ settings: CertificateSettings, _ nodes: [NodeCertificates], _ component: Component, image: String, sessionSeconds: Double
-    ) async throws -> RestartPlan.Made {
-        let last = image.split(separator: "/", omittingEmptySubsequences: false).last ?? ""
-        let name = last.prefix { !":@".contains($0) }
-        guard !name.isEmpty, last.dropFirst(name.count + 1).count > 0, !image.contains(where: { $0.isWhitespace || "\"'#".contains($0) }) else {
+    ) async throws -> CertificatePlan {
+        let reference = ImageReference(image)
+        let hasDigest = image.split(separator: "@").count == 2
+        guard !reference.name.isEmpty, !reference.tag.isEmpty || hasDigest, !image.contains(where: { $0.isWhitespace || "\"'#".contains($0) }) else {
             throw OperationError(.invalid, "\"\(image)\" is no image with a tag or a digest, such as registry.k8s.io/kube-scheduler:v1.20.15.")
         }
         var settings = settings
@@ -33,7 +33,7 @@ package struct ImagePlan: Sendable {
     static func edit(
         _ plan: inout CertificateAction.Plan, _ component: Component, _ image: String, _ current: [String: String], acceptsRisk: Bool
     ) throws {
-        let new = KubernetesVersion(tag(of: image))
+        let new = ImageReference(image)
         var isDue = false
         plan.steps = plan.steps.map(RestartPlan.reversible).map { step in
             guard case .restart(let node, component) = step.action, let old = current[node] else { return step }
@@ -46,8 +46,9 @@ package struct ImagePlan: Sendable {
             step.action = .update(node: node, component, image: image)
             guard !acceptsRisk else { return step }
             func refuse(_ why: String) { plan.refusals.append("\(node): \(why) --accept-risk does it all the same.") }
-            if name(of: image) != name(of: old) { refuse("\(name(of: image)) is another program than \(name(of: old)), by its name.") }
-            guard let new, let was = KubernetesVersion(tag(of: old)) else { return step }
+            let reference = ImageReference(old)
+            if new.name != reference.name { refuse("\(new.name) is another program than \(reference.name), by its name.") }
+            guard let new = new.version, let was = reference.version else { return step }
             if (new.major, new.minor) != (was.major, was.minor) {
                 refuse(
                     "\(was) to \(new) is another minor, which is an upgrade of the cluster: components follow one another in an order, and so do their flags."
@@ -62,14 +63,5 @@ package struct ImagePlan: Sendable {
             plan.remarks = ["\(component.rawValue) has the image \(image) everywhere"]
         }
         plan.refusals = Array(Set(plan.refusals)).sorted()
-    }
-
-    private static func name(of image: String) -> Substring { (image.split(separator: "/").last ?? "").prefix { !":@".contains($0) } }
-
-    /// What comes after the name; empty for a digest.
-    static func tag(of image: String) -> String {
-        let name = image.prefix { $0 != "@" }
-        guard let colon = name.lastIndex(of: ":"), !name[colon...].contains("/") else { return "" }
-        return String(name[name.index(after: colon)...])
     }
 }

@@ -51,10 +51,8 @@ struct StaticPod: Sendable, Equatable {
 
     /// Of the image's tag: `3.4.13` of `k8s.gcr.io/etcd:3.4.13-0`; nil where that is none.
     var version: String? {
-        let name = image.prefix { $0 != "@" }
-        guard let colon = name.lastIndex(of: ":"), !name[colon...].contains("/") else { return nil }
-        let tag = name[name.index(after: colon)...]
-        let number = (tag.hasPrefix("v") ? tag.dropFirst() : tag).prefix { $0 == "." || $0.isNumber }
+        let tag = ImageReference(image).tag
+        let number = (tag.hasPrefix("v") ? tag.dropFirst() : tag[...]).prefix { $0 == "." || $0.isNumber }
         return number.isEmpty ? nil : String(number)
     }
 }

@@ -48,7 +48,6 @@ enum TrafficHold {
             }
             for await _ in held { break }
             try? await Task.sleep(for: settling)
-            defer { end.finish() }
             try await holding(found.dropFirst(), body)
             end.finish()
             try await group.waitForAll()

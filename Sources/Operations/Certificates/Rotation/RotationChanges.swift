@@ -73,21 +73,8 @@ struct RotationChanges {
             let key = try? node.key(kind)
             if old.isSigned(by: pair.new.certificate), let key, old.matches(key) { return [] }
             guard let new = try renewed(old, kind.authority) else { return [] }
-            switch kind.place {
-            case .pair:
-                let chain = kind.name == "apiserver" ? [new.certificate, pair.cross].compactMap(\.self) : [new.certificate]
-                // The key first: whoever reads them between the two has a pair that does not fit, and tries again.
-                return [
-                    .write(path: node.path(kind.keyPath), bytes: Array(new.key.pem.utf8), keepsTime: false),
-                    .write(path: node.path(kind.certificatePath), bytes: Array(try chain.map { try $0.pem }.joined().utf8), keepsTime: false),
-                ]
-            case .kubeconfig(let name):
-                let config = try KubeconfigIdentity(node.text(node.path(name)) ?? "", from: node.place(name))
-                return [
-                    .write(
-                        path: node.path(name), bytes: Array(try config.replacing(certificate: new.certificate, key: new.key).utf8), keepsTime: false)
-                ]
-            }
+            let chain = kind.name == "apiserver" ? [new.certificate, pair.cross].compactMap(\.self) : [new.certificate]
+            return try node.replacing(kind, by: chain, new.key)
         }
     }
 
@@ -107,9 +94,7 @@ struct RotationChanges {
         var changes: [FileChange] = []
         for kind in KubeletCertificate.allCases {
             let current = kind.path(in: node.folders)
-            guard let text = node.text(current), let old = try X509Certificate.parse(pem: text, from: node.place(current)).first,
-                old.isSigned(by: pair.old), let new = try renewed(old, .cluster)
-            else { continue }
+            guard let old = try node.certificate(kind), old.isSigned(by: pair.old), let new = try renewed(old, .cluster) else { continue }
             // As the kubelet does: a file with a time in its name, and a link to it.
             let fresh = kind.path(in: node.folders, madeAt: now)
             changes.append(.write(path: fresh, bytes: Array((try new.certificate.pem + new.key.pem).utf8), keepsTime: false))

@@ -8,11 +8,6 @@ internal import NodeAccess
 
 /// New authorities in the place of old ones, in phases, on every node of a cluster.
 package struct RotationPlan: Sendable {
-    package struct Made: Sendable {
-        package var plan: CertificateAction.Plan
-        package var settings: CertificateSettings
-    }
-
     package struct Options: Sendable {
         package var authorities: [KubeadmCertificate.Authority]
         /// How long the new authorities are valid.
@@ -67,7 +62,9 @@ package struct RotationPlan: Sendable {
     /// - Parameters:
     ///   - settings: with every node of the cluster.
     ///   - nodes: the same, as they were read.
-    package static func make(_ settings: CertificateSettings, _ nodes: [NodeCertificates], _ options: Options, at now: Date) async throws -> Made {
+    package static func make(_ settings: CertificateSettings, _ nodes: [NodeCertificates], _ options: Options, at now: Date) async throws
+        -> CertificatePlan
+    {
         var settings = settings
         try RestartPlan.findHosts(&settings, nodes)
         if let other = try nodes.first(where: { node in try node.pod(.apiServer) != nil && !settings.hosts.contains { $0.name == node.node } }) {
@@ -112,7 +109,7 @@ package struct RotationPlan: Sendable {
         let addresses = try RestartPlan.addresses(nodes)
         var plan = try plan(settings, rotation, options, cluster, balancers, addresses)
         plan.refusals = refusals + plan.refusals
-        return Made(plan: plan, settings: settings)
+        return CertificatePlan(plan: plan, settings: settings)
     }
 
     /// The authority that is replaced: the same on all nodes, with its key on all control planes.

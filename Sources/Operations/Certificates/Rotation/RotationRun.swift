@@ -12,8 +12,6 @@ struct RotationRun {
     let rotation: Rotation
     let time: RunTime
 
-    private static let pause = Duration.milliseconds(500)
-
     init(_ settings: CertificateSettings, _ time: RunTime) throws {
         guard let rotation = settings.rotation else { throw OperationError(.invalid, "the run rotates no authorities.") }
         (self.settings, self.rotation, self.time) = (settings, rotation, time)
@@ -163,16 +161,8 @@ struct RotationRun {
     static let annotation = "drydock.dev/authorities-rotated"
     private static func copies(_ phase: RotationPhase) -> String { "before-\(phase.rawValue)" }
 
-    /// Returns when nobody complains any more.
-    private func waiting(every pause: Duration = Self.pause, _ complaint: () async throws -> String?) async throws {
-        let limit = time.now().addingTimeInterval(settings.patienceSeconds)
-        while true {
-            let found: String?
-            do { found = try await complaint() } catch let error as CancellationError { throw error } catch { found = "\(error)" }
-            guard let found else { return }
-            guard time.now() < limit else { throw OperationError(.stopped, "\(found), after \(settings.patienceSeconds.wholeSeconds) s") }
-            try await time.sleep(pause)
-        }
+    private func waiting(every pause: Duration = .milliseconds(500), _ complaint: () async throws -> String?) async throws {
+        try await time.wait(within: settings.patienceSeconds, every: pause, for: complaint)
     }
 
     // MARK: Looking

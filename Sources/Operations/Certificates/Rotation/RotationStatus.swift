@@ -81,10 +81,9 @@ extension NodeCertificates {
         }
         guard authority == .cluster else { return found }
         for kind in KubeletCertificate.allCases {
-            let path = kind.path(in: folders)
-            guard let text = text(path), let certificate = try X509Certificate.parse(pem: text, from: place(path)).first else { continue }
             // One that it has made for itself is nobody's.
-            if !certificate.isSelfSigned { found.append((path, certificate)) }
+            guard let certificate = try certificate(kind), !certificate.isSelfSigned else { continue }
+            found.append((kind.path(in: folders), certificate))
         }
         for (path, config) in otherKubeconfigs() {
             if let certificate = try config.certificate { found.append((path, certificate)) }
