@@ -12,7 +12,7 @@ struct Drydock: AsyncParsableCommand {
         version: Version.current,
         subcommands: [
             SnapshotCommand.self, BackupCommand.self, EtcdCommand.self, LoadBalancerCommand.self, CertificatesCommand.self, ComponentsCommand.self,
-            NodeCommand.self,
+            NodeCommand.self, UpgradeCommand.self,
             MaintenanceCommand.self,
             ControllerCommand.self, AgentCommand.self, ChrootCommand.self, TwinCommand.self, ProbeCommand.self, RunsCommand.self,
             RunbookCommand.self, ManifestsCommand.self, MonitoringCommand.self, CompletionsCommand.self, ManCommand.self,

@@ -42,6 +42,9 @@ package struct NodeAccess: Sendable, Codable, Equatable {
     /// How much of a script's complaints is kept, bytes.
     private static let complaintLimit = 64 << 10
 
+    /// Is told of every command that is run on a node, if somebody keeps them.
+    @TaskLocal package static var recorder: (@Sendable (NodeCommand) -> Void)?
+
     /// Runs a POSIX shell script on the node.
     /// - Parameters:
     ///   - script: stops at the first command that fails; without secrets.
@@ -50,6 +53,27 @@ package struct NodeAccess: Sendable, Codable, Equatable {
     /// - Throws: `NodeError` when the node cannot be reached, or the script fails.
     package func run(
         _ script: String, send: @escaping @Sendable (Input) async throws -> Void = { _ in }, receive: ([UInt8]) async throws -> Void
+    ) async throws {
+        let began = Date()
+        do { try await carryOut(script, send: send, receive: receive) } catch {
+            record(script, began, error)
+            throw error
+        }
+        record(script, began, nil)
+    }
+
+    private func record(_ script: String, _ began: Date, _ error: (any Error)?) {
+        guard let recorder = Self.recorder, !(error is CancellationError) else { return }
+        let failure = error as? NodeError
+        recorder(
+            NodeCommand(
+                node: name, script: script, startedAt: began, seconds: Date().timeIntervalSince(began),
+                status: failure?.code == .unreachable ? .unreachable : .exited(error == nil ? 0 : failure?.exitCode ?? -1),
+                output: error.map { "\($0)" } ?? ""))
+    }
+
+    private func carryOut(
+        _ script: String, send: @escaping @Sendable (Input) async throws -> Void, receive: ([UInt8]) async throws -> Void
     ) async throws {
         let (executable, arguments) = command("set -eu\n\(script)")
         let outcome: ExecutionResult<Result<Void, any Error>, SequenceOutput, StringOutput<UTF8>>
@@ -88,6 +112,13 @@ package struct NodeAccess: Sendable, Codable, Equatable {
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// The same without a record: what only asks how another command goes.
+    func answer(_ script: String) async throws -> String {
+        try await Self.$recorder.withValue(nil) { try await text(script) }
+    }
+
+    func perform(_ script: String, input: [UInt8]) async throws { _ = try await Self.$recorder.withValue(nil) { try await text(script, input: input) } }
+
     private func command(_ script: String) -> (Executable, [String]) {
         let shell = (usesSudo ? ["sudo", "-n"] : []) + ["sh", "-c", script]
         switch way {
@@ -111,7 +142,9 @@ package struct NodeAccess: Sendable, Codable, Equatable {
         if case .ssh(let destination, _) = way, case .exited(255) = status {
             throw NodeError(.unreachable, "\(name) cannot be reached by ssh as \(destination): \(said)")
         }
-        throw NodeError(.failed, "\(name): \(said.isEmpty ? "\(status)" : said)")
+        var error = NodeError(.failed, "\(name): \(said.isEmpty ? "\(status)" : said)")
+        if case .exited(let code) = status { error.exitCode = Int(code) }
+        throw error
     }
 
     // MARK: Ports
@@ -182,9 +215,13 @@ package struct NodeError: Error, CustomStringConvertible, Sendable, Equatable {
         case unreachable
         /// A command failed there.
         case failed
+        /// A command was cut off by the end of its host.
+        case interrupted
     }
 
     package let code: Code
+    /// Of a command that failed, where it ended by itself.
+    package var exitCode: Int?
     /// Names the node. No secrets.
     package let description: String
 

@@ -30,6 +30,8 @@ struct RunReference: ParsableArguments {
         let session = RunSession(output: output, probe: probe)
         if record.operation.hasPrefix("node ") {
             try await NodeRunSession(output: output, probe: probe).goOn(record, continuation, kubernetes, takingLock: takeLock)
+        } else if record.operation.hasPrefix("upgrade ") {
+            try await UpgradeSession(session: session).goOn(record, continuation, kubernetes, takingLock: takeLock)
         } else if record.operation == "backup restore" {
             try await RestoreSession(session: session).goOn(record, continuation, takingLock: takeLock)
         } else if record.operation.hasPrefix("certs ") || record.operation.hasPrefix("components ") {

@@ -75,7 +75,7 @@ struct FileChanges {
     }
 
     /// All of them, before any is replaced; an attempt that was cut off later has done so already.
-    private func keep(_ paths: [String], in copies: String) -> String {
+    func keep(_ paths: [String], in copies: String) -> String {
         """
         if [ ! -e \(q("\(copies).done")) ]; then
             rm -rf \(q(copies))

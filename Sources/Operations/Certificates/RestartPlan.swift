@@ -96,29 +96,12 @@ package struct RestartPlan: Sendable {
             func why(_ component: Component) -> String {
                 reason ?? states.first { $0.node == host.name && $0.component == component }?.complaint ?? "it was asked for"
             }
-            let targets = views.flatMap { view in
-                view.servers.filter { isServer($0, of: host.name, addresses[host.name] ?? "") }.map { (view, $0) }
-            }
             // An API server is of no use while the etcd beside it is away.
             let isAway = host.server != nil && (due.contains(.apiServer) || due.contains(.etcd))
-            if isAway {
-                for view in views where !targets.contains(where: { $0.0.loadBalancer == view.loadBalancer }) {
-                    plan.refusals.append(
-                        "\(view.loadBalancer) has no server that is \(host.name), by name or by the address \(addresses[host.name] ?? ""): it cannot be drained there."
-                    )
-                }
-                for (view, server) in targets {
-                    guard server.mode == .ready else {
-                        plan.remarks.append("\(server.reference) is in \(server.mode.rawValue) on \(view.loadBalancer), and stays so")
-                        continue
-                    }
-                    // The last server that takes traffic is refused here already.
-                    let drained = try TrafficPlan(views: [view], subject: settings.subject).drain(
-                        server.reference, waitSeconds: sessionSeconds, then: .leave, isMaint: false)
-                    plan.steps += drained.steps.map { $0.map { .traffic($0) } }
-                    plan.refusals += drained.refusals
-                }
-            }
+            let front = try Front(isAway ? views : [], of: host.name, addresses[host.name] ?? "", settings, sessionSeconds)
+            plan.steps += front.away.map { $0.map { .traffic($0) } }
+            plan.refusals += front.refusals
+            plan.remarks += front.remarks
             // Who is still connected to an API server must not wait there for an etcd that is away: it ends first, and starts when etcd is back.
             let isAround = due.contains(.etcd) && host.server != nil
             if isAround {
@@ -129,11 +112,7 @@ package struct RestartPlan: Sendable {
             for component in due where !isAround || ![.etcd, .apiServer].contains(component) {
                 plan.steps.append(restart(component, host.name, why(component)))
             }
-            guard isAway else { continue }
-            for (view, server) in targets where server.mode == .ready {
-                let opened = try TrafficPlan(views: [view], subject: settings.subject).ready(server.reference)
-                plan.steps += opened.steps.map { $0.map { .traffic($0) } }
-            }
+            plan.steps += front.back.map { $0.map { .traffic($0) } }
         }
         return plan
     }
@@ -147,18 +126,18 @@ package struct RestartPlan: Sendable {
         case .start(let node, let component):
             step.undo = .by(.stop(node: node, component), title: "stop it while its etcd restarts")
             (step.isDisruptive, step.isOwed) = (true, true)
-        case .traffic(.set(let target, .ready)):
-            step.undo = .by(.traffic(.set(target, .drain)), title: "drain \(target.server) again")
-            (step.isDisruptive, step.isOwed) = (true, true)
+        case .traffic(let action): return reversible(traffic: step.map { _ in action }).map { .traffic($0) }
         default: break
         }
         return step
     }
 
-    private static func isServer(_ server: LoadBalancerView.Server, of node: String, _ address: String) -> Bool {
-        if server.name == node { return true }
-        let host = server.address.lastIndex(of: ":").map { server.address[..<$0] } ?? server.address[...]
-        return !address.isEmpty && (host == address || host == "[\(address)]")
+    static func reversible(traffic step: LoadBalancerAction.Step) -> LoadBalancerAction.Step {
+        var step = step
+        guard case .set(let target, .ready) = step.action else { return step }
+        step.undo = .by(.set(target, .drain), title: "drain \(target.server) again")
+        (step.isDisruptive, step.isOwed) = (true, true)
+        return step
     }
 
     private static func stop(_ node: String) -> CertificateAction.Step {

@@ -146,8 +146,37 @@ struct Restarts {
         return try await start(component, on: name)
     }
 
+    // MARK: Other manifests
+
+    /// Puts manifests of a folder on the node into the places of those that run, where they differ: etcd while the API server that asks it is away.
+    /// - Returns: what was replaced.
+    func putBack(on name: String, from folder: String, notify: @escaping @Sendable (String) -> Void) async throws -> [Component] {
+        let host = try settings.host(name)
+        var replaced: [Component] = []
+        for component in host.running {
+            let (copy, placed, laidAside) = ("\(folder)/\(component.rawValue).yaml", manifest(component), "\(settings.aside)/pods/\(component.rawValue).yaml")
+            let isOther = "[ -e \(NodeAccess.quoted(copy)) ] && ! cmp -s \(NodeAccess.quoted(copy)) \(NodeAccess.quoted(placed))"
+            guard try await host.access.text("if \(isOther); then echo yes; fi").hasPrefix("yes") else { continue }
+            notify("\(component.rawValue) as it was")
+            let isAround = component == .etcd && host.running.contains(.apiServer)
+            if isAround { try await stop(.apiServer, on: name) }
+            if component == .etcd, !settings.acceptsRisk { try await handOver(from: name) }
+            try await stop(component, on: name)
+            let part = NodeAccess.quoted("\(laidAside).part")
+            _ = try await host.access.text("cp -a \(NodeAccess.quoted(copy)) \(part); mv -f \(part) \(NodeAccess.quoted(laidAside)); sync")
+            _ = try await start(component, on: name)
+            if isAround {
+                try await prove(.etcd, on: name)
+                _ = try await start(.apiServer, on: name)
+            }
+            try await prove(component, on: name)
+            replaced.append(component)
+        }
+        return replaced
+    }
+
     /// An election that is asked for takes a moment; one that nobody expected takes the time-out.
-    private func handOver(from name: String) async throws {
+    func handOver(from name: String) async throws {
         try await ControlPlaneProbe(settings.hosts).withEtcd { client in
             let answers = Array(zip(settings.hosts, await client.statuses()))
             guard let own = answers.first(where: { $0.0.name == name }), let status = try? own.1.status.get(), status.leaderID == status.memberID

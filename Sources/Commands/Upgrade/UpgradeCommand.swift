@@ -1,0 +1,117 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Journal
+internal import KubernetesAPI
+internal import KubernetesClient
+internal import Maintenance
+internal import NodeAccess
+internal import Operations
+
+extension KubernetesVersion: ExpressibleByArgument {
+    public init?(argument: String) { self.init(argument) }
+}
+
+struct UpgradeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "upgrade",
+        abstract: "Upgrade a cluster that kubeadm made, node by node, with no downtime; or say why not.",
+        subcommands: [UpgradeApplyCommand.self])
+}
+
+/// Which nodes, how they are reached, what stands in front of them.
+struct UpgradeOptions: ParsableArguments {
+    @Option(name: .customLong("to"), help: ArgumentHelp("The version that is wanted.", valueName: "version")) var target: KubernetesVersion
+    @Option(help: ArgumentHelp("Which patch to take of a minor on the way; may be repeated. (default: the newest in the repositories)", valueName: "version"))
+    var via: [KubernetesVersion] = []
+    @Option(help: "How many workers may be away at once, a number or a percentage of all nodes.")
+    var maxUnavailable: CountArgument?
+    @Option(help: "How many workers go first, one after the other.") var canaries = 1
+    @Option(help: ArgumentHelp("How long to watch after the canaries.", valueName: "duration")) var soak = DurationArgument(seconds: 0)
+    @Option(help: ArgumentHelp("How long a component may take to end, to start and to be ready, and kubeadm for a node.", valueName: "duration"))
+    var stepTimeout = DurationArgument(seconds: 600)
+    @Option(help: ArgumentHelp("How long another package manager on a node is waited for.", valueName: "duration"))
+    var lockTimeout = DurationArgument(seconds: 300)
+    @Option(help: ArgumentHelp("For kubeadm's --ignore-preflight-errors.", valueName: "checks")) var ignorePreflightErrors: String?
+    @Option(
+        help: ArgumentHelp("A program to run when a node is upgraded, before it takes pods; may be repeated.", valueName: "program"))
+    var nodeHook: [String] = []
+    @Option(
+        help: ArgumentHelp(
+            "A program to run when the control planes are upgraded, before the workers: the network and other add-ons; may be repeated.", valueName: "program"
+        ))
+    var addonHook: [String] = []
+    @OptionGroup(title: "Drains") var drain: UpgradeDrainOptions
+    @OptionGroup(title: "Backup") var backup: UpgradeBackupOptions
+    @OptionGroup(title: "Run") var gate: GateOptions
+    @OptionGroup(title: "Load balancers") var front: FrontOptions
+    @OptionGroup(title: "Nodes") var nodes: CertificateOptions
+    @OptionGroup(title: "Kubernetes") var kubernetes: KubernetesOptions
+    @OptionGroup(title: "Output") var output: OutputOptions
+
+    func validate() throws {
+        guard canaries >= 0 else { throw ValidationError("--canaries is a number.") }
+    }
+
+    /// Where the backup goes, who may read it.
+    func request(_ tag: String) async throws -> UpgradeRequest {
+        let hooks =
+            try nodeHook.map { UpgradeHook(moment: .node, program: try Self.program($0)) }
+            + addonHook.map { UpgradeHook(moment: .addons, program: try Self.program($0)) }
+        var drainSettings = NodeRunSettings(
+            kubeconfigs: kubernetes.files, context: kubernetes.context, options: drain.options, maxUnavailable: maxUnavailable?.value, respectsQuorum: true,
+            patienceSeconds: stepTimeout.duration.seconds, mark: "upgrade \(tag)", reason: "upgrade to \(target)")
+        drainSettings.gracePeriodSeconds = drain.gracePeriod
+        return UpgradeRequest(
+            target: target, via: via, tag: tag, folders: try nodes.folders(), hosts: nodes.hosts.hosts.isEmpty ? nil : try nodes.hosts.nodes(),
+            reach: { try nodes.hosts.nodes([$0])[0] }, loadBalancers: try await front.loadBalancers(nodes.hosts), holdsTraffic: front.lbHold,
+            sessionSeconds: front.lbDrain.duration.seconds, drain: drainSettings, canaries: canaries, soakSeconds: soak.duration.seconds,
+            backup: try backup.backup(), hooks: hooks, ignoredPreflightErrors: ignorePreflightErrors,
+            patienceSeconds: stepTimeout.duration.seconds, lockSeconds: lockTimeout.duration.seconds, window: gate.window, maxSeconds: gate.maxSeconds)
+    }
+
+    private static func program(_ path: String) throws -> String {
+        let absolute = URL(fileURLWithPath: path).path
+        guard FileManager.default.isExecutableFile(atPath: absolute) else { throw ValidationError("\(path) is no program.") }
+        return absolute
+    }
+}
+
+/// How nodes are emptied.
+struct UpgradeDrainOptions: ParsableArguments {
+    @Flag(help: "Also pods with emptyDir volumes, whose data is lost.") var deleteEmptydirData = false
+    @Flag(help: "Also pods that no controller makes anew.") var force = false
+    @Option(help: ArgumentHelp("Seconds that pods get to end. (default: each pod's own)", valueName: "seconds")) var gracePeriod: Int?
+    @Option(help: ArgumentHelp("How long a drain may take. (default: as long as it takes)", valueName: "duration")) var drainTimeout: DurationArgument?
+
+    var options: DrainMachine.Options {
+        var options = DrainMachine.Options()
+        options.filters.ignoreDaemonSets = true
+        options.filters.deleteEmptyDirData = deleteEmptydirData
+        options.filters.force = force
+        options.timeoutSeconds = drainTimeout?.duration.seconds ?? 0
+        options.returns = true
+        return options
+    }
+}
+
+/// The backup that comes first.
+struct UpgradeBackupOptions: ParsableArguments {
+    @OptionGroup var place: BackupPlace
+    @OptionGroup var cluster: ClusterNameOption
+    @Option(help: ArgumentHelp("Who can read it; may be repeated.", valueName: "age1…")) var recipient: [String] = []
+    @OptionGroup var identity: IdentityOptions
+    @Flag(help: "Keep the control planes' keys although nothing is encrypted.") var acceptPlainKeys = false
+    @Flag(help: "Make no backup: there is no way back for etcd's data.") var noBackup = false
+
+    func backup() throws -> UpgradeBackup? {
+        if noBackup { return nil }
+        guard !recipient.isEmpty || acceptPlainKeys else {
+            throw ValidationError(
+                "The backup has the keys of the cluster's authorities. Give a --recipient (and an --identity, so that it can be read back), or --accept-plain-keys, or --no-backup."
+            )
+        }
+        let locations = try place.locations().map { $0.contains("://") ? $0 : URL(fileURLWithPath: $0).path }
+        return UpgradeBackup(
+            locations: locations, cluster: cluster.name, recipients: recipient, identityFiles: identity.paths(), acceptsPlainKeys: acceptPlainKeys)
+    }
+}

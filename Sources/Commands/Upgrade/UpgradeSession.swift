@@ -1,0 +1,67 @@
+internal import Etcd
+internal import Foundation
+internal import Journal
+internal import KubernetesClient
+internal import Maintenance
+internal import ObjectStore
+internal import Operations
+
+/// How commands begin, resume and roll back upgrades.
+struct UpgradeSession {
+    let session: RunSession
+
+    func begin(_ client: KubernetesClient, _ made: UpgradeRequest.Made) async throws -> RunRecord {
+        try await carryOut(client, made.settings, means, gate: made.settings.gate()) {
+            try await $0.begin(made.plan, settings: made.settings.json())
+        }
+    }
+
+    /// Goes on with a run of the journal, or takes it back.
+    func goOn(_ record: RunRecord, _ continuation: RunReference.Continuation, _ kubernetes: KubernetesOptions, takingLock: Bool) async throws {
+        let settings = try UpgradeSettings(of: record)
+        // As the run began, unless somebody says otherwise: it is the same cluster in any case, which is checked.
+        let isTold = kubernetes.kubeconfig != nil || kubernetes.context != nil
+        let access =
+            try isTold
+            ? kubernetes.access
+            : ClusterAccess.discover(
+                paths: settings.drain.kubeconfigs, context: settings.drain.context, environment: ProcessInfo.processInfo.environment)
+        try await KubernetesClient.connected(access) { client in
+            let subject = try await client.clusterSubject()
+            _ = try await carryOut(client, settings, means, gate: continuation.gate(settings)) {
+                try await continuation.carryOut($0, record.id, on: subject, takingLock: takingLock)
+            }
+        }
+    }
+
+    private func carryOut(
+        _ client: KubernetesClient, _ settings: UpgradeSettings, _ means: UpgradeRun.Means, gate: Gate,
+        _ work: @escaping @Sendable (Runner<UpgradeRun>) async throws -> RunRecord
+    ) async throws -> RunRecord {
+        let session = session
+        return try await UpgradeRun.working(client, settings, means) { operation in
+            try await session.carryOut(operation, gate: gate, patience: settings.drain.patienceSeconds, work)
+        }
+    }
+
+    /// A backup that was read back whole.
+    private var means: UpgradeRun.Means {
+        let output = session.output
+        return UpgradeRun.Means(backUp: { client, files, asked in
+            let now = Date(timeIntervalSince1970: Date().timeIntervalSince1970.rounded(.down))
+            let create = BackupCreate(cluster: asked.cluster, recipients: asked.recipients, files: files, drydock: Version.current)
+            return try await BackupPlace.open(asked.locations[...], []) { stores in
+                let outcome = try await create.run(client, into: stores, at: now)
+                for (location, error) in outcome.failed { output.remark("warning: the backup is not in \(location): \(error)") }
+                let identities = try IdentityOptions.read(asked.identityFiles)
+                for store in stores where outcome.stored.contains(store.location) {
+                    let catalog = BackupCatalog(store)
+                    let found = try await catalog.find(outcome.folder)
+                    try await catalog.readBack(found, identities: identities) { _, _ in }
+                    if !identities.isEmpty || asked.recipients.isEmpty { try await catalog.markVerified(found, drydock: Version.current, at: Date()) }
+                }
+                return outcome.folder
+            }
+        })
+    }
+}
