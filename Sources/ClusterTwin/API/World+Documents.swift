@@ -7,12 +7,13 @@ extension World {
         let parts = request.path.split(separator: "/").map(String.init)
         switch parts.first {
         case "version":
-            let version = "v1.\(options.minor).0"
+            let version = "v1.\(minor).0"
             return answer([
-                "major": "1", "minor": .string("\(options.minor)"), "gitVersion": .string("\(version)+twin"), "gitCommit": "0",
+                "major": "1", "minor": .string("\(minor)"), "gitVersion": .string("\(version)+twin"), "gitCommit": "0",
                 "gitTreeState": "clean",
                 "buildDate": "2026-01-01T00:00:00Z", "goVersion": "none", "compiler": "swift", "platform": "linux/amd64",
             ])
+        case "metrics" where parts.count == 1: return .text(status: 200, metrics)
         case "healthz", "livez", "readyz": return .text(status: 200, "ok")
         case "api" where parts.count == 1:
             if let document = aggregated(request, core: true) { return document }
@@ -95,7 +96,7 @@ extension World {
         if kind.key == .pods {
             list.append(Subresource(name: "binding", kind: "Binding", verbs: ["create"]))
             list.append(
-                Subresource(name: "eviction", kind: "Eviction", verbs: ["create"], version: ("policy", options.minor >= 22 ? "v1" : "v1beta1")))
+                Subresource(name: "eviction", kind: "Eviction", verbs: ["create"], version: ("policy", minor >= 22 ? "v1" : "v1beta1")))
             list.append(Subresource(name: "log", kind: "Pod", verbs: ["get"]))
         }
         if kind.hasScale {
@@ -107,8 +108,8 @@ extension World {
 
     /// The whole list in one answer (apidiscovery.k8s.io), as servers from 1.26 on have it.
     private func aggregated(_ request: APIRequest, core: Bool) -> TwinReply? {
-        guard options.minor >= 26, request.accept.contains("as=APIGroupDiscoveryList") else { return nil }
-        let version = options.minor >= 30 && request.accept.contains("v=v2;") || request.accept.contains("v=v2,") ? "v2" : "v2beta1"
+        guard minor >= 26, request.accept.contains("as=APIGroupDiscoveryList") else { return nil }
+        let version = minor >= 30 && request.accept.contains("v=v2;") || request.accept.contains("v=v2,") ? "v2" : "v2beta1"
         let items = groups.filter { $0.isEmpty == core }.map { group -> JSON in
             let versions = versions(of: group).map { version -> JSON in
                 let resources = sortedKinds.filter { $0.resource.group == group && $0.versions.contains(version) }.map { kind -> JSON in

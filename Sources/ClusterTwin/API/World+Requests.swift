@@ -29,6 +29,8 @@ extension World {
         to request: APIRequest, _ path: ResourcePath, _ emit: @escaping @Sendable (JSON) -> Void, _ end: @escaping @Sendable () -> Void
     ) throws(APIStatus) -> TwinReply {
         let key = KindKey(group: path.group, plural: path.plural)
+        countDeprecated(path)
+        if request.method == .post, virtualKind(path) != nil, let body = request.body { return success(201, body) }
         guard let kind = kinds[key], kind.versions.contains(path.version) else { throw .notFoundPath }
         let rendering = Rendering(request, kind, version: path.version)
         let isDryRun = request.query["dryRun"] == "All"
@@ -295,7 +297,7 @@ extension World {
         case (.pods, "eviction", .post):
             let body = request.body ?? .null
             let version = body["apiVersion"].string ?? ""
-            let known = options.minor >= 22 ? ["policy/v1", "policy/v1beta1"] : ["policy/v1beta1"]
+            let known = minor >= 22 ? ["policy/v1", "policy/v1beta1"] : ["policy/v1beta1"]
             guard known.contains(version) else {
                 let short = version.split(separator: "/").last.map(String.init) ?? version
                 throw .badRequest(

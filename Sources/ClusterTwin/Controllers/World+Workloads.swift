@@ -332,7 +332,7 @@ extension World {
             currentHealthy: healthy, desiredHealthy: expectation?.desired ?? 0, expectedPods: expectation?.expected ?? coverage.pods)
         let allowed = expectation == nil ? 0 : numbers.disruptionsAllowed
         let time = now
-        let minor = options.minor
+        let minor = self.minor
         setStatus(.budgets, name) { status in
             status["observedGeneration"] = object["metadata"]["generation"]
             status["disruptedPods"] = disrupted.isEmpty ? .null : .object(disrupted)

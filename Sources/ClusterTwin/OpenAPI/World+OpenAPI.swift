@@ -9,14 +9,14 @@ extension World {
             // kubectl takes version 2 in protobuf alone.
             guard request.accept.contains("protobuf") else { return .value(APIResponse(status: 200, body: document)) }
             return .bytes(GnosticDocument.encode(document), contentType: "application/octet-stream")
-        case "v3" where options.minor >= 24 && parts.count == 2:
+        case "v3" where minor >= 24 && parts.count == 2:
             var paths = JSONObject()
             for (group, version) in groupVersions {
                 let path = group.isEmpty ? "api/\(version)" : "apis/\(group)/\(version)"
                 paths.set(path, ["serverRelativeURL": .string("/openapi/v3/\(path)?hash=\(revisionOfKinds)")])
             }
             return .value(APIResponse(status: 200, body: ["paths": .object(paths)]))
-        case "v3" where options.minor >= 24 && parts.count >= 4:
+        case "v3" where minor >= 24 && parts.count >= 4:
             let group = parts[2] == "api" ? "" : parts[3]
             guard let version = parts.last, groupVersions.contains(where: { $0 == (group, version) }) else { throw .notFoundPath }
             return .value(APIResponse(status: 200, body: openAPI3(group, version)))
@@ -69,7 +69,7 @@ extension World {
 
     private func swagger() -> JSON {
         [
-            "swagger": "2.0", "info": ["title": "Kubernetes", "version": .string("v1.\(options.minor).0")], "paths": .object(JSONObject()),
+            "swagger": "2.0", "info": ["title": "Kubernetes", "version": .string("v1.\(minor).0")], "paths": .object(JSONObject()),
             "definitions": .object(definitions(allKinds, root: "#/definitions/")),
         ]
     }
@@ -89,7 +89,7 @@ extension World {
             paths.set(path, ["get": operation, "patch": operation, "put": operation])
         }
         return [
-            "openapi": "3.0.0", "info": ["title": "Kubernetes", "version": .string("v1.\(options.minor).0")], "paths": .object(paths),
+            "openapi": "3.0.0", "info": ["title": "Kubernetes", "version": .string("v1.\(minor).0")], "paths": .object(paths),
             "components": ["schemas": .object(definitions(own, root: "#/components/schemas/"))],
         ]
     }

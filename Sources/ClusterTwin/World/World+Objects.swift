@@ -198,7 +198,7 @@ extension World {
             case .notObserved:
                 throw .blocked(
                     "The disruption budget \(budget.name.name) is still being processed by the server.",
-                    retryAfter: self.options.minor >= 22 ? 10 : nil)
+                    retryAfter: self.minor >= 22 ? 10 : nil)
             case .exhausted:
                 throw .blocked(
                     "The disruption budget \(budget.name.name) needs \(budget.status.desiredHealthy) healthy pods and has \(budget.status.currentHealthy) currently",

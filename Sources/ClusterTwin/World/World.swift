@@ -36,21 +36,18 @@ struct World {
     /// The hash of each Deployment's template, by uid, and of what it was made.
     var templateHashes: [String: (template: JSON, hash: String)] = [:]
     var faults: TwinFaults
+    /// The release whose API is served: the newest that an API server has.
+    private(set) var minor: Int
+    /// Labels of the metric that tells them.
+    var deprecatedRequests: Set<String> = []
 
     init(options: TwinOptions) {
         self.options = options
         now = options.start
         random = SplitMix(seed: options.seed)
         faults = options.faults
-        for var kind in Kind.builtIn {
-            // policy/v1 came with 1.21, and evictions in it with 1.22.
-            if kind.key == .budgets {
-                if options.minor < 21 { kind.versions = ["v1beta1"] }
-                if options.minor >= 25 { kind.versions = ["v1"] }
-                kind.resource.version = kind.versions[0]
-            }
-            serve(kind)
-        }
+        minor = options.minor
+        for kind in Kind.served(in: minor) { serve(kind) }
         for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
             let namespace: JSON = ["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": .string(name)]]
             _ = try? create(.namespaces, namespace, namespace: "")

@@ -191,9 +191,9 @@ struct Restarts {
     }
 
     /// Waits until the component serves, presents what lies on the disk, and its peers see it.
-    func prove(_ component: Component, on name: String) async throws {
+    func prove(_ component: Component, on name: String, notify: (String) -> Void = { _ in }) async throws {
         let host = try settings.host(name)
-        try await time.wait(within: settings.patienceSeconds) {
+        try await time.wait(within: settings.patienceSeconds, notify: notify) {
             if let complaint = try await state(of: component, on: name).complaint { return complaint }
             switch component {
             case .apiServer: return await complaint(ofServerOn: host)

@@ -140,6 +140,13 @@ struct ControlPlaneProbe: Sendable {
         return "the API server of \(host.name) is not ready (\(answer.status)): \((answer.body.string ?? "").suffix(300))"
     }
 
+    /// What the API server of a host tells Prometheus; nil where the host has no client certificate to ask with.
+    func metrics(of host: ControlPlaneHost, _ server: ControlPlaneHost.APIServer) async throws -> String? {
+        try await asking(host, server) { access in
+            try await KubernetesClient.connected(access) { try await $0.send(APIRequest(.get, "/metrics", accept: "text/plain")).string ?? "" }
+        }
+    }
+
     /// Runs `body` with a client of the first API server that is ready.
     func withKubernetes<Result: Sendable>(_ body: @Sendable (KubernetesClient) async throws -> Result) async throws -> Result {
         var complaints: [String] = []

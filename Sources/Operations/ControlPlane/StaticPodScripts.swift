@@ -40,11 +40,12 @@ struct StaticPodScripts {
     func since(_ components: [Component]) -> String {
         """
         \(running(components))
-        boot=$(awk '/^btime/ { print $2 }' /proc/stat)
         hertz=$(getconf CLK_TCK 2>/dev/null || echo 100)
+        # From now backwards: the boot time that the kernel tells is off by a second and more.
+        now="$(date +%s.%N) $(cut -d ' ' -f 1 /proc/uptime)"
         pids | while read -r name process; do
             ticks=$(sed 's/^.*) //' "/proc/$process/stat" 2>/dev/null | cut -d ' ' -f 20) || continue
-            if [ -n "$ticks" ]; then echo "$name $process $((boot + ticks / hertz))"; fi
+            if [ -n "$ticks" ]; then echo "$name $process $(echo "$now $ticks $hertz" | awk '{ printf "%d", $1 - $2 + $3 / $4 }')"; fi
         done
         """
     }

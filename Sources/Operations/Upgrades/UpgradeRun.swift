@@ -189,11 +189,7 @@ package struct UpgradeRun: RunOperation {
             }
             guard isHeld(installed, name) else { throw OperationError(.stopped, "the packages that are held on \(name) are not held any more") }
         case .controlPlane(let name, let version, let isFirst), .putBack(let name, let version, _, let isFirst):
-            guard settings.isControlPlane(name) else { return }
-            try await time.wait(within: settings.control.patienceSeconds) {
-                try await complaint(ofControlPlane: name, version, isFirst: isFirst)
-            }
-            for component in try settings.control.host(name).running { try await restarts.prove(component, on: name) }
+            try await settle(name, version, isFirst: isFirst) { _ in }
         default: break
         }
     }
@@ -319,12 +315,22 @@ package struct UpgradeRun: RunOperation {
                 "\(error). On \(name) run now: \(now ?? "nobody can tell"). kubeadm has put back what it could; what was there before is also in \(copies(version)) on \(access.name)"
             )
         }
+        try await settle(name, version, isFirst: isFirst, notify)
         let after = try await staticPods(of: name)
         let changed = after.compactMap { pod -> String? in
             guard let old = before.first(where: { $0.component == pod.component }), old.hash != pod.hash else { return nil }
             return "\(pod.component.rawValue) (hash \(old.hash.prefix(6)) to \(pod.hash.prefix(6)))"
         }
         return changed.isEmpty ? "nothing changed" : changed.joined(separator: ", ")
+    }
+
+    /// Waits until a control plane is of a version, and every part of it well on the wire.
+    private func settle(_ name: String, _ version: KubernetesVersion, isFirst: Bool, _ notify: (String) -> Void) async throws {
+        guard settings.isControlPlane(name) else { return }
+        try await time.wait(within: settings.control.patienceSeconds, notify: notify) {
+            try await complaint(ofControlPlane: name, version, isFirst: isFirst)
+        }
+        for component in try settings.control.host(name).running { try await restarts.prove(component, on: name, notify: notify) }
     }
 
     /// Whether kubeadm brings another etcd than the one that runs.
@@ -419,7 +425,7 @@ package struct UpgradeRun: RunOperation {
         let before = try await access.text(process)
         _ = try await job(on: name).run("kubelet-\(version)", "systemctl daemon-reload\nsystemctl restart kubelet", notify: notify)
         do {
-            try await time.wait(within: settings.control.patienceSeconds) { try await complaint(ofKubelet: name, version) }
+            try await time.wait(within: settings.control.patienceSeconds, notify: notify) { try await complaint(ofKubelet: name, version) }
         } catch let error as OperationError {
             let said = (try? await access.text("journalctl -u kubelet -n 5 --no-pager -o cat 2>/dev/null || :")) ?? ""
             throw OperationError(error.code, "\(error)\(said.isEmpty ? "" : "; the kubelet said last: \(said.split(separator: "\n").joined(separator: "; ").suffix(600))")")
