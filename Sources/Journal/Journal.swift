@@ -92,6 +92,16 @@ package final class Journal: RunJournal {
                     ALTER TABLE run DROP COLUMN settings;
                     """)
         }
+        migrator.registerMigration("notes and pauses") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE note (
+                        run TEXT NOT NULL REFERENCES run (id) ON DELETE CASCADE, at REAL NOT NULL, kind TEXT NOT NULL, content TEXT NOT NULL
+                    ) STRICT;
+                    CREATE INDEX notesOfRun ON note (run, kind, at);
+                    CREATE TABLE pause (run TEXT PRIMARY KEY REFERENCES run (id) ON DELETE CASCADE, by TEXT NOT NULL, at REAL NOT NULL) STRICT;
+                    """)
+        }
         return migrator
     }
 
@@ -129,6 +139,7 @@ package final class Journal: RunJournal {
             run.state = .running
             run.owner = owner
             run.updatedAt = now
+            try database.execute(sql: "DELETE FROM pause WHERE run = ?", arguments: [id])
             try Self.update(run, in: database)
             return run
         }
@@ -183,6 +194,50 @@ package final class Journal: RunJournal {
             try Self.checkMayTake(run, takingLock: takingLock)
             try Self.end(id, as: .abandoned, message: run.message, now: now, in: database)
         }
+    }
+
+    // MARK: Notes
+
+    /// Keeps something about a run: what was found before it, what it ran on nodes, what a probe saw.
+    /// - Parameters:
+    ///   - kind: what it is, for who reads it.
+    ///   - content: JSON; without secrets.
+    package func note(_ kind: String, _ content: String, of run: String, at now: Date) throws {
+        try translating {
+            try database.write { database in
+                try database.execute(
+                    sql: "INSERT INTO note (run, at, kind, content) VALUES (?,?,?,?)", arguments: [run, now.timeIntervalSince1970, kind, content])
+            }
+        }
+    }
+
+    /// The notes of a kind, the oldest first.
+    package func notes(_ kind: String, of run: String) throws -> [(at: Date, content: String)] {
+        try read { database in
+            try Row.fetchAll(database, sql: "SELECT at, content FROM note WHERE run = ? AND kind = ? ORDER BY at, rowid", arguments: [run, kind]).map { row in
+                (Date(timeIntervalSince1970: row["at"]), row["content"])
+            }
+        }
+    }
+
+    /// Asks a run to stop before it disturbs the next thing; who carries it out sees that.
+    /// - Throws: `.invalid` when it is not at work.
+    package func pause(_ id: String, by person: String, at now: Date) throws {
+        try translating {
+            try database.write { database in
+                guard let run = try Self.runs(database, where: "id = ?", [id]).first else { throw Self.missing(id) }
+                guard run.state == .running, run.owner.isAlive != false else {
+                    throw JournalError(.invalid, "the run \(id) is not at work: it is \(run.state.rawValue)\(run.state == .running ? ", and its process is gone" : "").")
+                }
+                try database.execute(
+                    sql: "INSERT OR REPLACE INTO pause (run, by, at) VALUES (?,?,?)", arguments: [id, person, now.timeIntervalSince1970])
+            }
+        }
+    }
+
+    /// Who asked a run to stop; nil when nobody has.
+    package func pauseRequest(_ id: String) throws -> String? {
+        try read { try String.fetchOne($0, sql: "SELECT by FROM pause WHERE run = ?", arguments: [id]) }
     }
 
     private static func checkFree(_ subject: String, _ database: Database) throws {

@@ -43,7 +43,7 @@ package struct NodeAccess: Sendable, Codable, Equatable {
     private static let complaintLimit = 64 << 10
 
     /// Is told of every command that is run on a node, if somebody keeps them.
-    @TaskLocal package static var recorder: (@Sendable (NodeCommand) -> Void)?
+    @TaskLocal package static var recorder: (@Sendable (RemoteCommand) -> Void)?
 
     /// Runs a POSIX shell script on the node.
     /// - Parameters:
@@ -66,7 +66,7 @@ package struct NodeAccess: Sendable, Codable, Equatable {
         guard let recorder = Self.recorder, !(error is CancellationError) else { return }
         let failure = error as? NodeError
         recorder(
-            NodeCommand(
+            RemoteCommand(
                 node: name, script: script, startedAt: began, seconds: Date().timeIntervalSince(began),
                 status: failure?.code == .unreachable ? .unreachable : .exited(error == nil ? 0 : failure?.exitCode ?? -1),
                 output: error.map { "\($0)" } ?? ""))

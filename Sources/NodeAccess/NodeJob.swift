@@ -71,7 +71,7 @@ package struct NodeJob: Sendable {
 
     private func record(_ script: String, _ began: Date, status: Int, _ output: String) {
         NodeAccess.recorder?(
-            NodeCommand(node: access.name, script: script, startedAt: began, seconds: Date().timeIntervalSince(began), status: .exited(status), output: output))
+            RemoteCommand(node: access.name, script: script, startedAt: began, seconds: Date().timeIntervalSince(began), status: .exited(status), output: output))
     }
 
     private static func split(_ text: String) -> (state: String, output: String) {
@@ -124,7 +124,7 @@ package struct NodeJob: Sendable {
 }
 
 /// A command that was run on a node, as a run keeps it.
-package struct NodeCommand: Sendable, Codable, Equatable {
+package struct RemoteCommand: Sendable, Codable, Equatable {
     package enum Status: Sendable, Codable, Equatable {
         case exited(Int)
         /// The connection was lost, or never came about.

@@ -1,5 +1,6 @@
 internal import Journal
 internal import Maintenance
+internal import NodeAccess
 internal import Operations
 
 /// How commands carry runs out: told step by step, with the probe that somebody asked for beside them, and reported at the end.
@@ -22,17 +23,29 @@ struct RunSession {
     }
 
     /// Works with a runner for `operation`, and prints what the run did, also when it stopped.
-    /// - Parameter patience: how long the gate may hold a step up, seconds.
+    /// - Parameters:
+    ///   - patience: how long the gate may hold a step up, seconds.
+    ///   - checks: what was found before it.
     @discardableResult
     func carryOut<Operation: RunOperation>(
-        _ operation: Operation, gate: Gate, patience: Double, _ work: (Runner<Operation>) async throws -> RunRecord
+        _ operation: Operation, gate: Gate, patience: Double, checks: [UpgradeCheck]? = nil,
+        _ work: (Runner<Operation>) async throws -> RunRecord
     ) async throws -> RunRecord {
         let journal = try Journal.ofThisUser()
+        let chronicle = RunChronicle(journal, checks: checks)
+        let tell = output.tellRun
         let (result, seen) = try await probe.watching { watchdog -> Result<RunRecord, any Error> in
             let runner = Runner(
-                operation: operation, journal: journal, gate: { gate.observing(watchdog()) }, patience: .seconds(patience), notify: output.tellRun)
-            do { return .success(try await work(runner)) } catch { return .failure(error) }
+                operation: operation, journal: journal, gate: { gate.observing(watchdog() + chronicle.observations) }, patience: .seconds(patience),
+                notify: { event in
+                    chronicle.notice(event)
+                    tell(event)
+                })
+            return await NodeAccess.$recorder.withValue({ chronicle.record($0) }) {
+                do { return .success(try await work(runner)) } catch { return .failure(error) }
+            }
         }
+        if let seen { chronicle.record(seen) }
         try output.report(result, of: journal, availability: seen)
         return try result.get()
     }

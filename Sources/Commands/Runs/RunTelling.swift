@@ -30,7 +30,7 @@ extension OutputOptions {
     var tellRun: @Sendable (RunEvent) -> Void {
         { event in
             switch event {
-            case .began(let run): remark("run \(run)")
+            case .began(let run, _): remark("run \(run)")
             case .step(let position, let count, let title): remark("[\(position)/\(count)] \(title)")
             case .waiting(let reasons): remark("      waiting: \(reasons.joined(separator: "; "))")
             case .note(let note): remark("      \(note)")

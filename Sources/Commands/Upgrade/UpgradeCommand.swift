@@ -15,7 +15,10 @@ struct UpgradeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "upgrade",
         abstract: "Upgrade a cluster that kubeadm made, node by node, with no downtime; or say why not.",
-        subcommands: [UpgradeApplyCommand.self])
+        subcommands: [
+            UpgradePlanCommand.self, UpgradeApplyCommand.self, UpgradeStatusCommand.self, UpgradePauseCommand.self, UpgradeResumeCommand.self,
+            UpgradeRollbackCommand.self, UpgradeAbortCommand.self,
+        ])
 }
 
 /// Which nodes, how they are reached, what stands in front of them.
@@ -40,6 +43,10 @@ struct UpgradeOptions: ParsableArguments {
             "A program to run when the control planes are upgraded, before the workers: the network and other add-ons; may be repeated.", valueName: "program"
         ))
     var addonHook: [String] = []
+    @Option(help: ArgumentHelp("Go on although this check forbids it; may be repeated.", valueName: "check")) var waive: [String] = []
+    @Option(help: ArgumentHelp("Also look at the manifests in this file, or in the YAML files of this folder; may be repeated.", valueName: "path"))
+    var manifests: [String] = []
+    @Option(help: ArgumentHelp("Also look at this audit log of an API server (JSON lines); may be repeated.", valueName: "file")) var auditLog: [String] = []
     @OptionGroup(title: "Drains") var drain: UpgradeDrainOptions
     @OptionGroup(title: "Backup") var backup: UpgradeBackupOptions
     @OptionGroup(title: "Run") var gate: GateOptions
@@ -61,12 +68,41 @@ struct UpgradeOptions: ParsableArguments {
             kubeconfigs: kubernetes.files, context: kubernetes.context, options: drain.options, maxUnavailable: maxUnavailable?.value, respectsQuorum: true,
             patienceSeconds: stepTimeout.duration.seconds, mark: "upgrade \(tag)", reason: "upgrade to \(target)")
         drainSettings.gracePeriodSeconds = drain.gracePeriod
-        return UpgradeRequest(
+        var request = UpgradeRequest(
             target: target, via: via, tag: tag, folders: try nodes.folders(), hosts: nodes.hosts.hosts.isEmpty ? nil : try nodes.hosts.nodes(),
             reach: { try nodes.hosts.nodes([$0])[0] }, loadBalancers: try await front.loadBalancers(nodes.hosts), holdsTraffic: front.lbHold,
             sessionSeconds: front.lbDrain.duration.seconds, drain: drainSettings, canaries: canaries, soakSeconds: soak.duration.seconds,
             backup: try backup.backup(), hooks: hooks, ignoredPreflightErrors: ignorePreflightErrors,
             patienceSeconds: stepTimeout.duration.seconds, lockSeconds: lockTimeout.duration.seconds, window: gate.window, maxSeconds: gate.maxSeconds)
+        request.waived = Set(waive)
+        for path in manifests { request.manifests += try Self.documents(at: path) }
+        for file in auditLog { request.auditLines += try TextFile.read(file).split(separator: "\n").map(String.init) }
+        if let locations = try? backup.place.locations() {
+            let name = backup.cluster.name
+            request.findBackup = {
+                try await BackupPlace.open(locations[...], []) { stores in
+                    for store in stores {
+                        let catalog = BackupCatalog(store)
+                        guard let newest = try? await catalog.find("latest", cluster: name) else { continue }
+                        let drilled = try await catalog.drills(of: [newest]).first?.report
+                        return (newest.manifest.createdAt, newest.verifiedAt, drilled?.isProof == true ? drilled?.drilledAt : nil)
+                    }
+                    return nil
+                }
+            }
+        }
+        return request
+    }
+
+    /// The files of a folder that end in .yaml, .yml or .json, or the file itself.
+    private static func documents(at path: String) throws -> [(file: String, text: String)] {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { throw ValidationError("There is no \(path). Check --manifests.") }
+        guard isFolder.boolValue else { return [(path, try TextFile.read(path))] }
+        let names = FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String } ?? []
+        return try names.sorted().filter { name in [".yaml", ".yml", ".json"].contains { name.hasSuffix($0) } }.map { name in
+            (name, try TextFile.read("\(path)/\(name)"))
+        }
     }
 
     private static func program(_ path: String) throws -> String {

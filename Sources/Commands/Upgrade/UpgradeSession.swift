@@ -11,7 +11,7 @@ struct UpgradeSession {
     let session: RunSession
 
     func begin(_ client: KubernetesClient, _ made: UpgradeRequest.Made) async throws -> RunRecord {
-        try await carryOut(client, made.settings, means, gate: made.settings.gate()) {
+        try await carryOut(client, made.settings, means, gate: made.settings.gate(), checks: made.checks) {
             try await $0.begin(made.plan, settings: made.settings.json())
         }
     }
@@ -36,11 +36,11 @@ struct UpgradeSession {
 
     private func carryOut(
         _ client: KubernetesClient, _ settings: UpgradeSettings, _ means: UpgradeRun.Means, gate: Gate,
-        _ work: @escaping @Sendable (Runner<UpgradeRun>) async throws -> RunRecord
+        checks: [UpgradeCheck]? = nil, _ work: @escaping @Sendable (Runner<UpgradeRun>) async throws -> RunRecord
     ) async throws -> RunRecord {
         let session = session
         return try await UpgradeRun.working(client, settings, means) { operation in
-            try await session.carryOut(operation, gate: gate, patience: settings.drain.patienceSeconds, work)
+            try await session.carryOut(operation, gate: gate, patience: settings.drain.patienceSeconds, checks: checks, work)
         }
     }
 

@@ -100,12 +100,14 @@ package final class Probe: Sendable {
     private let started = Date()
     private let began = ContinuousClock.now
     private let seen: Mutex<[Seen]>
+    private let line: Mutex<ProbeReport>
     /// Whether no new requests are made.
     private let isOver = Atomic(false)
 
     private init(_ targets: [ProbeTarget], _ options: Options) {
         self.options = options
         let now = ContinuousClock.now
+        line = Mutex(ProbeReport(startedAt: started, seconds: 0, rate: options.rate, targets: [], isBudgetBurnt: false))
         seen = Mutex(
             targets.map { target in
                 Seen(
@@ -162,7 +164,8 @@ package final class Probe: Sendable {
                 return target
             }
         }
-        var report = ProbeReport(startedAt: started, seconds: (now - began).seconds, rate: options.rate, targets: targets, isBudgetBurnt: false)
+        var report = line.withLock { $0 }
+        (report.seconds, report.targets) = ((now - began).seconds, targets)
         report.isBudgetBurnt = options.budget.isBurnt(
             failed: report.failed, requests: report.requests, perMinute: options.rate * 60 * Double(targets.count))
         return report
@@ -280,6 +283,7 @@ package final class Probe: Sendable {
     private func note(_ index: Int, since due: ContinuousClock.Instant, complaint: String?) {
         let now = ContinuousClock.now
         let took = (now - due).seconds
+        line.withLock { $0.note(at: (due - began).seconds, took: complaint == nil ? took : nil) }
         seen.withLock { all in
             all[index].target.requests += 1
             guard let complaint else {

@@ -31,6 +31,20 @@ package struct ProbeReport: Codable, Sendable, Equatable {
         package var failures: [Failure] = []
     }
 
+    /// Some seconds of it, all targets together, for a graph.
+    package struct Moment: Codable, Sendable, Equatable {
+        package var requests = 0
+        package var failed = 0
+        /// Seconds, of what was answered.
+        package var longest = 0.0
+
+        mutating func add(_ other: Moment) {
+            requests += other.requests
+            failed += other.failed
+            longest = max(longest, other.longest)
+        }
+    }
+
     package var startedAt: Date
     package var seconds: Double
     /// Requests a second and target.
@@ -38,6 +52,26 @@ package struct ProbeReport: Codable, Sendable, Equatable {
     package var targets: [Target]
     /// Whether more failed than may.
     package var isBudgetBurnt: Bool
+    /// From the start on, each of `momentSeconds`; by when requests were due.
+    package var moments: [Moment] = []
+    package var momentSeconds = 1.0
+
+    /// Takes a request in; what has become too long for a graph is drawn together.
+    mutating func note(at seconds: Double, took: Double?) {
+        while seconds / momentSeconds >= Double(Self.mostMoments) {
+            moments = stride(from: 0, to: moments.count, by: 2).map { index in
+                var moment = moments[index]
+                if index + 1 < moments.count { moment.add(moments[index + 1]) }
+                return moment
+            }
+            momentSeconds *= 2
+        }
+        let index = Int(max(0, seconds) / momentSeconds)
+        while moments.count <= index { moments.append(Moment()) }
+        moments[index].add(Moment(requests: 1, failed: took == nil ? 1 : 0, longest: took ?? 0))
+    }
+
+    private static let mostMoments = 600
 
     package var requests: Int { targets.reduce(0) { $0 + $1.requests } }
     package var failed: Int { targets.reduce(0) { $0 + $1.failed } }

@@ -31,9 +31,16 @@ extension RunOperation {
     package var canUndoWhenDone: Bool { false }
 }
 
+/// How a run is begun.
+package enum Beginning: String, Codable, Sendable {
+    case began
+    case resumed
+    case tookBack = "took back"
+}
+
 /// What happens in a run, for those who watch.
 package enum RunEvent: Sendable, Equatable {
-    case began(run: String)
+    case began(run: String, Beginning)
     /// Step `position` of `count`, from 1.
     case step(position: Int, count: Int, title: String)
     /// The gate makes the run wait for these reasons.

@@ -47,7 +47,7 @@ package struct Runner<Operation: RunOperation>: Sendable {
             updatedAt: now, owner: journal.owner, plan: String(decoding: try encoder.encode(plan), as: UTF8.self), settings: settings,
             steps: plan.steps.map { StepRecord(id: $0.id, title: $0.title) })
         try await journal.begin(run)
-        notify(.began(run: run.id))
+        notify(.began(run: run.id, .began))
         return try await finish(run.id, plan, run.steps)
     }
 
@@ -60,7 +60,7 @@ package struct Runner<Operation: RunOperation>: Sendable {
             throw OperationError(.refused, "the run \(id) is being rolled back. Go on with `drydock runs rollback \(id)`, or abandon it.")
         }
         let run = try await journal.takeOver(id, takingLock: takingLock, reopening: false, at: time.now())
-        notify(.began(run: run.id))
+        notify(.began(run: run.id, .resumed))
         return try await finish(run.id, try Self.plan(of: run), run.steps)
     }
 
@@ -76,7 +76,7 @@ package struct Runner<Operation: RunOperation>: Sendable {
         }
         let run = try await journal.takeOver(
             id, takingLock: takingLock, reopening: operation.canUndoWhenDone, at: time.now())
-        notify(.began(run: run.id))
+        notify(.began(run: run.id, .tookBack))
         try await stopping(run.id, command: "rollback") {
             for position in plan.steps.indices.reversed() where run.steps[position].state == .done || run.steps[position].state == .started {
                 try await takeBack(plan.steps[position], run.steps[position], at: position, of: plan.steps.count, run: run.id)

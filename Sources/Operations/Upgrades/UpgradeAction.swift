@@ -92,6 +92,8 @@ package struct UpgradeSettings: RunSettings {
     package var lockSeconds = 300.0
     /// Workloads that were not whole when the run began, and need not be.
     package var unreadyBefore: [String] = []
+    /// Names of checks that somebody has waived.
+    package var waivedChecks: Set<String> = []
     /// Of a whole rollback.
     package var restore: RestoreSettings?
 

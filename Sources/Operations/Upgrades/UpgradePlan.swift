@@ -73,6 +73,12 @@ package struct UpgradePlan: Sendable {
         return plan
     }
 
+    /// How long all of it is expected to take, seconds: workers side by side as far as they may be.
+    func seconds(of plan: UpgradeAction.Plan) -> Double {
+        // The first step that disturbs a node carries the time of all that follow on it.
+        plan.steps.filter { $0.isOwed != true && ($0.isDisruptive || $0.lane == nil) }.reduce(0) { $0 + $1.expectedSeconds / Double($1.lane == nil ? 1 : max(1, parallel)) }
+    }
+
     /// The version that a node has before a hop; what it goes back to.
     private func version(of name: String, before hop: KubernetesVersion) throws -> KubernetesVersion {
         if let index = hops.firstIndex(of: hop), index > 0 { return hops[index - 1] }

@@ -1,5 +1,5 @@
-internal import Foundation
-package import KubernetesAPI
+package import Foundation
+internal import KubernetesAPI
 package import KubernetesClient
 package import Maintenance
 package import NodeAccess
@@ -27,6 +27,14 @@ package struct UpgradeRequest: Sendable {
     package var lockSeconds: Double
     package var window: Window?
     package var maxSeconds: Double?
+    /// Names of checks that are waived.
+    package var waived: Set<String> = []
+    /// Documents that are to be applied after the upgrade, by file.
+    package var manifests: [(file: String, text: String)] = []
+    /// Lines of an audit log.
+    package var auditLines: [String] = []
+    /// The newest backup: when it was made, read back, and rehearsed; nil to look for none.
+    package var findBackup: (@Sendable () async throws -> (createdAt: Date, verifiedAt: Date?, drilledAt: Date?)?)?
     /// Also where no other API server or etcd member is there meanwhile.
     package var acceptsRisk = false
 
@@ -62,33 +70,58 @@ package struct UpgradeRequest: Sendable {
         package var plan: UpgradeAction.Plan
         package var settings: UpgradeSettings
         package var hops: [KubernetesVersion]
-        package var findings: [HostFinding]
-        package var nodes: [Node]
-        package var hosts: [HostFacts]
-        package var forecast: DrainForecast?
+        package var checks: [UpgradeCheck]
+        package var facts: UpgradeFacts
+    }
+
+    /// What can be said without the nodes' hosts: of the cluster alone.
+    package func inspect(_ client: KubernetesClient) async throws -> Made {
+        let settings = UpgradeSettings(
+            control: CertificateSettings(nodes: [], folders: folders, tag: tag, window: window, maxSeconds: maxSeconds), nodes: [], drain: drain)
+        var facts = try await UpgradeInspection(client: client, settings: settings).facts()
+        try await complete(&facts)
+        let versions = facts.components.rows.filter { $0.component == Component.apiServer.rawValue }.compactMap { KubernetesVersion($0.version) }
+        let kubelets = facts.nodes.compactMap { KubernetesVersion($0.kubeletVersion) }
+        guard let current = versions.min() ?? kubelets.min() else { throw OperationError(.invalid, "the cluster has neither nodes nor API servers that are seen.") }
+        let path = try UpgradePath(from: min(current, target), to: target) { minor in
+            via.first { $0.minor == minor } ?? KubernetesVersion(major: current.major, minor: minor, patch: 0)
+        }
+        let plan = UpgradeAction.Plan(
+            operation: "upgrade apply", subject: try await client.clusterSubject(), steps: [], remarks: ["the nodes' hosts were not looked at"])
+        return Made(
+            plan: plan, settings: settings, hops: path.hops, checks: UpgradeChecks(facts, hops: path.hops, at: client.time.now()).all, facts: facts)
+    }
+
+    /// What others than the cluster and its nodes know.
+    private func complete(_ facts: inout UpgradeFacts) async throws {
+        for (file, text) in manifests { facts.search.read(manifests: text, from: file, .manifest) }
+        for line in auditLines { facts.search.read(auditLine: line) }
+        guard let findBackup else { return }
+        facts.looksForBackup = true
+        do { facts.backup = try await findBackup() } catch { facts.gaps.append("backups: \(error)") }
     }
 
     /// Reads the cluster and its nodes, and makes the plan.
     /// - Throws: `OperationError` `.invalid` for what no plan can be made of.
     package func make(_ client: KubernetesClient) async throws -> Made {
-        let facts = try await ClusterFacts.read(client)
-        let nodes = facts.nodes.sorted { ($0.isControlPlane ? 0 : 1, $0.name) < ($1.isControlPlane ? 0 : 1, $1.name) }
+        let subject = try await client.clusterSubject()
+        let nodes = try await client.list(Node.self).sorted { ($0.isControlPlane ? 0 : 1, $0.name) < ($1.isControlPlane ? 0 : 1, $1.name) }
         let accesses = try accesses(nodes)
-        let hosts = try await withThrowingTaskGroup(of: HostFacts.self) { group in
-            for access in accesses { group.addTask { [folders] in try await HostFacts.read(access, folders) } }
-            return try await group.reduce(into: []) { $0.append($1) }.sorted { $0.node < $1.node }
-        }
         let controlPlanes = accesses.filter { access in nodes.contains { $0.name == access.name && $0.isControlPlane } }
         guard !controlPlanes.isEmpty else {
             throw OperationError(.invalid, "none of the nodes is a control plane (node-role.kubernetes.io/control-plane or /master). Is the cluster kubeadm's?")
         }
         var settings = UpgradeSettings(control: try await control(controlPlanes), nodes: accesses, drain: drain)
         (settings.backup, settings.hooks, settings.ignoredPreflightErrors, settings.lockSeconds) = (backup, hooks, ignoredPreflightErrors, lockSeconds)
+        settings.waivedChecks = waived
+        var facts = try await UpgradeInspection(client: client, settings: settings).facts()
+        let hosts = facts.hosts
         for host in hosts {
             guard let manager = host.manager else { throw OperationError(.invalid, "\(host.node) has none of apt, dnf and zypper: nobody knows how to upgrade it.") }
             settings.packages[host.node] = NodePackages(manager: manager, held: host.packages.held)
         }
-        settings.unreadyBefore = try await UpgradeRun.unready(client).map(\.workload)
+        settings.unreadyBefore = facts.unready.map(\.workload)
+        try await complete(&facts)
         let hops = try hops(nodes, hosts)
         var plan = UpgradePlan(settings: settings, hops: hops, nodes: nodes, hosts: hosts)
         for loadBalancer in loadBalancers { plan.views.append(try await LoadBalancerView.read(loadBalancer)) }
@@ -98,10 +131,12 @@ package struct UpgradeRequest: Sendable {
             })
         (plan.canaries, plan.soakSeconds, plan.sessionSeconds) = (canaries, soakSeconds, sessionSeconds)
         plan.parallel = max(1, drain.maxUnavailable?.nodes(of: nodes.count) ?? 1)
-        let forecast = try forecast(facts, accesses.map(\.name), plan.parallel, client.time.now())
-        for outcome in forecast.nodes { plan.drainSeconds[outcome.node] = outcome.ends.map { max(5, $0 - outcome.begins) } }
-        var made = Made(
-            plan: try plan.make(subject: facts.subject), settings: settings, hops: hops, findings: [], nodes: nodes, hosts: hosts, forecast: forecast)
+        for outcome in facts.forecast?.nodes ?? [] { plan.drainSeconds[outcome.node] = outcome.ends.map { max(5, $0 - outcome.begins) } }
+        var made = Made(plan: try plan.make(subject: subject), settings: settings, hops: hops, checks: [], facts: facts)
+        made.facts.expectedSeconds = plan.seconds(of: made.plan)
+        made.facts.longestStepSeconds = made.plan.steps.filter { $0.isDisruptive && $0.isOwed != true }.map(\.expectedSeconds).max() ?? 0
+        made.checks = UpgradeChecks(made.facts, hops: hops, at: client.time.now()).all
+        made.plan.refusals += UpgradeChecks.refusals(made.checks, waiving: waived)
         let unnamed = nodes.map(\.name).filter { name in !accesses.contains { $0.name == name } }
         if !unnamed.isEmpty { made.plan.remarks.append("left as they are: \(unnamed.joined(separator: ", ")); name them with --host") }
         return made
@@ -143,13 +178,5 @@ package struct UpgradeRequest: Sendable {
         }
         if path.hops.isEmpty, kubelets.contains(where: { $0 < target }) { return [target] }
         return path.hops
-    }
-
-    private func forecast(_ facts: ClusterFacts, _ names: [String], _ parallel: Int, _ now: Date) throws -> DrainForecast {
-        var plan = NodeDrainPlan(nodes: names)
-        (plan.options, plan.maxUnavailable, plan.respectsQuorum) = (drain.options, drain.maxUnavailable, true)
-        plan.returns = true
-        plan.gracePeriodSeconds = drain.gracePeriodSeconds
-        return try plan.make(facts, at: now).forecast
     }
 }

@@ -452,12 +452,12 @@ package struct UpgradeRun: RunOperation {
     }
 
     private func inspect(_ version: KubernetesVersion) async throws -> String? {
-        let findings = try await UpgradeInspection(client: client, settings: settings, target: version).findings()
-        let blockers = findings.filter { $0.severity == .critical }
-        guard blockers.isEmpty else {
-            throw OperationError(.refused, "the cluster may not go to \(version): \(blockers.map { "\($0.host): \($0.subject): \($0.problem)" }.joined(separator: "; "))")
-        }
-        return findings.isEmpty ? "nothing is in the way" : "\(findings.count) findings, none in the way"
+        let facts = try await UpgradeInspection(client: client, settings: settings).facts()
+        let checks = UpgradeChecks(facts, hops: [version], at: time.now()).all
+        let refusals = UpgradeChecks.refusals(checks, waiving: settings.waivedChecks)
+        guard refusals.isEmpty else { throw OperationError(.refused, "the cluster may not go to \(version): \(refusals.joined(separator: "; "))") }
+        let warnings = checks.reduce(0) { $0 + $1.findings.count }
+        return warnings == 0 ? "nothing is in the way" : "\(warnings) findings, none in the way"
     }
 
     private func run(_ hook: UpgradeHook, _ node: String?, _ version: KubernetesVersion) async throws -> String? {

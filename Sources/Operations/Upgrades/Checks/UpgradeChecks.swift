@@ -28,7 +28,15 @@ package struct UpgradeChecks: Sendable {
         return checks
     }
 
-    private typealias Finding = HostFinding
+    /// Why checks forbid an upgrade, one line each.
+    /// - Parameter waived: names of checks that somebody has waived.
+    package static func refusals(_ checks: [UpgradeCheck], waiving waived: Set<String>) -> [String] {
+        checks.filter { $0.state == .blocker && !waived.contains($0.name) }.flatMap { check in
+            check.findings.filter { $0.severity == .critical }.map { finding in
+                "\(check.name): \(finding.host == "cluster" ? "" : "\(finding.host): ")\(finding.subject): \(finding.problem). \(finding.remedy). (--waive \"\(check.name)\" goes on all the same)"
+            }
+        }
+    }
 
     private func critical(_ host: String, _ subject: String, _ problem: String, _ remedy: String) -> HostFinding {
         HostFinding(host: host, severity: .critical, subject: subject, problem: problem, remedy: remedy)

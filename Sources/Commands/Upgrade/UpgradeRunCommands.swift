@@ -1,0 +1,93 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Journal
+internal import KubernetesAPI
+internal import KubernetesClient
+internal import Maintenance
+internal import Operations
+
+/// Which upgrade: the newest of the journal, unless somebody names one.
+struct UpgradeReference: ParsableArguments {
+    @Argument(help: "The run's id, or how it begins. (default: the newest upgrade)") var id: String?
+
+    func find(in journal: Journal) throws -> RunRecord {
+        if let id {
+            let run = try journal.run(id)
+            guard run.operation.hasPrefix("upgrade ") else { throw OperationError(.invalid, "the run \(run.id) is a `\(run.operation)`, and no upgrade.") }
+            return run
+        }
+        guard let newest = try journal.runs().first(where: { $0.operation.hasPrefix("upgrade ") }) else {
+            throw OperationError(.invalid, "this journal has no upgrade. `drydock runs list` shows what there is.")
+        }
+        return newest
+    }
+}
+
+struct UpgradeStatusCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status",
+        abstract: "Show how far an upgrade is, node by node, and what can still be taken back and how.",
+        discussion: "--report writes all of it: the timeline, what was run on the nodes, what the probe saw, who did it and when.")
+
+    @OptionGroup var reference: UpgradeReference
+    @Option(help: ArgumentHelp("Write the whole report to this file: .html, .md or .json; may be repeated.", valueName: "file")) var report: [String] = []
+    @OptionGroup(title: "Output") var output: OutputOptions
+
+    func run() throws {
+        let journal = try Journal.ofThisUser()
+        let found = try UpgradeRunReport(reference.find(in: journal), journal, at: Date())
+        for file in report { try ReportFile.write(found, to: file) }
+        try output.emit(found) { UpgradeStatusText(found).text }
+    }
+}
+
+struct UpgradePauseCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pause", abstract: "Ask an upgrade that is at work to stop when the node that it works on is done.")
+
+    @OptionGroup var reference: UpgradeReference
+    @OptionGroup(title: "Output") var output: OutputOptions
+
+    func run() throws {
+        let journal = try Journal.ofThisUser()
+        let run = try reference.find(in: journal)
+        try journal.pause(run.id, by: CordonMark.currentUser, at: Date())
+        output.remark("the run \(run.id) stops when its node is done; `drydock upgrade resume` goes on with it")
+    }
+}
+
+struct UpgradeResumeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "resume", abstract: "Go on with an upgrade that stopped.")
+
+    @OptionGroup var reference: UpgradeReference
+    @Flag(help: "Also when the run's owner is on another host, so that nobody here can tell whether it lives.") var takeLock = false
+    @OptionGroup(title: "Kubernetes") var kubernetes: KubernetesOptions
+    @OptionGroup(title: "Probe") var probe: ProbeOptions
+    @OptionGroup(title: "Output") var output: OutputOptions
+
+    func run() async throws {
+        let run = try reference.find(in: Journal.ofThisUser())
+        try await UpgradeSession(session: RunSession(output: output, probe: probe)).goOn(run, .resume, kubernetes, takingLock: takeLock)
+    }
+}
+
+struct UpgradeAbortCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "abort",
+        abstract: "Declare an upgrade that stopped over, and say what it leaves.",
+        discussion: "Nodes stay in the version that they have. What is cordoned or drained at a load balancer is named, with the command that opens it.")
+
+    @OptionGroup var reference: UpgradeReference
+    @Flag(help: "Also when the run's owner is on another host, so that nobody here can tell whether it lives.") var takeLock = false
+    @OptionGroup(title: "Output") var output: OutputOptions
+
+    func run() throws {
+        let journal = try Journal.ofThisUser()
+        let run = try reference.find(in: journal)
+        try journal.abandon(run.id, takingLock: takeLock, now: Date())
+        let report = try UpgradeRunReport(journal.run(run.id), journal, at: Date())
+        try output.emit(report) {
+            (["the run \(run.id) is over: it was not finished"] + report.leftOvers).joined(separator: "\n")
+        }
+    }
+}
