@@ -16,7 +16,39 @@ package struct KeyValue: Sendable, Equatable {
     }
 }
 
+/// A key, and when it was made and last written.
+package struct KeyRevisions: Sendable, Equatable {
+    package var key: String
+    package var createRevision: Int64
+    package var modRevision: Int64
+
+    package init(key: String, createRevision: Int64, modRevision: Int64) {
+        self.key = key
+        self.createRevision = createRevision
+        self.modRevision = modRevision
+    }
+}
+
 extension EtcdClient {
+    /// Every key that was written after a revision, without its value, in order of keys.
+    /// - Returns: the keys, and the revision that was read.
+    package func keys(writtenAfter revision: Int64, pageSize: Int64 = 5000) async throws -> (keys: [KeyRevisions], revision: Int64) {
+        var request = Etcdserverpb_RangeRequest()
+        request.key = Data([0])
+        request.rangeEnd = Data([0])
+        request.limit = pageSize
+        request.keysOnly = true
+        request.minModRevision = revision + 1
+        var found: [KeyRevisions] = []
+        while true {
+            let answer = try await read { [request] in try await $0.kv.range(request, metadata: $0.metadata, options: $0.brief) }
+            if request.revision == 0 { request.revision = answer.header.revision }
+            found += answer.kvs.map { KeyRevisions(key: String(decoding: $0.key, as: UTF8.self), createRevision: $0.createRevision, modRevision: $0.modRevision) }
+            guard answer.more, let last = answer.kvs.last else { return (found, request.revision) }
+            request.key = last.key + [0]
+        }
+    }
+
     /// The most operations that a server takes in one transaction (`--max-txn-ops`).
     package static let mostOperations = 128
 

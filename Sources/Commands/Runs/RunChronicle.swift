@@ -9,7 +9,7 @@ internal import Synchronization
 final class RunChronicle: Sendable {
     /// The kinds of notes.
     enum Kind: String {
-        case person, command, probe, checks
+        case person, command, probe, checks, loss
     }
 
     /// Somebody began, resumed or took back a run.
@@ -23,10 +23,13 @@ final class RunChronicle: Sendable {
     /// What is kept about the run once it has begun.
     private let first: [(Kind, String)]
 
-    /// - Parameter checks: what was found before.
-    init(_ journal: Journal, checks: [UpgradeCheck]? = nil) {
+    /// - Parameters:
+    ///   - checks: what was found before.
+    ///   - loss: what it makes undone.
+    init(_ journal: Journal, checks: [UpgradeCheck]? = nil, loss: DataLoss? = nil) {
         self.journal = journal
-        first = checks.flatMap { try? Self.json($0) }.map { [(.checks, $0)] } ?? []
+        let notes: [(Kind, String?)] = [(.checks, checks.flatMap { try? Self.json($0) }), (.loss, loss.flatMap { try? Self.json($0) })]
+        first = notes.compactMap { kind, text in text.map { (kind, $0) } }
     }
 
     func notice(_ event: RunEvent) {

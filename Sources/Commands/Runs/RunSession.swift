@@ -26,13 +26,14 @@ struct RunSession {
     /// - Parameters:
     ///   - patience: how long the gate may hold a step up, seconds.
     ///   - checks: what was found before it.
+    ///   - loss: what it makes undone.
     @discardableResult
     func carryOut<Operation: RunOperation>(
-        _ operation: Operation, gate: Gate, patience: Double, checks: [UpgradeCheck]? = nil,
+        _ operation: Operation, gate: Gate, patience: Double, checks: [UpgradeCheck]? = nil, loss: DataLoss? = nil,
         _ work: (Runner<Operation>) async throws -> RunRecord
     ) async throws -> RunRecord {
         let journal = try Journal.ofThisUser()
-        let chronicle = RunChronicle(journal, checks: checks)
+        let chronicle = RunChronicle(journal, checks: checks, loss: loss)
         let tell = output.tellRun
         let (result, seen) = try await probe.watching { watchdog -> Result<RunRecord, any Error> in
             let runner = Runner(

@@ -11,7 +11,7 @@ struct UpgradeSession {
     let session: RunSession
 
     func begin(_ client: KubernetesClient, _ made: UpgradeRequest.Made) async throws -> RunRecord {
-        try await carryOut(client, made.settings, means, gate: made.settings.gate(), checks: made.checks) {
+        try await carryOut(client, made.settings, means(made.settings), gate: made.settings.gate(), checks: made.checks) {
             try await $0.begin(made.plan, settings: made.settings.json())
         }
     }
@@ -21,11 +21,8 @@ struct UpgradeSession {
         let settings = try UpgradeSettings(of: record)
         // As the run began, unless somebody says otherwise: it is the same cluster in any case, which is checked.
         let isTold = kubernetes.kubeconfig != nil || kubernetes.context != nil
-        let access =
-            try isTold
-            ? kubernetes.access
-            : ClusterAccess.discover(
-                paths: settings.drain.kubeconfigs, context: settings.drain.context, environment: ProcessInfo.processInfo.environment)
+        let access = try isTold ? kubernetes.access : access(settings)
+        let means = try means(settings)
         try await KubernetesClient.connected(access) { client in
             let subject = try await client.clusterSubject()
             _ = try await carryOut(client, settings, means, gate: continuation.gate(settings)) {
@@ -34,19 +31,36 @@ struct UpgradeSession {
         }
     }
 
+    /// As the run began.
+    func access(_ settings: UpgradeSettings) throws -> ClusterAccess {
+        try ClusterAccess.discover(
+            paths: settings.drain.kubeconfigs, context: settings.drain.context, environment: ProcessInfo.processInfo.environment)
+    }
+
+    /// Takes a whole upgrade back.
+    func beginRollback(_ client: KubernetesClient, _ plan: UpgradeAction.Plan, _ settings: UpgradeSettings, _ loss: DataLoss) async throws {
+        let run = try await carryOut(client, settings, means(settings), gate: Gate(), loss: loss) { try await $0.begin(plan, settings: settings.json()) }
+        session.output.remark("the upgrade is taken back; \(loss.revisions) revisions were lost, which `drydock upgrade status \(run.id) --report FILE.html` lists")
+    }
+
     private func carryOut(
         _ client: KubernetesClient, _ settings: UpgradeSettings, _ means: UpgradeRun.Means, gate: Gate,
-        checks: [UpgradeCheck]? = nil, _ work: @escaping @Sendable (Runner<UpgradeRun>) async throws -> RunRecord
+        checks: [UpgradeCheck]? = nil, loss: DataLoss? = nil, _ work: @escaping @Sendable (Runner<UpgradeRun>) async throws -> RunRecord
     ) async throws -> RunRecord {
         let session = session
         return try await UpgradeRun.working(client, settings, means) { operation in
-            try await session.carryOut(operation, gate: gate, patience: settings.drain.patienceSeconds, checks: checks, work)
+            try await session.carryOut(operation, gate: gate, patience: settings.drain.patienceSeconds, checks: checks, loss: loss, work)
         }
     }
 
     /// A backup that was read back whole.
-    private var means: UpgradeRun.Means {
+    private func means(_ settings: UpgradeSettings) throws -> UpgradeRun.Means {
         let output = session.output
+        let restore = try settings.restore.map { restored in
+            RestoreRun(
+                settings: restored, identities: try IdentityOptions.read(restored.identityFiles),
+                source: { try await BackupSource.open(restored.location) { (catalog: BackupCatalog) in (catalog, try await catalog.find(restored.backup)) } })
+        }
         return UpgradeRun.Means(backUp: { client, files, asked in
             let now = Date(timeIntervalSince1970: Date().timeIntervalSince1970.rounded(.down))
             let create = BackupCreate(cluster: asked.cluster, recipients: asked.recipients, files: files, drydock: Version.current)
@@ -62,6 +76,6 @@ struct UpgradeSession {
                 }
                 return outcome.folder
             }
-        })
+        }, restore: restore)
     }
 }

@@ -12,6 +12,7 @@ extension UpgradeRunReport {
             persons: try journal.kept(.person, of: run.id, as: RunChronicle.Person.self).map { Person(who: $1.who, did: $1.did, at: $0) },
             checks: try journal.kept(.checks, of: run.id, as: [UpgradeCheck].self).last?.note ?? [],
             probes: try journal.kept(.probe, of: run.id, as: ProbeReport.self).map(\.note),
+            loss: try journal.kept(.loss, of: run.id, as: DataLoss.self).last?.note,
             commands: try journal.kept(.command, of: run.id, as: RemoteCommand.self).map(\.note))
     }
 }
@@ -38,6 +39,7 @@ struct UpgradeStatusText {
         if let backup = report.backup { lines.append("backup: \(backup)") }
         for probe in report.probes { lines.append("probe: \(probe.failed) of \(probe.requests) requests failed in \(Int(probe.seconds)) s") }
         var parts = [lines.joined(separator: "\n"), table.text]
+        if let loss = report.loss { parts.append((["lost:"] + loss.lines.map { "  \($0)" }).joined(separator: "\n")) }
         if !report.leftOvers.isEmpty { parts.append((["left closed:"] + report.leftOvers.map { "  \($0)" }).joined(separator: "\n")) }
         if !report.wayBack.isEmpty { parts.append((["can be taken back:"] + report.wayBack.map { "  \($0)" }).joined(separator: "\n")) }
         text = parts.joined(separator: "\n\n")

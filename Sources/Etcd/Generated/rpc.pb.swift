@@ -102,6 +102,8 @@ package nonisolated struct Etcdserverpb_RangeRequest: Sendable {
 
   package var countOnly: Bool = false
 
+  package var minModRevision: Int64 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -941,7 +943,7 @@ nonisolated extension Etcdserverpb_ResponseHeader: SwiftProtobuf.Message, SwiftP
 
 nonisolated extension Etcdserverpb_RangeRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".RangeRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}key\0\u{3}range_end\0\u{1}limit\0\u{1}revision\0\u{2}\u{3}serializable\0\u{3}keys_only\0\u{3}count_only\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}key\0\u{3}range_end\0\u{1}limit\0\u{1}revision\0\u{2}\u{3}serializable\0\u{3}keys_only\0\u{3}count_only\0\u{3}min_mod_revision\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -956,6 +958,7 @@ nonisolated extension Etcdserverpb_RangeRequest: SwiftProtobuf.Message, SwiftPro
       case 7: try { try decoder.decodeSingularBoolField(value: &self.serializable) }()
       case 8: try { try decoder.decodeSingularBoolField(value: &self.keysOnly) }()
       case 9: try { try decoder.decodeSingularBoolField(value: &self.countOnly) }()
+      case 10: try { try decoder.decodeSingularInt64Field(value: &self.minModRevision) }()
       default: break
       }
     }
@@ -983,6 +986,9 @@ nonisolated extension Etcdserverpb_RangeRequest: SwiftProtobuf.Message, SwiftPro
     if self.countOnly != false {
       try visitor.visitSingularBoolField(value: self.countOnly, fieldNumber: 9)
     }
+    if self.minModRevision != 0 {
+      try visitor.visitSingularInt64Field(value: self.minModRevision, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -994,6 +1000,7 @@ nonisolated extension Etcdserverpb_RangeRequest: SwiftProtobuf.Message, SwiftPro
     if lhs.serializable != rhs.serializable {return false}
     if lhs.keysOnly != rhs.keysOnly {return false}
     if lhs.countOnly != rhs.countOnly {return false}
+    if lhs.minModRevision != rhs.minModRevision {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

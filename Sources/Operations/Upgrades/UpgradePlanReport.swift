@@ -46,8 +46,9 @@ package struct UpgradePlanReport: Report, Sendable {
                 title: step.title, target: step.target, reason: step.reason, effect: step.effect, undo: step.undo.text, seconds: step.expectedSeconds,
                 isDisruptive: step.isDisruptive)
         }
+        let owners = UpgradeRunReport.owners(made.plan, made.settings)
         nodes = made.settings.nodes.map { node in
-            let own = made.plan.steps.filter { $0.id.split(separator: " ").contains(Substring(node.name)) || $0.target == node.name }
+            let own = zip(made.plan.steps, owners).filter { $1 == node.name }.map(\.0)
             // The first that disturbs carries the time of the others.
             let time = own.filter { $0.isOwed != true && $0.isDisruptive }.reduce(0) { $0 + $1.expectedSeconds }
             return NodeRow(node: node.name, steps: own.count, seconds: time)

@@ -301,11 +301,12 @@ package struct UpgradeRun: RunOperation {
         try await keepFiles(of: name, version)
         if isFirst { try await keepAddons(on: name, version) }
         try await restarts.handOver(from: name)
-        if try await etcdChanges(on: name, version) {
-            // Who is still connected to this API server must not wait there for an etcd that is away.
-            notify("etcd gets another version: kube-apiserver starts anew first, so that its clients go elsewhere")
-            _ = try await restarts.restart(.apiServer, on: name)
-            try await restarts.prove(.apiServer, on: name)
+        if !settings.control.loadBalancers.isEmpty {
+            // Who is still connected to this API server must not wait there for an etcd that is away: kubeadm starts etcd anew when its manifest differs by
+            // a word. No new connections come, so those that end here begin elsewhere.
+            notify("kube-apiserver starts anew first, so that its clients go elsewhere")
+            if try await restarts.isStopped(.apiServer, on: name) { _ = try await restarts.start(.apiServer, on: name) } else { _ = try await restarts.restart(.apiServer, on: name) }
+            try await restarts.prove(.apiServer, on: name, notify: notify)
         }
         let command = isFirst ? "kubeadm upgrade plan \(version)\(ignoring)\nkubeadm upgrade apply \(version) --yes\(ignoring)" : "kubeadm upgrade node\(ignoring)"
         do { _ = try await job(on: name).run("control-plane-\(version)", command, notify: notify) } catch let error as NodeError where error.code != .unreachable {
@@ -331,18 +332,6 @@ package struct UpgradeRun: RunOperation {
             try await complaint(ofControlPlane: name, version, isFirst: isFirst)
         }
         for component in try settings.control.host(name).running { try await restarts.prove(component, on: name, notify: notify) }
-    }
-
-    /// Whether kubeadm brings another etcd than the one that runs.
-    private func etcdChanges(on name: String, _ version: KubernetesVersion) async throws -> Bool {
-        let manifest = q("\(settings.control.folders.kubernetes)/manifests/etcd.yaml")
-        let text = try await settings.node(name).text(
-            """
-            if [ -e \(manifest) ]; then sed -n 's/^ *-\\{0,1\\} *image: *//p' \(manifest) | head -n 1; fi
-            kubeadm config images list --kubernetes-version \(version) 2>/dev/null | grep '/etcd:' || :
-            """)
-        let images = text.split(separator: "\n").map { ImageReference(String($0)) }
-        return images.count == 2 && images[0].tag != images[1].tag
     }
 
     // MARK: What was there before

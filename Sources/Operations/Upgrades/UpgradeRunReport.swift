@@ -57,6 +57,8 @@ package struct UpgradeRunReport: Report, Sendable {
     package var steps: [StepRow]
     package var checks: [UpgradeCheck]
     package var probes: [ProbeReport]
+    /// What a whole rollback has made undone.
+    package var loss: DataLoss?
     package var commands: [RemoteCommand]
     /// What can be taken back now, and how.
     package var wayBack: [String]
@@ -69,9 +71,12 @@ package struct UpgradeRunReport: Report, Sendable {
     ///   - probes: what was seen meanwhile, one each time that it was gone on with.
     ///   - commands: what was run on nodes.
     /// - Throws: `OperationError` `.invalid` for a run of another version.
-    package init(_ run: RunRecord, persons: [Person], checks: [UpgradeCheck], probes: [ProbeReport], commands: [RemoteCommand]) throws {
+    package init(_ run: RunRecord, persons: [Person], checks: [UpgradeCheck], probes: [ProbeReport], loss: DataLoss? = nil, commands: [RemoteCommand])
+        throws
+    {
         let plan = try Runner<UpgradeRun>.plan(of: run)
         let settings = try UpgradeSettings(of: run)
+        self.loss = loss
         id = run.id
         operation = run.operation
         subject = run.subject
@@ -103,7 +108,7 @@ package struct UpgradeRunReport: Report, Sendable {
     }
 
     /// The node on whose behalf each step is: what is done at a load balancer belongs to the node that is worked on next, or was before.
-    private static func owners(_ plan: UpgradeAction.Plan, _ settings: UpgradeSettings) -> [String?] {
+    static func owners(_ plan: UpgradeAction.Plan, _ settings: UpgradeSettings) -> [String?] {
         let names = Set(settings.nodes.map(\.name))
         var owners = plan.steps.map { names.contains($0.target) ? $0.target : nil }
         for index in plan.steps.indices {
@@ -249,6 +254,15 @@ package struct UpgradeRunReport: Report, Sendable {
         }
         if probes.isEmpty { document.blocks.append(.paragraph("No probe was asked for.")) }
         if !checks.isEmpty { document.blocks += UpgradeCheck.blocks(checks) }
+        if let loss {
+            document.blocks.append(.heading("What was lost"))
+            document.blocks.append(
+                .paragraph("\(loss.revisions) revisions that were written after the backup \(loss.backup) (revision \(loss.backupRevision); then it was \(loss.revision))."))
+            document.blocks.append(
+                .table(
+                    header: ["Resource", "Created", "Changed", "Such as"],
+                    rows: loss.rows.map { [.init($0.resource), .init("\($0.created)"), .init("\($0.changed)"), .init($0.examples.joined(separator: ", "))] }))
+        }
         document.blocks.append(.heading("The way back"))
         document.blocks += (wayBack.isEmpty ? ["There is nothing to take back."] : wayBack).map { .paragraph($0) }
         if !leftOvers.isEmpty {

@@ -251,7 +251,8 @@ package struct UpgradeChecks: Sendable {
     private var etcd: UpgradeCheck {
         guard let audit = facts.etcd else { return UpgradeCheck("etcd", "nobody asked it (no control-plane host is reached)", isUnknown: true) }
         var findings = audit.findings.filter { $0.severity != .info }.map { finding in
-            (finding.severity == .error ? critical : warning)("etcd", finding.subject, finding.message, finding.remedy)
+            // Of a release that may lose data the upgrade is the cure.
+            (finding.severity == .error && finding.code != "data-inconsistency" ? critical : warning)("etcd", finding.subject, finding.message, finding.remedy)
         }
         if target.minor >= 34 {
             for row in facts.components.rows where row.component == "etcd" {
@@ -417,7 +418,9 @@ package struct UpgradeChecks: Sendable {
         var findings: [HostFinding] = []
         for (node, component, arguments) in facts.staticPodArguments {
             for flag in RemovedFlags.servers[component] ?? [] where flag.removed <= target.minor {
-                guard RemovedFlags.names(in: arguments).contains(flag.name) else { continue }
+                // kubeadm itself closes insecure ports, as long as there are any.
+                let given = arguments.replacingOccurrences(of: "--\(flag.name)=0", with: "")
+                guard RemovedFlags.names(in: given).contains(flag.name) else { continue }
                 // kubeadm writes the manifests anew, with what its ConfigMap says.
                 findings.append(
                     warning(
