@@ -11,7 +11,7 @@ struct UpgradeSession {
     let session: RunSession
 
     func begin(_ client: KubernetesClient, _ made: UpgradeRequest.Made) async throws -> RunRecord {
-        try await carryOut(client, made.settings, means(made.settings), gate: made.settings.gate(), checks: made.checks) {
+        try await carryOut(client, made.settings, gate: made.settings.gate(), checks: made.checks) {
             try await $0.begin(made.plan, settings: made.settings.json())
         }
     }
@@ -22,10 +22,9 @@ struct UpgradeSession {
         // As the run began, unless somebody says otherwise: it is the same cluster in any case, which is checked.
         let isTold = kubernetes.kubeconfig != nil || kubernetes.context != nil
         let access = try isTold ? kubernetes.access : access(settings)
-        let means = try means(settings)
         try await KubernetesClient.connected(access) { client in
             let subject = try await client.clusterSubject()
-            _ = try await carryOut(client, settings, means, gate: continuation.gate(settings)) {
+            _ = try await carryOut(client, settings, gate: continuation.gate(settings)) {
                 try await continuation.carryOut($0, record.id, on: subject, takingLock: takingLock)
             }
         }
@@ -39,29 +38,32 @@ struct UpgradeSession {
 
     /// Takes a whole upgrade back.
     func beginRollback(_ client: KubernetesClient, _ plan: UpgradeAction.Plan, _ settings: UpgradeSettings, _ loss: DataLoss) async throws {
-        let run = try await carryOut(client, settings, means(settings), gate: Gate(), loss: loss) { try await $0.begin(plan, settings: settings.json()) }
+        let run = try await carryOut(client, settings, gate: Gate(), loss: loss) { try await $0.begin(plan, settings: settings.json()) }
         session.output.remark("the upgrade is taken back; \(loss.revisions) revisions were lost, which `drydock upgrade status \(run.id) --report FILE.html` lists")
     }
 
     private func carryOut(
-        _ client: KubernetesClient, _ settings: UpgradeSettings, _ means: UpgradeRun.Means, gate: Gate,
+        _ client: KubernetesClient, _ settings: UpgradeSettings, gate: Gate,
         checks: [UpgradeCheck]? = nil, loss: DataLoss? = nil, _ work: @escaping @Sendable (Runner<UpgradeRun>) async throws -> RunRecord
     ) async throws -> RunRecord {
         let session = session
-        return try await UpgradeRun.working(client, settings, means) { operation in
+        return try await UpgradeRun.working(client, settings, on: hosts(settings), restore: restore(settings)) { operation in
             try await session.carryOut(operation, gate: gate, patience: settings.drain.patienceSeconds, checks: checks, loss: loss, work)
         }
     }
 
-    /// A backup that was read back whole.
-    private func means(_ settings: UpgradeSettings) throws -> UpgradeRun.Means {
-        let output = session.output
-        let restore = try settings.restore.map { restored in
+    private func restore(_ settings: UpgradeSettings) throws -> RestoreRun? {
+        try settings.restore.map { restored in
             RestoreRun(
                 settings: restored, identities: try IdentityOptions.read(restored.identityFiles),
                 source: { try await BackupSource.open(restored.location) { (catalog: BackupCatalog) in (catalog, try await catalog.find(restored.backup)) } })
         }
-        return UpgradeRun.Means(backUp: { client, files, asked in
+    }
+
+    /// The nodes themselves, and a backup that is read back whole.
+    private func hosts(_ settings: UpgradeSettings) -> KubeadmHosts {
+        let output = session.output
+        return KubeadmHosts(settings) { client, files, asked in
             let now = Date(timeIntervalSince1970: Date().timeIntervalSince1970.rounded(.down))
             let create = BackupCreate(cluster: asked.cluster, recipients: asked.recipients, files: files, drydock: Version.current)
             return try await BackupPlace.open(asked.locations[...], []) { stores in
@@ -76,6 +78,6 @@ struct UpgradeSession {
                 }
                 return outcome.folder
             }
-        }, restore: restore)
+        }
     }
 }

@@ -78,7 +78,7 @@ package struct UpgradeRequest: Sendable {
     package func inspect(_ client: KubernetesClient) async throws -> Made {
         let settings = UpgradeSettings(
             control: CertificateSettings(nodes: [], folders: folders, tag: tag, window: window, maxSeconds: maxSeconds), nodes: [], drain: drain)
-        var facts = try await UpgradeInspection(client: client, settings: settings).facts()
+        var facts = try await UpgradeInspection(client: client, settings: settings, hosts: nil).facts()
         try await complete(&facts)
         let versions = facts.components.rows.filter { $0.component == Component.apiServer.rawValue }.compactMap { KubernetesVersion($0.version) }
         let kubelets = facts.nodes.compactMap { KubernetesVersion($0.kubeletVersion) }
@@ -114,7 +114,9 @@ package struct UpgradeRequest: Sendable {
         var settings = UpgradeSettings(control: try await control(controlPlanes), nodes: accesses, drain: drain)
         (settings.backup, settings.hooks, settings.ignoredPreflightErrors, settings.lockSeconds) = (backup, hooks, ignoredPreflightErrors, lockSeconds)
         settings.waivedChecks = waived
-        var facts = try await UpgradeInspection(client: client, settings: settings).facts()
+        var facts = try await UpgradeInspection(
+            client: client, settings: settings, hosts: KubeadmHosts(settings, time: client.time) { _, _, _ in "" }
+        ).facts()
         let hosts = facts.hosts
         for host in hosts {
             guard let manager = host.manager else { throw OperationError(.invalid, "\(host.node) has none of apt, dnf and zypper: nobody knows how to upgrade it.") }
