@@ -60,7 +60,7 @@ let package = Package(
             dependencies: [
                 "ClusterPKI", "ClusterTwin", "Controller", "Operations", "Etcd", "EtcdStorage", "HAProxy", "Journal", "KubernetesAPI",
                 "KubernetesClient",
-                "KubernetesRuntime", "Maintenance", "NodeAccess", "ObjectStore", logging, nioCore, system,
+                "KubernetesRuntime", "Maintenance", "NodeAccess", "ObjectStore", "Rehearsals", logging, nioCore, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -88,6 +88,14 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: strict),
+
+        // Operations on a twin in the place of a cluster.
+        .target(
+            name: "Rehearsals",
+            dependencies: [
+                "ClusterTwin", "Journal", "KubernetesAPI", "KubernetesClient", "Maintenance", "NodeAccess", "Operations", system,
             ],
             swiftSettings: strict),
 
@@ -162,7 +170,7 @@ let package = Package(
             name: "Proving",
             dependencies: [
                 "ClusterPKI", "ClusterTwin", "Controller", "Etcd", "EtcdStorage", "HAProxy", "Journal", "KubernetesAPI", "KubernetesClient",
-                "KubernetesRuntime", "Maintenance", "ObjectStore", "Operations", crypto, logging, nioCore, system,
+                "KubernetesRuntime", "Maintenance", "NodeAccess", "ObjectStore", "Operations", "Rehearsals", crypto, logging, nioCore, system,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),

@@ -137,6 +137,8 @@ package final class Twin: Sendable {
         pulse()
     }
 
+    package func isDead(_ node: String) -> Bool { world.withLock { $0.deadNodes.contains(node) } }
+
     /// A node goes down, and is back after so many seconds with another boot id.
     package func reboot(_ node: String, seconds: Double) {
         world.withLock { $0.reboot(node, seconds: seconds) }
@@ -167,6 +169,15 @@ package final class Twin: Sendable {
             for id in world.watches.keys { world.forgetWatch(id) }
         }
     }
+
+    /// Changes an object as something on its node would.
+    func change(_ resource: Resource, _ name: ObjectName, _ body: (inout JSON) -> Void) {
+        world.withLock { _ = $0.update(KindKey(group: resource.group, plural: resource.plural), name, body) }
+        pulse()
+    }
+
+    /// The API of another release from now on; what it does not serve any more is gone from sight.
+    func serve(minor: Int) { world.withLock { $0.serve(minor: minor) } }
 
     // MARK: Looking
 

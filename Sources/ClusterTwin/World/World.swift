@@ -62,6 +62,16 @@ struct World {
         if tables[kind.key] == nil { tables[kind.key] = Table() }
     }
 
+    /// The kinds and versions of another release. Kinds that somebody has defined stay.
+    mutating func serve(minor: Int) {
+        guard minor != self.minor else { return }
+        self.minor = minor
+        let served = Kind.served(in: minor)
+        for kind in served { serve(kind) }
+        let keys = Set(served.map(\.key))
+        for (key, kind) in kinds where !kind.isCustom && !keys.contains(key) { kinds[key] = nil }
+    }
+
     mutating func stopServing(_ key: KindKey) {
         for name in tables[key]?.objects.keys.sorted() ?? [] { remove(key, name) }
         kinds[key] = nil

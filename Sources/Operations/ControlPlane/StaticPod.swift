@@ -65,7 +65,7 @@ package enum Component: String, Codable, Sendable, CaseIterable {
     case scheduler = "kube-scheduler"
 
     /// What reads and writes etcd, in the order in which it starts.
-    static let servers: [Component] = [.apiServer, .controllerManager, .scheduler]
+    package static let servers: [Component] = [.apiServer, .controllerManager, .scheduler]
 
     /// As /proc/PID/comm has it, which is cut.
     var processName: String { String(rawValue.prefix(15)) }

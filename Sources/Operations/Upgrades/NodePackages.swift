@@ -150,6 +150,8 @@ package struct InstalledPackages: Codable, Sendable, Equatable {
     package var versions: [String: String] = [:]
     package var held: [String] = []
 
+    package init(versions: [String: String], held: [String]) { (self.versions, self.held) = (versions, held) }
+
     /// From what `NodePackages.installed` prints.
     init(parsing text: String) {
         for line in text.split(separator: "\n") {

@@ -103,7 +103,24 @@ package struct UpgradeSettings: RunSettings {
         self.drain = drain
     }
 
-    package var window: Window? { control.window }
+    /// Of hosts that are not real: nobody reaches them by a shell.
+    /// - Parameter controlPlanes: in the order in which they are upgraded.
+    package init(rehearsing nodes: [String], controlPlanes: [String], tag: String, drain: NodeRunSettings, patienceSeconds: Double) {
+        func access(_ name: String) -> NodeAccess { NodeAccess(name: name, way: .local) }
+        control = CertificateSettings(nodes: controlPlanes.map(access), folders: CertificateFolders(), tag: tag, patienceSeconds: patienceSeconds)
+        control.hosts = controlPlanes.map { name in
+            ControlPlaneHost(
+                access: access(name), member: name, peerURLs: [], dataDirectory: "/var/lib/etcd", clientURL: "", running: Component.allCases,
+                starting: Component.allCases)
+        }
+        self.nodes = (controlPlanes + nodes.filter { !controlPlanes.contains($0) }).map(access)
+        self.drain = drain
+    }
+
+    package var window: Window? {
+        get { control.window }
+        set { control.window = newValue }
+    }
     package var maxSeconds: Double? { control.maxSeconds }
 
     func node(_ name: String) throws -> NodeAccess {

@@ -74,7 +74,7 @@ package struct UpgradePlan: Sendable {
     }
 
     /// How long all of it is expected to take, seconds: workers side by side as far as they may be.
-    func seconds(of plan: UpgradeAction.Plan) -> Double {
+    package func seconds(of plan: UpgradeAction.Plan) -> Double {
         // The first step that disturbs a node carries the time of all that follow on it.
         plan.steps.filter { $0.isOwed != true && ($0.isDisruptive || $0.lane == nil) }.reduce(0) { $0 + $1.expectedSeconds / Double($1.lane == nil ? 1 : max(1, parallel)) }
     }

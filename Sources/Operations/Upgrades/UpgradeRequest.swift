@@ -72,6 +72,10 @@ package struct UpgradeRequest: Sendable {
         package var hops: [KubernetesVersion]
         package var checks: [UpgradeCheck]
         package var facts: UpgradeFacts
+
+        package init(plan: UpgradeAction.Plan, settings: UpgradeSettings, hops: [KubernetesVersion], checks: [UpgradeCheck], facts: UpgradeFacts) {
+            (self.plan, self.settings, self.hops, self.checks, self.facts) = (plan, settings, hops, checks, facts)
+        }
     }
 
     /// What can be said without the nodes' hosts: of the cluster alone.
