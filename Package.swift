@@ -209,6 +209,13 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
+            name: "RehearsalsTests",
+            dependencies: [
+                "ClusterTwin", "Journal", "KubernetesAPI", "KubernetesClient", "Maintenance", "NodeAccess", "ObjectStore", "Operations", "Proving",
+                "Rehearsals", "drydock", system,
+            ],
+            swiftSettings: strict),
+        .testTarget(
             name: "ControllerTests",
             dependencies: [
                 "ClusterTwin", "Controller", "KubernetesAPI", "KubernetesClient", "KubernetesRuntime", "Maintenance", "NodeAccess", "Operations",

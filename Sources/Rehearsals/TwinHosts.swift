@@ -37,7 +37,7 @@ package final class TwinHosts: UpgradeHosts {
     }
 
     package let twin: Twin
-    private let time: RunTime
+    private let clock: Mutex<RunTime>
     private let pace: Pace
     private let hosts: Mutex<[String: Host]>
     /// Asked before and after everything that is done on a node; throws what goes wrong there.
@@ -51,7 +51,8 @@ package final class TwinHosts: UpgradeHosts {
         disturbances: @escaping @Sendable (_ node: String) -> [GateCheck] = { _ in [] },
         interfere: @escaping @Sendable (_ what: String, _ node: String, _ moment: Moment) async throws -> Void = { _, _, _ in }
     ) {
-        (self.twin, self.time, self.pace, self.disturbances, self.interfere) = (twin, time, pace, disturbances, interfere)
+        (self.twin, self.pace, self.disturbances, self.interfere) = (twin, pace, disturbances, interfere)
+        clock = Mutex(time)
         var hosts: [String: Host] = [:]
         for node in twin.objects(.nodes).map(Node.init) {
             var host = Host()
@@ -62,13 +63,10 @@ package final class TwinHosts: UpgradeHosts {
         self.hosts = Mutex(hosts)
     }
 
-    private init(_ other: TwinHosts, time: RunTime) {
-        (twin, self.time, pace, disturbances, interfere) = (other.twin, time, other.pace, other.disturbances, other.interfere)
-        hosts = Mutex(other.hosts.withLock { $0 })
-    }
+    /// Another process works on the same hosts, at its own time.
+    package func move(to time: RunTime) { clock.withLock { $0 = time } }
 
-    /// The same hosts, as another process finds them.
-    package func continued(at time: RunTime) -> TwinHosts { TwinHosts(self, time: time) }
+    private var time: RunTime { clock.withLock { $0 } }
 
     private func reach<Result>(_ name: String, _ body: (inout Host) throws -> Result) throws -> Result {
         // A host that is down answers nobody.
@@ -142,7 +140,7 @@ package final class TwinHosts: UpgradeHosts {
 
     package func startKubelet(_ version: KubernetesVersion, on name: String, notify: @escaping Notify) async throws -> String {
         let installed = try await work("start kubelet", on: name, seconds: pace.kubelet) { $0.versions["kubelet"] }
-        if let installed { twin.setKubelet(of: name, to: installed) }
+        if let installed, !twin.isDead(name) { twin.setKubelet(of: name, to: installed) }
         return "started anew"
     }
 

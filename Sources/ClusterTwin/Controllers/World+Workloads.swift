@@ -267,7 +267,14 @@ extension World {
             }
         }
         for pod in byNode.values.joined() where !pod.isTerminating { _ = try? delete(.pods, pod.name, DeleteOptions()) }
-        let live = pods.owned(by: uid).filter { !$0.isTerminating }
+        var live = pods.owned(by: uid).filter { !$0.isTerminating }
+        // One at a time, and only while all others are well (maxUnavailable 1).
+        if set["spec"]["updateStrategy"]["type"].string != "OnDelete", live.count == desired, live.allSatisfy(\.isHealthy),
+            let old = live.firstIndex(where: { $0.labels["controller-revision-hash"] != hash })
+        {
+            _ = try? delete(.pods, live[old].name, DeleteOptions())
+            live.remove(at: old)
+        }
         let ready = live.count(where: \.isHealthy)
         setStatus(.daemonSets, name) { status in
             status["observedGeneration"] = set["metadata"]["generation"]

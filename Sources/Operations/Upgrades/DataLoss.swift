@@ -21,7 +21,7 @@ package struct DataLoss: Codable, Sendable, Equatable {
     package var revisions: Int64 { max(0, revision - backupRevision) }
 
     /// Objects that keep being written by themselves, and are made anew.
-    package static let transient: Set<String> = ["events", "leases", "masterleases", "ranges"]
+    package static let transient: Set<String> = ["events", "leases", "masterleases", "ranges", "compact_rev_key"]
 
     package var remarkable: [Row] { rows.filter { !Self.transient.contains($0.resource) } }
 

@@ -65,6 +65,11 @@ package struct UpgradePlan: Sendable {
                 if hop == hops[0] { plan.remarks += front.remarks }
                 plan.steps += try controlPlane(name, hop, isFirst: index == 0, front)
             }
+            // No kubelet may be newer than any API server that it may be sent to, so all of these go first.
+            for name in controlPlanes {
+                let front = try Front(views, of: name, addresses[name] ?? "", settings.control, sessionSeconds)
+                plan.steps += asOne(traffic(front.away, "for the kubelet of \(hop)") + (try kubelet(name, hop, isControlPlane: true, lane: nil)) + traffic(front.back, "after the kubelet of \(hop)"))
+            }
             for hook in settings.hooks where hook.moment == .addons { plan.steps.append(self.hook(hook, nil, hop, lane: nil)) }
             for name in workers.prefix(canaries) { plan.steps += try worker(name, hop, lane: nil) }
             if soakSeconds > 0, workers.count > canaries { plan.steps.append(soak(hop)) }
@@ -134,11 +139,7 @@ package struct UpgradePlan: Sendable {
     private func controlPlane(_ name: String, _ hop: KubernetesVersion, isFirst: Bool, _ front: Front) throws -> [Step] {
         let before = try controlPlaneVersion(of: name, before: hop)
         var steps = [try packages(name, hop, lane: nil), images(name, hop, lane: nil)]
-        steps += front.away.map { step in
-            var step = step
-            step.id += " for \(hop)"
-            return step.map { .traffic($0) }
-        }
+        steps += traffic(front.away, "for \(hop)")
         steps.append(
             Step(
                 id: "control plane \(name) \(hop)", title: "upgrade the control plane on \(name) to \(hop) (kubeadm upgrade \(isFirst ? "apply" : "node"))",
@@ -149,13 +150,16 @@ package struct UpgradePlan: Sendable {
                     .putBack(node: name, to: before, from: hop, isFirst: isFirst),
                     title: "put the static pods of \(before) back on \(name)" + (isFirst ? ", and kube-proxy, CoreDNS and kubeadm's ConfigMaps" : "")),
                 expectedSeconds: Expected.controlPlane, isDisruptive: true, action: .controlPlane(node: name, hop, isFirst: isFirst)))
-        steps += try kubelet(name, hop, isControlPlane: true, lane: nil)
-        steps += front.back.map { step in
+        return asOne(steps + traffic(front.back, "after \(hop)"))
+    }
+
+    /// What is done at load balancers; both ways it keeps clients away from what starts anew.
+    private func traffic(_ steps: [LoadBalancerAction.Step], _ occasion: String) -> [Step] {
+        steps.map { step in
             var step = RestartPlan.reversible(traffic: step)
-            step.id += " after \(hop)"
+            step.id += " \(occasion)"
             return step.map { .traffic($0) }
         }
-        return asOne(steps)
     }
 
     private func worker(_ name: String, _ hop: KubernetesVersion, lane: String?) throws -> [Step] {

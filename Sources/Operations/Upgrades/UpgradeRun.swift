@@ -54,7 +54,9 @@ package struct UpgradeRun: RunOperation {
         case .kubelet(let name, _), .configuration(let name, _):
             // A kubelet of another minor starts on an empty node.
             let node = try await client.get(Node.self, ObjectName("", name))
-            return [GateCheck("drained", node.isUnschedulable ? .holds : .fails, "\(name) takes pods: somebody uncordoned it")]
+            let drained = GateCheck("drained", node.isUnschedulable ? .holds : .fails, "\(name) takes pods: somebody uncordoned it")
+            // A kubelet of another minor may start every container of its node anew, static pods too.
+            return [drained] + (settings.isControlPlane(name) ? try await hosts.checks(beforeControlPlaneOn: name) : [])
         case .restore(let action): return try await restore.checks(before: step.map { _ in action })
         case .backup, .inspect, .packages, .images, .prove, .soak, .hook: return []
         }

@@ -53,6 +53,8 @@ package struct APIUse: Codable, Sendable, Hashable {
 /// Looks for uses of deprecated APIs wherever they show.
 package struct APIUseSearch: Sendable {
     package private(set) var uses: Set<APIUse> = []
+    /// Versions and kinds that this search itself asks for, today and the last time.
+    package private(set) var own: Set<String> = []
     /// What could not be looked at, and why.
     package private(set) var gaps: [String] = []
 
@@ -68,6 +70,7 @@ package struct APIUseSearch: Sendable {
         let discovery = try await client.discover()
         for (group, reason) in discovery.failures { gaps.append("the API group \(group) does not answer: \(reason)") }
         for resource in Self.listed(discovery) {
+            own.insert("\(resource.apiVersion) \(resource.kind)")
             do {
                 try await client.forEachPage(resource, ListOptions(metadataOnly: true)) { page in for object in page { read(object, resource) } }
             } catch let error as APIStatus { gaps.append("\(resource.qualifiedPlural) cannot be listed: \(error)") }

@@ -156,7 +156,9 @@ package struct UpgradeChecks: Sendable {
             if !who.isEmpty { problem += ", by \(list(who, 3))" }
             if let last { problem += ", last at \(last.formatted(.iso8601))" }
             if let remark = lifecycle.remark { problem += " (\(remark))" }
-            let isHard = isGone && (lifecycle.replacement == nil || [.object, .registration, .helm, .manifest, .file, .audit].contains(key.source))
+            if key.source == .requests, facts.search.own.contains(subject) { problem += ", which may have been drydock when it looked for objects" }
+            // Who asks the metric does not say.
+            let isHard = isGone && key.source != .requests && (lifecycle.replacement == nil || [.object, .registration, .helm, .manifest, .file, .audit].contains(key.source))
             findings.append((isHard ? critical : warning)("cluster", subject, problem, Self.remedy(lifecycle, key.source)))
         }
         let found = findings.isEmpty ? none : "\(removed.count) kinds are gone in 1.\(target.minor)" + (findings.count > removed.count ? "; \(findings.count) findings" : "")

@@ -21,8 +21,9 @@ package struct UpgradeInspection: Sendable {
     /// - Throws: when the cluster, or a node that is to be upgraded, does not answer.
     package func facts() async throws -> UpgradeFacts {
         var facts = UpgradeFacts()
-        try await facts.read(client)
+        // What API servers were asked for comes first: this very look asks for much.
         if let hosts { try await hosts.read(&facts, client) } else { await facts.readRequests(client, []) }
+        try await facts.read(client)
         facts.forecast = try await forecast()
         facts.window = settings.window
         return facts
