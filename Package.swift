@@ -208,6 +208,7 @@ let package = Package(
                 system,
             ],
             swiftSettings: strict),
+        .testTarget(name: "NodeAccessTests", dependencies: ["NodeAccess", "Proving"], swiftSettings: strict),
         .testTarget(
             name: "RehearsalsTests",
             dependencies: [

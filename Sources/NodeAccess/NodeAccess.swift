@@ -10,7 +10,8 @@ package struct NodeAccess: Sendable, Codable, Equatable {
         case local
         /// - destination: as ssh takes it.
         /// - configuration: of ssh; nil for the user's.
-        case ssh(destination: String, configuration: String?)
+        /// - jump: hosts on the way, as ssh's -J takes them; nil for what the configuration says.
+        case ssh(destination: String, configuration: String?, jump: String? = nil)
         /// The host whose file system is mounted here, as in a privileged pod; through `drydock chroot`, since a small image has no other.
         case chroot(root: String)
     }
@@ -124,22 +125,41 @@ package struct NodeAccess: Sendable, Codable, Equatable {
         switch way {
         case .local: return (.name(shell[0]), Array(shell.dropFirst()))
         case .chroot(let root): return (.path("/proc/self/exe"), ["chroot", root] + shell)
-        case .ssh(let destination, let configuration):
-            return (.name("ssh"), Self.options(configuration) + ["--", destination, shell.map(Self.quoted).joined(separator: " ")])
+        case .ssh(let destination, let configuration, let jump):
+            // One connection for all that is run on a node within some seconds.
+            let shared = Self.sockets.map { ["-o", "ControlMaster=auto", "-o", "ControlPath=\($0)/\(Self.digest(configuration))-%C", "-o", "ControlPersist=15"] } ?? []
+            return (.name("ssh"), Self.options(configuration, jump) + shared + ["--", destination, shell.map(Self.quoted).joined(separator: " ")])
         }
     }
 
-    /// Nobody is there to be asked, and a node that is gone is told of soon.
-    private static func options(_ configuration: String?) -> [String] {
-        (configuration.map { ["-F", $0] } ?? []) + [
-            "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3",
+    /// Where shared connections are: a folder that is this user's alone, or nil where it cannot be had.
+    private static let sockets: String? = {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("drydock-ssh-\(getuid())").path
+        // A socket's path has 104 bytes at most, and ssh adds 17 while it makes one.
+        guard path.utf8.count + 52 + 17 < 104 else { return nil }
+        try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        var found = stat()
+        guard lstat(path, &found) == 0, found.st_uid == getuid(), found.st_mode & 0o170_077 == 0o040_000 else { return nil }
+        return path
+    }()
+
+    /// Hosts of the same name in two configurations are two hosts.
+    private static func digest(_ configuration: String?) -> String {
+        let hash = (configuration ?? "").utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
+        return String(hash, radix: 16)
+    }
+
+    /// Nobody is there to be asked, a host that is not known is not spoken to, and one that is gone is told of soon.
+    private static func options(_ configuration: String?, _ jump: String?) -> [String] {
+        (configuration.map { ["-F", $0] } ?? []) + (jump.map { ["-J", $0] } ?? []) + [
+            "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3",
         ]
     }
 
     private func check(_ status: TerminationStatus, _ complaint: String) throws {
         guard !status.isSuccess else { return }
         let said = complaint.split(whereSeparator: \.isNewline).suffix(5).joined(separator: "; ")
-        if case .ssh(let destination, _) = way, case .exited(255) = status {
+        if case .ssh(let destination, _, _) = way, case .exited(255) = status {
             throw NodeError(.unreachable, "\(name) cannot be reached by ssh as \(destination): \(said)")
         }
         var error = NodeError(.failed, "\(name): \(said.isEmpty ? "\(status)" : said)")
@@ -181,8 +201,9 @@ package struct NodeAccess: Sendable, Codable, Equatable {
     private func forwarding<Outcome: Sendable>(
         _ specification: String, isThere: () -> Bool, _ body: () async throws -> Outcome
     ) async throws -> Outcome {
-        guard case .ssh(let destination, let configuration) = way else { return try await body() }
-        let arguments = Self.options(configuration) + ["-N", "-o", "ExitOnForwardFailure=yes", "-L", specification, "--", destination]
+        guard case .ssh(let destination, let configuration, let jump) = way else { return try await body() }
+        // A shared connection would keep the forwarding when this one has ended.
+        let arguments = Self.options(configuration, jump) + ["-o", "ControlPath=none", "-N", "-o", "ExitOnForwardFailure=yes", "-L", specification, "--", destination]
         let outcome = try await Subprocess.run(
             .name("ssh"), arguments: Arguments(arguments), input: .none, output: .discarded, error: .string(limit: Self.complaintLimit)
         ) { execution -> Result<Outcome, any Error> in

@@ -54,6 +54,7 @@ package struct NodeJob: Sendable {
                 guard ContinuousClock.now < limit else { throw error }
                 notify("\(access.name) is not reachable; \(name) goes on there, and is asked for again")
                 try await Task.sleep(for: Self.pause)
+                continue
             }
             guard ContinuousClock.now < limit else {
                 throw NodeError(.failed, "\(access.name): \(name) still runs after \(patience.components.seconds) s. It goes on there: \(path(name))/out")

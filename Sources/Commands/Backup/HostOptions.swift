@@ -12,6 +12,7 @@ struct HostOptions: ParsableArguments {
             valueName: "node"))
     var hosts: [String] = []
     @Option(help: ArgumentHelp("Of ssh. (default: the user's)", valueName: "file")) var sshConfig: String?
+    @Option(help: ArgumentHelp("Hosts on the way to all of them, as ssh -J takes them.", valueName: "hosts")) var sshJump: String?
     @Flag(help: "Become root on the hosts with sudo -n.") var sudo = false
 
     func nodes() throws -> [NodeAccess] { try nodes(hosts) }
@@ -43,6 +44,6 @@ struct HostOptions: ParsableArguments {
         }
         // The run may be resumed from another folder.
         let configuration = sshConfig.map { URL(fileURLWithPath: $0).path }
-        return NodeAccess(name: name, way: .ssh(destination: destination, configuration: configuration), usesSudo: sudo)
+        return NodeAccess(name: name, way: .ssh(destination: destination, configuration: configuration, jump: sshJump), usesSudo: sudo)
     }
 }
