@@ -22,10 +22,12 @@ test: setup ## Run all tests, against real servers
 
 test-nodes: setup ## Run the suites on real nodes, which must be there (DRYDOCK_LAB)
 	swift test --filter MaintenanceLabTests
-	swift test --filter CertificateLabTests
+	swift test --filter UpgradeLabTests
 	swift test --filter RestoreLabTests
 
-test-nodes-long: setup ## Replace every authority of a cluster of real nodes (DRYDOCK_LAB); half an hour
+test-nodes-long: setup ## Faults in the middle of an upgrade, its way back, certificates and authorities on real nodes (DRYDOCK_LAB); over an hour
+	swift test --filter UpgradeFaultLabTests
+	swift test --filter CertificateLabTests
 	swift test --filter RotationLabTests
 
 release: ## Build .build/drydock: one stripped binary that needs no Swift runtime

@@ -43,7 +43,9 @@ extension EtcdClient {
         while true {
             let answer = try await read { [request] in try await $0.kv.range(request, metadata: $0.metadata, options: $0.brief) }
             if request.revision == 0 { request.revision = answer.header.revision }
-            found += answer.kvs.map { KeyRevisions(key: String(decoding: $0.key, as: UTF8.self), createRevision: $0.createRevision, modRevision: $0.modRevision) }
+            found += answer.kvs.map {
+                KeyRevisions(key: String(decoding: $0.key, as: UTF8.self), createRevision: $0.createRevision, modRevision: $0.modRevision)
+            }
             guard answer.more, let last = answer.kvs.last else { return (found, request.revision) }
             request.key = last.key + [0]
         }

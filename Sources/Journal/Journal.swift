@@ -214,7 +214,8 @@ package final class Journal: RunJournal {
     /// The notes of a kind, the oldest first.
     package func notes(_ kind: String, of run: String) throws -> [(at: Date, content: String)] {
         try read { database in
-            try Row.fetchAll(database, sql: "SELECT at, content FROM note WHERE run = ? AND kind = ? ORDER BY at, rowid", arguments: [run, kind]).map { row in
+            try Row.fetchAll(database, sql: "SELECT at, content FROM note WHERE run = ? AND kind = ? ORDER BY at, rowid", arguments: [run, kind]).map
+            { row in
                 (Date(timeIntervalSince1970: row["at"]), row["content"])
             }
         }
@@ -227,7 +228,9 @@ package final class Journal: RunJournal {
             try database.write { database in
                 guard let run = try Self.runs(database, where: "id = ?", [id]).first else { throw Self.missing(id) }
                 guard run.state == .running, run.owner.isAlive != false else {
-                    throw JournalError(.invalid, "the run \(id) is not at work: it is \(run.state.rawValue)\(run.state == .running ? ", and its process is gone" : "").")
+                    throw JournalError(
+                        .invalid,
+                        "the run \(id) is not at work: it is \(run.state.rawValue)\(run.state == .running ? ", and its process is gone" : "").")
                 }
                 try database.execute(
                     sql: "INSERT OR REPLACE INTO pause (run, by, at) VALUES (?,?,?)", arguments: [id, person, now.timeIntervalSince1970])

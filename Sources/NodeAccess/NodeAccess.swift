@@ -118,7 +118,9 @@ package struct NodeAccess: Sendable, Codable, Equatable {
         try await Self.$recorder.withValue(nil) { try await text(script) }
     }
 
-    func perform(_ script: String, input: [UInt8]) async throws { _ = try await Self.$recorder.withValue(nil) { try await text(script, input: input) } }
+    func perform(_ script: String, input: [UInt8]) async throws {
+        _ = try await Self.$recorder.withValue(nil) { try await text(script, input: input) }
+    }
 
     private func command(_ script: String) -> (Executable, [String]) {
         let shell = (usesSudo ? ["sudo", "-n"] : []) + ["sh", "-c", script]
@@ -127,7 +129,10 @@ package struct NodeAccess: Sendable, Codable, Equatable {
         case .chroot(let root): return (.path("/proc/self/exe"), ["chroot", root] + shell)
         case .ssh(let destination, let configuration, let jump):
             // One connection for all that is run on a node within some seconds.
-            let shared = Self.sockets.map { ["-o", "ControlMaster=auto", "-o", "ControlPath=\($0)/\(Self.digest(configuration))-%C", "-o", "ControlPersist=15"] } ?? []
+            let shared =
+                Self.sockets.map {
+                    ["-o", "ControlMaster=auto", "-o", "ControlPath=\($0)/\(Self.digest(configuration))-%C", "-o", "ControlPersist=15"]
+                } ?? []
             return (.name("ssh"), Self.options(configuration, jump) + shared + ["--", destination, shell.map(Self.quoted).joined(separator: " ")])
         }
     }
@@ -152,7 +157,8 @@ package struct NodeAccess: Sendable, Codable, Equatable {
     /// Nobody is there to be asked, a host that is not known is not spoken to, and one that is gone is told of soon.
     private static func options(_ configuration: String?, _ jump: String?) -> [String] {
         (configuration.map { ["-F", $0] } ?? []) + (jump.map { ["-J", $0] } ?? []) + [
-            "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3",
+            "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=10", "-o",
+            "ServerAliveCountMax=3",
         ]
     }
 
@@ -203,7 +209,10 @@ package struct NodeAccess: Sendable, Codable, Equatable {
     ) async throws -> Outcome {
         guard case .ssh(let destination, let configuration, let jump) = way else { return try await body() }
         // A shared connection would keep the forwarding when this one has ended.
-        let arguments = Self.options(configuration, jump) + ["-o", "ControlPath=none", "-N", "-o", "ExitOnForwardFailure=yes", "-L", specification, "--", destination]
+        let arguments =
+            Self.options(configuration, jump) + [
+                "-o", "ControlPath=none", "-N", "-o", "ExitOnForwardFailure=yes", "-L", specification, "--", destination,
+            ]
         let outcome = try await Subprocess.run(
             .name("ssh"), arguments: Arguments(arguments), input: .none, output: .discarded, error: .string(limit: Self.complaintLimit)
         ) { execution -> Result<Outcome, any Error> in

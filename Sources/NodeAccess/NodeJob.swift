@@ -57,7 +57,8 @@ package struct NodeJob: Sendable {
                 continue
             }
             guard ContinuousClock.now < limit else {
-                throw NodeError(.failed, "\(access.name): \(name) still runs after \(patience.components.seconds) s. It goes on there: \(path(name))/out")
+                throw NodeError(
+                    .failed, "\(access.name): \(name) still runs after \(patience.components.seconds) s. It goes on there: \(path(name))/out")
             }
         }
     }
@@ -72,7 +73,9 @@ package struct NodeJob: Sendable {
 
     private func record(_ script: String, _ began: Date, status: Int, _ output: String) {
         NodeAccess.recorder?(
-            RemoteCommand(node: access.name, script: script, startedAt: began, seconds: Date().timeIntervalSince(began), status: .exited(status), output: output))
+            RemoteCommand(
+                node: access.name, script: script, startedAt: began, seconds: Date().timeIntervalSince(began), status: .exited(status), output: output
+            ))
     }
 
     private static func split(_ text: String) -> (state: String, output: String) {
@@ -153,8 +156,10 @@ package struct RemoteCommand: Sendable, Codable, Equatable {
     static func masked(_ text: String) -> String {
         var text = text
         for (pattern, replacement) in [
-            ("-----BEGIN [A-Z ]*PRIVATE KEY-----[\\s\\S]*?(-----END [A-Z ]*PRIVATE KEY-----|$)", "[key]"), ("\\b[a-z0-9]{6}\\.[a-z0-9]{16}\\b", "[token]"),
-            ("\\beyJ[A-Za-z0-9_-]{10,}\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]*", "[token]"), ("(?i)(certificate-key|password|token)([ =:]+)[^\\s\"']+", "$1$2[secret]"),
+            ("-----BEGIN [A-Z ]*PRIVATE KEY-----[\\s\\S]*?(-----END [A-Z ]*PRIVATE KEY-----|$)", "[key]"),
+            ("\\b[a-z0-9]{6}\\.[a-z0-9]{16}\\b", "[token]"),
+            ("\\beyJ[A-Za-z0-9_-]{10,}\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]*", "[token]"),
+            ("(?i)(certificate-key|password|token)([ =:]+)[^\\s\"']+", "$1$2[secret]"),
         ] { text = text.replacingOccurrences(of: pattern, with: replacement, options: .regularExpression) }
         return text
     }

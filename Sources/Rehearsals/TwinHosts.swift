@@ -105,7 +105,9 @@ package final class TwinHosts: UpgradeHosts {
     }
 
     package func install(_ packages: [String], _ version: KubernetesVersion, on name: String, notify: @escaping Notify) async throws {
-        try await work("install \(packages[0])", on: name, seconds: pace.packages) { host in for package in packages { host.versions[package] = version } }
+        try await work("install \(packages[0])", on: name, seconds: pace.packages) { host in
+            for package in packages { host.versions[package] = version }
+        }
     }
 
     package func fetchImages(
@@ -120,7 +122,9 @@ package final class TwinHosts: UpgradeHosts {
 
     package func upgradeControlPlane(_ version: KubernetesVersion, isFirst: Bool, on name: String, notify: @escaping Notify) async throws {
         let kubeadm = try reach(name) { $0.versions["kubeadm"] }
-        guard kubeadm == version else { throw NodeError(.failed, "\(name): kubeadm is \(kubeadm.map { "\($0)" } ?? "not there"), and \(version) is asked for") }
+        guard kubeadm == version else {
+            throw NodeError(.failed, "\(name): kubeadm is \(kubeadm.map { "\($0)" } ?? "not there"), and \(version) is asked for")
+        }
         try await work("kubeadm preflight", on: name, seconds: pace.controlPlane / 2) { _ in }
         for component in Component.servers {
             try await work("kubeadm \(component.rawValue)", on: name, seconds: pace.component) { host in
@@ -132,7 +136,9 @@ package final class TwinHosts: UpgradeHosts {
         try await work("kubeadm ends", on: name, seconds: pace.controlPlane / 2) { _ = $0.ended.insert(version) }
     }
 
-    package func hasUpgradedControlPlane(_ version: KubernetesVersion, on name: String) async throws -> Bool { try reach(name) { $0.ended.contains(version) } }
+    package func hasUpgradedControlPlane(_ version: KubernetesVersion, on name: String) async throws -> Bool {
+        try reach(name) { $0.ended.contains(version) }
+    }
 
     package func configureKubelet(_ version: KubernetesVersion, on name: String, notify: @escaping Notify) async throws {
         try await work("kubeadm upgrade node", on: name, seconds: 2) { _ in }

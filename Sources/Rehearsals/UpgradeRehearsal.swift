@@ -16,10 +16,14 @@ package struct UpgradeRehearsal: Sendable {
     /// - Parameters:
     ///   - twin: with nodes; kubeadm's parts are made where there are none.
     ///   - version: that it has.
-    package init(_ twin: Twin, from version: KubernetesVersion, hops: [KubernetesVersion], drain: NodeRunSettings, tag: String, patienceSeconds: Double = 600) throws {
+    package init(
+        _ twin: Twin, from version: KubernetesVersion, hops: [KubernetesVersion], drain: NodeRunSettings, tag: String, patienceSeconds: Double = 600
+    ) throws {
         let nodes = twin.objects(.nodes).map(Node.init)
         let controlPlanes = nodes.filter(\.isControlPlane).map(\.name).sorted()
-        guard !controlPlanes.isEmpty else { throw OperationError(.invalid, "the cluster has no control-plane nodes (node-role.kubernetes.io/control-plane).") }
+        guard !controlPlanes.isEmpty else {
+            throw OperationError(.invalid, "the cluster has no control-plane nodes (node-role.kubernetes.io/control-plane).")
+        }
         if twin.staticPodVersion(of: controlPlanes[0]) == nil { try twin.installKubeadm(version) }
         settings = UpgradeSettings(
             rehearsing: nodes.map(\.name).sorted(), controlPlanes: controlPlanes, tag: tag, drain: drain, patienceSeconds: patienceSeconds)
@@ -56,7 +60,8 @@ package struct UpgradeRehearsal: Sendable {
             let client = KubernetesClient(transport: TwinTransport(rehearsal.twin, time: time), rate: nil, time: time)
             return try await UpgradeRun.working(client, settings, on: hosts) { operation in
                 let runner = Runner(
-                    operation: operation, journal: journal, gate: gate, patience: .seconds(settings.drain.patienceSeconds), time: time, notify: notify)
+                    operation: operation, journal: journal, gate: gate, patience: .seconds(settings.drain.patienceSeconds), time: time, notify: notify
+                )
                 let subject = try await client.clusterSubject()
                 switch beginning {
                 case .begin:

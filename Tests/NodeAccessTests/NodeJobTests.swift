@@ -30,25 +30,17 @@ struct NodeJobTests {
             }
             #expect(try await job(host).exitCode("bad") == 7)
             #expect(try await job(host).exitCode("never") == nil)
-            let mode = try FileManager.default.attributesOfItem(atPath: host.folder.appendingPathComponent("jobs/good/out").path)[.posixPermissions] as? Int
+            let mode =
+                try FileManager.default.attributesOfItem(atPath: host.folder.appendingPathComponent("jobs/good/out").path)[.posixPermissions] as? Int
             #expect(mode == 0o600)
         }
     }
 
     @Test func `Its connection is cut again and again, and it runs once, to its end`() async throws {
         try await SSHHost.running { host in
-            let cutter = Task { () -> Int in
-                var cuts = 0
-                while !Task.isCancelled {
-                    try? await Task.sleep(for: .milliseconds(.random(in: 50...700)))
-                    await host.cut()
-                    cuts += 1
-                }
-                return cuts
+            let (said, cuts) = try await host.cutting {
+                try await job(host).run("long", counting(host, "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.5; done"))
             }
-            let said = try await job(host).run("long", counting(host, "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.5; done"))
-            cutter.cancel()
-            let cuts = await cutter.value
             #expect(said == (1...8).map { "\($0)\n" }.joined())
             #expect(runs(host) == 1 && cuts > 3, "\(runs(host)) runs, \(cuts) cuts")
         }
@@ -113,7 +105,10 @@ struct NodeJobTests {
             try await NodeAccess.$recorder.withValue({ command in told.withLock { $0.append(command) } }) {
                 _ = try await host.access.text("cat >/dev/null", input: Array("-----BEGIN PRIVATE KEY-----".utf8))
                 _ = try? await host.access.text("exit 5")
-                _ = try await job(host).run("join", "sleep 0.3; echo kubeadm join --token abcdef.0123456789abcdef --certificate-key 00ff00ff; echo '-----BEGIN RSA PRIVATE KEY-----'; echo MIIB; echo '-----END RSA PRIVATE KEY-----'")
+                _ = try await job(host).run(
+                    "join",
+                    "sleep 0.3; echo kubeadm join --token abcdef.0123456789abcdef --certificate-key 00ff00ff; echo '-----BEGIN RSA PRIVATE KEY-----'; echo MIIB; echo '-----END RSA PRIVATE KEY-----'"
+                )
             }
             let commands = told.withLock { $0 }
             #expect(commands.map(\.status) == [.exited(0), .exited(5), .exited(0)], "\(commands)")
@@ -137,7 +132,11 @@ struct SharedConnectionTests {
             print("twenty commands took \(ContinuousClock.now - began)")
             #expect(sum == 190 && ContinuousClock.now - began < .seconds(10), "\(ContinuousClock.now - began)")
             let all = try await withThrowingTaskGroup(of: Int.self) { group in
-                for index in 0..<16 { group.addTask { [access = host.access] in Int(try await access.text("sleep 0.2; echo \(index)").trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0 } }
+                for index in 0..<16 {
+                    group.addTask { [access = host.access] in
+                        Int(try await access.text("sleep 0.2; echo \(index)").trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0
+                    }
+                }
                 return try await group.reduce(0, +)
             }
             #expect(all == 120)

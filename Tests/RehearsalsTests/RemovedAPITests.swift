@@ -38,7 +38,10 @@ struct RemovedAPITests {
         var object: JSON = ["apiVersion": .string(row.groupVersion), "kind": .string(row.kind), "metadata": ["name": .string("a-\(row.plural)")]]
         if row.kind == "CustomResourceDefinition" {
             object["metadata"]["name"] = "as.example.com"
-            object["spec"] = ["group": "example.com", "scope": "Namespaced", "names": ["plural": "as", "kind": "A"], "versions": [["name": "v1", "served": true, "storage": true, "schema": ["openAPIV3Schema": ["type": "object"]]]]]
+            object["spec"] = [
+                "group": "example.com", "scope": "Namespaced", "names": ["plural": "as", "kind": "A"],
+                "versions": [["name": "v1", "served": true, "storage": true, "schema": ["openAPIV3Schema": ["type": "object"]]]],
+            ]
         }
         if row.kind == "PodDisruptionBudget" { object["spec"] = ["maxUnavailable": 1, "selector": ["matchLabels": ["a": "b"]]] }
         let path = resource.path(namespace: resource.isNamespaced ? "default" : nil)
@@ -54,7 +57,9 @@ struct RemovedAPITests {
         let packed = try gzip.update(Array(json.description.utf8)[...]) + gzip.finish()
         return [
             "apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1",
-            "metadata": ["name": "sh.helm.release.v1.old.v1", "namespace": "default", "labels": ["owner": "helm", "status": "deployed", "name": "old"]],
+            "metadata": [
+                "name": "sh.helm.release.v1.old.v1", "namespace": "default", "labels": ["owner": "helm", "status": "deployed", "name": "old"],
+            ],
             "data": ["release": .string(Data(Data(packed).base64EncodedString().utf8).base64EncodedString())],
         ]
     }
@@ -69,7 +74,8 @@ struct RemovedAPITests {
         let twin = try twin(max(20, target - 1))
         // What the cluster of now still serves is used by requests; what was gone before is left over in a release of Helm's, and files are files.
         let served = gone.filter { row in
-            row.isServed(in: max(20, target - 1)) && !row.isAlpha && (row.scope == .namespaced || row.scope == .cluster || row.scope == .virtual && row.kind.hasSuffix("Review"))
+            row.isServed(in: max(20, target - 1)) && !row.isAlpha
+                && (row.scope == .namespaced || row.scope == .cluster || row.scope == .virtual && row.kind.hasSuffix("Review"))
                 && row.groupVersion != "admission.k8s.io/v1beta1" && row.kind != "ImageReview"
         }
         for row in served { try await use(row, of: twin) }
@@ -80,7 +86,8 @@ struct RemovedAPITests {
         let wanted = Set(gone.map { "\($0.groupVersion) \($0.kind)" })
         #expect(wanted.subtracting(found).isEmpty, "not found: \(wanted.subtracting(found).sorted())")
         #expect(found.subtracting(wanted).isEmpty, "found, and not gone: \(found.subtracting(wanted).sorted())")
-        #expect(!gone.isEmpty && (target < 22 || !served.isEmpty || ![22, 25, 26, 27, 29, 32].contains(target)), "nothing was asked for by a request")
+        #expect(
+            !gone.isEmpty && (target < 22 || !served.isEmpty || ![22, 25, 26, 27, 29, 32].contains(target)), "nothing was asked for by a request")
     }
 
     @Test(arguments: 22...37)
@@ -88,7 +95,8 @@ struct RemovedAPITests {
         let twin = try twin(max(20, target - 1))
         for row in Self.rows {
             // What is written in the version that stays.
-            guard let replacement = row.replacement, row.replacementSince.map({ $0 <= max(20, target - 1) }) == true, row.scope == .namespaced, row.kind != "Event",
+            guard let replacement = row.replacement, row.replacementSince.map({ $0 <= max(20, target - 1) }) == true, row.scope == .namespaced,
+                row.kind != "Event",
                 let stays = Optional(replacement), APILifecycle.find(stays, row.kind).map({ !$0.isDeprecated(in: target) }) ?? true
             else { continue }
             let parts = stays.split(separator: "/").map(String.init)
@@ -96,7 +104,10 @@ struct RemovedAPITests {
             let resource = Resource(group: parts[0], version: parts[1], plural: row.plural, kind: row.kind)
             let object: JSON = [
                 "apiVersion": .string(stays), "kind": .string(row.kind), "metadata": ["name": .string("b-\(row.plural)-\(row.version)")],
-                "spec": ["selector": ["matchLabels": ["a": "b"]], "template": ["metadata": ["labels": ["a": "b"]], "spec": ["containers": [["name": "a", "image": "a"]]]]],
+                "spec": [
+                    "selector": ["matchLabels": ["a": "b"]],
+                    "template": ["metadata": ["labels": ["a": "b"]], "spec": ["containers": [["name": "a", "image": "a"]]]],
+                ],
             ]
             _ = try await TwinTransport(twin, time: .system).send(
                 APIRequest(.post, resource.path(namespace: "default"), query: ["fieldManager": "kubectl"], body: object))

@@ -44,7 +44,9 @@ struct UpgradeRehearsalTests {
                     Issue.record("\(place): \(end)")
                     continue
                 }
-                #expect(forth.complaints(at: Self.version(24)) == [] && forth.broken == [], "\(place): \(forth.complaints(at: Self.version(24))) \(forth.broken)")
+                #expect(
+                    forth.complaints(at: Self.version(24)) == [] && forth.broken == [],
+                    "\(place): \(forth.complaints(at: Self.version(24))) \(forth.broken)")
                 let back = try UpgradeDesk(in: folder.path, workers: 2, pods: 8)
                 _ = try back.live(diesAt: place)
                 let id = try #require(try back.run?.id)
@@ -53,7 +55,9 @@ struct UpgradeRehearsalTests {
                     Issue.record("\(place), back: \(returned)")
                     continue
                 }
-                #expect(back.complaints(at: Self.version(23)) == [] && back.broken == [], "\(place), back: \(back.complaints(at: Self.version(23))) \(back.broken)")
+                #expect(
+                    back.complaints(at: Self.version(23)) == [] && back.broken == [],
+                    "\(place), back: \(back.complaints(at: Self.version(23))) \(back.broken)")
             }
         }
     }
@@ -77,12 +81,21 @@ struct UpgradeRehearsalTests {
 
     static let faults: [Fault] = [
         Fault(name: "the connection is lost before kubeadm is installed", what: "install kubeadm", reason: ["cannot be reached"]) { throw cut($1) },
-        Fault(name: "the connection is lost after kubeadm was installed", what: "install kubeadm", moment: .after, reason: ["cannot be reached"]) { throw cut($1) },
-        Fault(name: "the connection is lost in the middle of the static pods", what: "kubeadm kube-controller", reason: ["cannot be reached"]) { throw cut($1) },
-        Fault(name: "the connection is lost at the end of kubeadm", what: "kubeadm ends", moment: .after, reason: ["cannot be reached"]) { throw cut($1) },
-        Fault(name: "the connection is lost when the kubelet starts", what: "start kubelet", moment: .after, reason: ["cannot be reached"]) { throw cut($1) },
+        Fault(name: "the connection is lost after kubeadm was installed", what: "install kubeadm", moment: .after, reason: ["cannot be reached"]) {
+            throw cut($1)
+        },
+        Fault(name: "the connection is lost in the middle of the static pods", what: "kubeadm kube-controller", reason: ["cannot be reached"]) {
+            throw cut($1)
+        },
+        Fault(name: "the connection is lost at the end of kubeadm", what: "kubeadm ends", moment: .after, reason: ["cannot be reached"]) {
+            throw cut($1)
+        },
+        Fault(name: "the connection is lost when the kubelet starts", what: "start kubelet", moment: .after, reason: ["cannot be reached"]) {
+            throw cut($1)
+        },
         Fault(name: "apt's lock is held for longer than anybody waits", what: "install kubelet", reason: ["dpkg frontend lock"]) { _, node in
-            throw NodeError(.failed, "\(node): packages ended with exit code 100: E: Could not get lock /var/lib/dpkg/lock-frontend (dpkg frontend lock)")
+            throw NodeError(
+                .failed, "\(node): packages ended with exit code 100: E: Could not get lock /var/lib/dpkg/lock-frontend (dpkg frontend lock)")
         },
         Fault(name: "the disk is full", what: "fetch images", reason: ["no space left"]) { _, node in
             throw NodeError(.failed, "\(node): images ended with exit code 1: no space left on device")
@@ -90,7 +103,8 @@ struct UpgradeRehearsalTests {
         Fault(name: "kubeadm apply fails before it changes anything", what: "kubeadm preflight", reason: ["preflight"]) { _, node in
             throw NodeError(.failed, "\(node): control-plane ended with exit code 1: [preflight] Some fatal errors occurred")
         },
-        Fault(name: "kubeadm apply fails in the middle", what: "kubeadm kube-scheduler", reason: ["couldn't upgrade control plane", "run now"]) { _, node in
+        Fault(name: "kubeadm apply fails in the middle", what: "kubeadm kube-scheduler", reason: ["couldn't upgrade control plane", "run now"]) {
+            _, node in
             throw NodeError(.failed, "\(node): control-plane ended with exit code 1: couldn't upgrade control plane")
         },
         Fault(name: "the kubelet does not come back", what: "start kubelet", node: "w-0004", reason: ["kubelet"], isLost: true) { twin, node in
@@ -102,7 +116,10 @@ struct UpgradeRehearsalTests {
         Fault(name: "a control plane boots by itself between two steps", what: "kubeadm ends", node: "cp-0002", moment: .after) { twin, node in
             twin.reboot(node, seconds: 60)
         },
-        Fault(name: "a worker's plug is pulled while it is upgraded", what: "install kubelet", node: "w-0005", reason: ["cannot be reached"], isLost: true) { twin, node in
+        Fault(
+            name: "a worker's plug is pulled while it is upgraded", what: "install kubelet", node: "w-0005", reason: ["cannot be reached"],
+            isLost: true
+        ) { twin, node in
             twin.setAlive(node, false)
             throw cut(node)
         },
@@ -130,7 +147,8 @@ struct UpgradeRehearsalTests {
                 desk.twin.advance(to: desk.twin.now.addingTimeInterval(120))
                 let target = goesOn ? Self.version(24) : Self.version(23)
                 let again = try desk.live(goesOn ? nil : .rollBack(try #require(try desk.run?.id)))
-                if case .done = end, goesOn {} else {
+                if case .done = end, goesOn {
+                } else {
                     guard case .done = again.end else {
                         Issue.record("\(goesOn ? "on" : "back"): \(again.end)")
                         continue
@@ -201,7 +219,8 @@ struct UpgradeRehearsalTests {
                 return
             }
             #expect(desk.complaints(at: Self.version(23)) == [] && desk.broken == [], "\(desk.complaints(at: Self.version(23))) \(desk.broken)")
-            let configuration = desk.twin.object(.configMaps, ObjectName("kube-system", "kubeadm-config"))?["data"]["ClusterConfiguration"].string ?? ""
+            let configuration =
+                desk.twin.object(.configMaps, ObjectName("kube-system", "kubeadm-config"))?["data"]["ClusterConfiguration"].string ?? ""
             #expect(configuration.contains("kubernetesVersion: v1.23.0"))
         }
     }

@@ -233,9 +233,12 @@ private final class UpgradeWatch: Sendable {
         // Versions that may not run together.
         let servers = nodes.filter(\.isControlPlane).compactMap { twin.staticPodVersion(of: $0.name) }
         for node in nodes {
-            guard let kubelet = KubernetesVersion(node.kubeletVersion), let complaint = VersionSkew.complaint(.kubelet, kubelet, servers: servers) else { continue }
+            guard let kubelet = KubernetesVersion(node.kubeletVersion), let complaint = VersionSkew.complaint(.kubelet, kubelet, servers: servers)
+            else { continue }
             note("the kubelet of \(node.name) (\(kubelet)): \(complaint)")
         }
-        if let newest = servers.max(), let complaint = VersionSkew.complaint(.apiServer, newest, servers: servers) { note("API servers: \(complaint)") }
+        if let newest = servers.max(), let complaint = VersionSkew.complaint(.apiServer, newest, servers: servers) {
+            note("API servers: \(complaint)")
+        }
     }
 }

@@ -38,6 +38,24 @@ package struct SSHHost: Sendable {
         return try await body(SSHHost(folder: folder, access: NodeAccess(name: "node", way: .ssh(destination: "node", configuration: file))))
     }
 
+    /// Cuts connections at random moments for as long as `body` works.
+    /// - Returns: how often.
+    package func cutting<Result>(_ body: () async throws -> Result) async throws -> (result: Result, cuts: Int) {
+        let cutter = Task { () -> Int in
+            var cuts = 0
+            while !Task.isCancelled {
+                try? await Task.sleep(for: .milliseconds(.random(in: 50...700)))
+                await cut()
+                cuts += 1
+            }
+            return cuts
+        }
+        defer { cutter.cancel() }
+        let result = try await body()
+        cutter.cancel()
+        return (result, await cutter.value)
+    }
+
     /// Ends every connection at once, as a broken line does; what was started on the host goes on.
     package func cut() async {
         _ = try? await CommandRun.run("pkill", ["-KILL", "-f", "--", "sshd.* -f \(folder.path)/sshd_config"])

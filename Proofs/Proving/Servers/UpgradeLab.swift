@@ -71,7 +71,8 @@ package struct UpgradeLab: Sendable {
 
     /// kubeadm's own checks do not hold in nested hosts.
     package func apply(to version: String) -> [String] {
-        ["upgrade", "apply", "--to", version, "--ignore-preflight-errors", "all", "--location", store, "--cluster", "lab", "--accept-plain-keys"] + front + probe
+        ["upgrade", "apply", "--to", version, "--ignore-preflight-errors", "all", "--location", store, "--cluster", "lab", "--accept-plain-keys"]
+            + front + probe
     }
 
     /// What is not of a version, or not as it should be; empty when all is.
@@ -79,12 +80,14 @@ package struct UpgradeLab: Sendable {
         var complaints: [String] = []
         let nodes = try await lab.kubectl(
             "get", "nodes", "--no-headers", "-o",
-            "custom-columns=N:.metadata.name,V:.status.nodeInfo.kubeletVersion,U:.spec.unschedulable,R:.status.conditions[?(@.type==\"Ready\")].status")
+            "custom-columns=N:.metadata.name,V:.status.nodeInfo.kubeletVersion,U:.spec.unschedulable,R:.status.conditions[?(@.type==\"Ready\")].status"
+        )
         for line in nodes.split(separator: "\n") {
             let words = line.split(separator: " ").map(String.init)
             if words.count != 4 || words[1] != version || words[2] != "<none>" || words[3] != "True" { complaints.append(String(line)) }
         }
-        let pods = try await lab.kubectl("-n", "kube-system", "get", "pods", "--no-headers", "-o", "custom-columns=N:.metadata.name,I:.spec.containers[0].image")
+        let pods = try await lab.kubectl(
+            "-n", "kube-system", "get", "pods", "--no-headers", "-o", "custom-columns=N:.metadata.name,I:.spec.containers[0].image")
         for line in pods.split(separator: "\n") where line.hasPrefix("kube-") && !line.hasSuffix(":\(version)") { complaints.append(String(line)) }
         for node in Self.nodes {
             let held = try await lab.on(node, "apt-mark showhold").split(separator: "\n").sorted()
@@ -95,6 +98,55 @@ package struct UpgradeLab: Sendable {
         let balancer = try await drydock(["lb", "status", "--config", "\(lab.folder)/haproxy.cfg", "--socket", "\(lab.folder)/haproxy.sock"])
         if !balancer.output.contains("3 of 3 take traffic") { complaints.append(balancer.output) }
         return complaints
+    }
+
+    /// What happens when a run comes to a step for the first time.
+    package struct Trouble: Sendable {
+        package var name: String
+        /// The beginning of the step's title.
+        var step: String
+        var after: Duration
+        var body: @Sendable (RealNodes) async throws -> Void
+
+        package init(_ name: String, at step: String, after: Duration = .zero, _ body: @escaping @Sendable (RealNodes) async throws -> Void) {
+            (self.name, self.step, self.after, self.body) = (name, step, after, body)
+        }
+    }
+
+    /// Carries an upgrade out in as many lives as it needs: some end by a kill at any moment, some by what happens on the nodes.
+    /// - Parameter mend: told what a life said that stopped, before the next one goes on.
+    /// - Returns: how the last life ended, and the troubles that did not come about.
+    package func struggle(
+        apply: [String], through troubles: [Trouble], kills wanted: Int, mend: (String) async throws -> Void
+    ) async throws -> (status: Int32, kills: Int, lives: Int, left: [String]) {
+        var (troubles, kills, lives, status) = (troubles, 0, 0, Int32(-1))
+        while lives < 40, status != 0 {
+            lives += 1
+            let running = try running(lives == 1 ? apply : ["upgrade", "resume"] + probe)
+            let killAt = kills < wanted ? ContinuousClock.now + .seconds(.random(in: 15...75)) : nil
+            while running.isRunning {
+                let said = running.errorsSoFar
+                if let index = troubles.firstIndex(where: { said.contains("] \($0.step)") }) {
+                    let trouble = troubles.remove(at: index)
+                    print("life \(lives): \(trouble.name)")
+                    try await Task.sleep(for: trouble.after)
+                    try await trouble.body(lab)
+                }
+                if let killAt, ContinuousClock.now > killAt {
+                    print("life \(lives): killed at \(said.split(separator: "\n").last { $0.hasPrefix("[") } ?? "its beginning")")
+                    running.send(SIGKILL)
+                    kills += 1
+                    break
+                }
+                try await Task.sleep(for: .milliseconds(200))
+            }
+            let run = await running.finish()
+            status = run.status
+            guard status != 0, status != 128 + SIGKILL else { continue }
+            print("life \(lives) stopped: \(run.errors.suffix(700))")
+            try await mend(String(run.errors.suffix(700)))
+        }
+        return (status, kills, lives, troubles.map(\.name))
     }
 
     /// Looks at the budgets every second for as long as `body` works.

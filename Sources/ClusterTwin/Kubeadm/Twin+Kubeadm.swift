@@ -25,7 +25,10 @@ extension Twin {
                 "selector": ["matchLabels": labels],
                 "template": [
                     "metadata": ["labels": labels],
-                    "spec": ["containers": [["name": "kube-proxy", "image": .string("registry.k8s.io/kube-proxy:\(version)")]], "tolerations": [["operator": "Exists"]]],
+                    "spec": [
+                        "containers": [["name": "kube-proxy", "image": .string("registry.k8s.io/kube-proxy:\(version)")]],
+                        "tolerations": [["operator": "Exists"]],
+                    ],
                 ],
             ],
         ])
@@ -45,7 +48,8 @@ extension Twin {
             pod["metadata"]["annotations"]["kubernetes.io/config.hash"] = .string(Self.hash(component, version))
         }
         guard component == "kube-apiserver" else { return }
-        let newest = objects(.pods).filter { $0["metadata"]["labels"].strings["component"] == "kube-apiserver" }.compactMap(Self.version).map(\.minor).max()
+        let newest = objects(.pods).filter { $0["metadata"]["labels"].strings["component"] == "kube-apiserver" }.compactMap(Self.version).map(\.minor)
+            .max()
         if let newest { serve(minor: newest) }
         cutWatches()
     }
@@ -88,11 +92,15 @@ extension Twin {
             "metadata": [
                 "name": .string("\(component)-\(node)"), "namespace": "kube-system",
                 "labels": ["component": .string(component), "tier": "control-plane"],
-                "annotations": ["kubernetes.io/config.mirror": .string(hash(component, version)), "kubernetes.io/config.hash": .string(hash(component, version))],
+                "annotations": [
+                    "kubernetes.io/config.mirror": .string(hash(component, version)), "kubernetes.io/config.hash": .string(hash(component, version)),
+                ],
             ],
             "spec": [
                 "nodeName": .string(node), "hostNetwork": true, "priorityClassName": "system-node-critical",
-                "containers": [["name": .string(component), "image": .string("registry.k8s.io/\(component):\(tag)"), "command": [.string(component)]]],
+                "containers": [
+                    ["name": .string(component), "image": .string("registry.k8s.io/\(component):\(tag)"), "command": [.string(component)]]
+                ],
                 "tolerations": [["operator": "Exists"]],
             ],
         ]

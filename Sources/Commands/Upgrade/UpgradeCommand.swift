@@ -8,6 +8,7 @@ internal import NodeAccess
 internal import Operations
 
 extension KubernetesVersion: ExpressibleByArgument {
+    /// `v1.24.17`, `1.24.17`.
     public init?(argument: String) { self.init(argument) }
 }
 
@@ -24,7 +25,9 @@ struct UpgradeCommand: AsyncParsableCommand {
 /// Which nodes, how they are reached, what stands in front of them.
 struct UpgradeOptions: ParsableArguments {
     @Option(name: .customLong("to"), help: ArgumentHelp("The version that is wanted.", valueName: "version")) var target: KubernetesVersion
-    @Option(help: ArgumentHelp("Which patch to take of a minor on the way; may be repeated. (default: the newest in the repositories)", valueName: "version"))
+    @Option(
+        help: ArgumentHelp(
+            "Which patch to take of a minor on the way; may be repeated. (default: the newest in the repositories)", valueName: "version"))
     var via: [KubernetesVersion] = []
     @Option(help: "How many workers may be away at once, a number or a percentage of all nodes.")
     var maxUnavailable: CountArgument?
@@ -40,13 +43,15 @@ struct UpgradeOptions: ParsableArguments {
     var nodeHook: [String] = []
     @Option(
         help: ArgumentHelp(
-            "A program to run when the control planes are upgraded, before the workers: the network and other add-ons; may be repeated.", valueName: "program"
+            "A program to run when the control planes are upgraded, before the workers: the network and other add-ons; may be repeated.",
+            valueName: "program"
         ))
     var addonHook: [String] = []
     @Option(help: ArgumentHelp("Go on although this check forbids it; may be repeated.", valueName: "check")) var waive: [String] = []
     @Option(help: ArgumentHelp("Also look at the manifests in this file, or in the YAML files of this folder; may be repeated.", valueName: "path"))
     var manifests: [String] = []
-    @Option(help: ArgumentHelp("Also look at this audit log of an API server (JSON lines); may be repeated.", valueName: "file")) var auditLog: [String] = []
+    @Option(help: ArgumentHelp("Also look at this audit log of an API server (JSON lines); may be repeated.", valueName: "file")) var auditLog:
+        [String] = []
     @OptionGroup(title: "Drains") var drain: UpgradeDrainOptions
     @OptionGroup(title: "Backup") var backup: UpgradeBackupOptions
     @OptionGroup(title: "Run") var gate: GateOptions
@@ -65,7 +70,8 @@ struct UpgradeOptions: ParsableArguments {
             try nodeHook.map { UpgradeHook(moment: .node, program: try Self.program($0)) }
             + addonHook.map { UpgradeHook(moment: .addons, program: try Self.program($0)) }
         var drainSettings = NodeRunSettings(
-            kubeconfigs: kubernetes.files, context: kubernetes.context, options: drain.options, maxUnavailable: maxUnavailable?.value, respectsQuorum: true,
+            kubeconfigs: kubernetes.files, context: kubernetes.context, options: drain.options, maxUnavailable: maxUnavailable?.value,
+            respectsQuorum: true,
             patienceSeconds: stepTimeout.duration.seconds, mark: "upgrade \(tag)", reason: "upgrade to \(target)")
         drainSettings.gracePeriodSeconds = drain.gracePeriod
         var request = UpgradeRequest(
@@ -73,7 +79,8 @@ struct UpgradeOptions: ParsableArguments {
             reach: { try nodes.hosts.nodes([$0])[0] }, loadBalancers: try await front.loadBalancers(nodes.hosts), holdsTraffic: front.lbHold,
             sessionSeconds: front.lbDrain.duration.seconds, drain: drainSettings, canaries: canaries, soakSeconds: soak.duration.seconds,
             backup: try backup.backup(), hooks: hooks, ignoredPreflightErrors: ignorePreflightErrors,
-            patienceSeconds: stepTimeout.duration.seconds, lockSeconds: lockTimeout.duration.seconds, window: gate.window, maxSeconds: gate.maxSeconds)
+            patienceSeconds: stepTimeout.duration.seconds, lockSeconds: lockTimeout.duration.seconds, window: gate.window, maxSeconds: gate.maxSeconds
+        )
         request.waived = Set(waive)
         for path in manifests { request.manifests += try Self.documents(at: path) }
         for file in auditLog { request.auditLines += try TextFile.read(file).split(separator: "\n").map(String.init) }
@@ -97,7 +104,9 @@ struct UpgradeOptions: ParsableArguments {
     /// The files of a folder that end in .yaml, .yml or .json, or the file itself.
     private static func documents(at path: String) throws -> [(file: String, text: String)] {
         var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { throw ValidationError("There is no \(path). Check --manifests.") }
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+            throw ValidationError("There is no \(path). Check --manifests.")
+        }
         guard isFolder.boolValue else { return [(path, try TextFile.read(path))] }
         let names = FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String } ?? []
         return try names.sorted().filter { name in [".yaml", ".yml", ".json"].contains { name.hasSuffix($0) } }.map { name in
@@ -117,7 +126,8 @@ struct UpgradeDrainOptions: ParsableArguments {
     @Flag(help: "Also pods with emptyDir volumes, whose data is lost.") var deleteEmptydirData = false
     @Flag(help: "Also pods that no controller makes anew.") var force = false
     @Option(help: ArgumentHelp("Seconds that pods get to end. (default: each pod's own)", valueName: "seconds")) var gracePeriod: Int?
-    @Option(help: ArgumentHelp("How long a drain may take. (default: as long as it takes)", valueName: "duration")) var drainTimeout: DurationArgument?
+    @Option(help: ArgumentHelp("How long a drain may take. (default: as long as it takes)", valueName: "duration")) var drainTimeout:
+        DurationArgument?
 
     var options: DrainMachine.Options {
         var options = DrainMachine.Options()

@@ -25,7 +25,9 @@ struct UpgradePlanCommand: AsyncParsableCommand {
             clusterOnly ? try await request.inspect(client) : try await request.make(client)
         }
         if let quotaFor {
-            guard let quota = UpgradeQuota(made.facts) else { throw OperationError(.refused, "no node can be spared: there is no second one that takes pods.") }
+            guard let quota = UpgradeQuota(made.facts) else {
+                throw OperationError(.refused, "no node can be spared: there is no second one that takes pods.")
+            }
             return print(quota.manifest(namespace: quotaFor))
         }
         let text = UpgradePlanReport(made, at: Date())
@@ -55,7 +57,9 @@ struct UpgradePlanText {
         }
         parts.append(
             (["\(report.path), about \(Duration.seconds(report.seconds).minutesText)"] + report.remarks.map { "note: \($0)" }
-                + report.refusals.filter { refusal in !findings.contains { refusal.contains($0.problem) } }.map { Terminal.paint("refused: ", .red) + $0 }).joined(
+                + report.refusals.filter { refusal in !findings.contains { refusal.contains($0.problem) } }.map {
+                    Terminal.paint("refused: ", .red) + $0
+                }).joined(
                     separator: "\n"))
         text = parts.joined(separator: "\n\n")
     }

@@ -33,7 +33,9 @@ struct UpgradeRollbackCommand: AsyncParsableCommand {
 
     func validate() throws {
         if keepData, restoreEtcd { throw ValidationError("--keep-data and --restore-etcd exclude one another.") }
-        if keepData, dryRun { throw ValidationError("--keep-data takes back what `drydock upgrade status` lists, the last step first; --dry-run is for --restore-etcd.") }
+        if keepData, dryRun {
+            throw ValidationError("--keep-data takes back what `drydock upgrade status` lists, the last step first; --dry-run is for --restore-etcd.")
+        }
     }
 
     func run() async throws {
@@ -43,7 +45,9 @@ struct UpgradeRollbackCommand: AsyncParsableCommand {
         // What is under way goes on, or back, as it began.
         if run.operation == "upgrade rollback" {
             throw OperationError(
-                .refused, "the run \(run.id) is a rollback itself: `drydock upgrade resume \(run.id)` goes on with it, `drydock runs rollback \(run.id)` takes it back.")
+                .refused,
+                "the run \(run.id) is a rollback itself: `drydock upgrade resume \(run.id)` goes on with it, `drydock runs rollback \(run.id)` takes it back."
+            )
         }
         if keepData { return try await session.goOn(run, .rollBack, kubernetes, takingLock: takeLock) }
         guard restoreEtcd else {

@@ -13,7 +13,9 @@ struct UpgradeReference: ParsableArguments {
     func find(in journal: Journal) throws -> RunRecord {
         if let id {
             let run = try journal.run(id)
-            guard run.operation.hasPrefix("upgrade ") else { throw OperationError(.invalid, "the run \(run.id) is a `\(run.operation)`, and no upgrade.") }
+            guard run.operation.hasPrefix("upgrade ") else {
+                throw OperationError(.invalid, "the run \(run.id) is a `\(run.operation)`, and no upgrade.")
+            }
             return run
         }
         guard let newest = try journal.runs().first(where: { $0.operation.hasPrefix("upgrade ") }) else {
@@ -30,7 +32,8 @@ struct UpgradeStatusCommand: ParsableCommand {
         discussion: "--report writes all of it: the timeline, what was run on the nodes, what the probe saw, who did it and when.")
 
     @OptionGroup var reference: UpgradeReference
-    @Option(help: ArgumentHelp("Write the whole report to this file: .html, .md or .json; may be repeated.", valueName: "file")) var report: [String] = []
+    @Option(help: ArgumentHelp("Write the whole report to this file: .html, .md or .json; may be repeated.", valueName: "file")) var report:
+        [String] = []
     @OptionGroup(title: "Output") var output: OutputOptions
 
     func run() throws {
@@ -75,7 +78,8 @@ struct UpgradeAbortCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "abort",
         abstract: "Declare an upgrade that stopped over, and say what it leaves.",
-        discussion: "Nodes stay in the version that they have. What is cordoned or drained at a load balancer is named, with the command that opens it.")
+        discussion:
+            "Nodes stay in the version that they have. What is cordoned or drained at a load balancer is named, with the command that opens it.")
 
     @OptionGroup var reference: UpgradeReference
     @Flag(help: "Also when the run's owner is on another host, so that nobody here can tell whether it lives.") var takeLock = false

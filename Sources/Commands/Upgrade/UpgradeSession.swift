@@ -39,7 +39,8 @@ struct UpgradeSession {
     /// Takes a whole upgrade back.
     func beginRollback(_ client: KubernetesClient, _ plan: UpgradeAction.Plan, _ settings: UpgradeSettings, _ loss: DataLoss) async throws {
         let run = try await carryOut(client, settings, gate: Gate(), loss: loss) { try await $0.begin(plan, settings: settings.json()) }
-        session.output.remark("the upgrade is taken back; \(loss.revisions) revisions were lost, which `drydock upgrade status \(run.id) --report FILE.html` lists")
+        session.output.remark(
+            "the upgrade is taken back; \(loss.revisions) revisions were lost, which `drydock upgrade status \(run.id) --report FILE.html` lists")
     }
 
     private func carryOut(
@@ -56,7 +57,9 @@ struct UpgradeSession {
         try settings.restore.map { restored in
             RestoreRun(
                 settings: restored, identities: try IdentityOptions.read(restored.identityFiles),
-                source: { try await BackupSource.open(restored.location) { (catalog: BackupCatalog) in (catalog, try await catalog.find(restored.backup)) } })
+                source: {
+                    try await BackupSource.open(restored.location) { (catalog: BackupCatalog) in (catalog, try await catalog.find(restored.backup)) }
+                })
         }
     }
 

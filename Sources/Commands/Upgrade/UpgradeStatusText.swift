@@ -21,12 +21,14 @@ extension UpgradeRunReport {
 struct UpgradeStatusText {
     let text: String
 
-    init(_ report: UpgradeRunReport) {
+    /// - Parameter isRehearsed: whether nothing of it is real, and nothing can be taken back.
+    init(_ report: UpgradeRunReport, isRehearsed: Bool = false) {
         var table = TextTable(["NODE", "ROLE", "FROM", "TO", "STATE", "AWAY", "PROOF"], alignedRight: [5])
         for row in report.nodes {
             let color: Terminal.Color = row.state == "done" ? .green : row.state == "waiting" ? .cyan : .yellow
             table.add([
-                row.node, row.role, row.from, row.to, Terminal.paint(row.state, color), row.awaySeconds.map { "\(Int($0.rounded())) s" } ?? "-", row.result,
+                row.node, row.role, row.from, row.to, Terminal.paint(row.state, color), row.awaySeconds.map { "\(Int($0.rounded())) s" } ?? "-",
+                row.result,
             ])
         }
         let over = report.steps.count { ["done", "alreadySo"].contains($0.state) }
@@ -41,7 +43,7 @@ struct UpgradeStatusText {
         var parts = [lines.joined(separator: "\n"), table.text]
         if let loss = report.loss { parts.append((["lost:"] + loss.lines.map { "  \($0)" }).joined(separator: "\n")) }
         if !report.leftOvers.isEmpty { parts.append((["left closed:"] + report.leftOvers.map { "  \($0)" }).joined(separator: "\n")) }
-        if !report.wayBack.isEmpty { parts.append((["can be taken back:"] + report.wayBack.map { "  \($0)" }).joined(separator: "\n")) }
+        if !report.wayBack.isEmpty, !isRehearsed { parts.append((["can be taken back:"] + report.wayBack.map { "  \($0)" }).joined(separator: "\n")) }
         text = parts.joined(separator: "\n\n")
     }
 }

@@ -2,6 +2,14 @@ internal import Foundation
 package import Maintenance
 
 extension Pod {
+    /// Seconds; nil for a pod that has been ready, not ready and ready again: it says since when it is well, not how long its start took.
+    private static func startup(from start: Date?, to ready: Date?) -> Double? {
+        guard let start, let ready, ready.timeIntervalSince(start) <= longestStartup else { return nil }
+        return max(0, ready.timeIntervalSince(start))
+    }
+
+    private static let longestStartup = 900.0
+
     /// What a drain has to know.
     /// - Parameter placement: of the pod's template, where it is known already.
     package func facts(placement known: PodPlacement? = nil) -> PodFacts {
@@ -14,7 +22,7 @@ extension Pod {
             deletion: deletion, gracePeriodSeconds: metadata["deletionGracePeriodSeconds"].count.map { max(0, $0) } ?? gracePeriodSeconds,
             controller: controller.map { PodFacts.Controller(kind: $0.qualifiedKind, name: $0.name, uid: $0.uid) }, isMirror: isMirror,
             hasEmptyDir: hasEmptyDir,
-            labels: labels, startupSeconds: started.flatMap { start in readySince.map { max(0, $0.timeIntervalSince(start)) } },
+            labels: labels, startupSeconds: Self.startup(from: started, to: readySince),
             placement: known ?? PodPlacement(self))
         if facts.node == nil, let scheduled = condition("PodScheduled") {
             facts.isUnschedulable = scheduled["status"].string == "False" && scheduled["reason"].string == "Unschedulable"

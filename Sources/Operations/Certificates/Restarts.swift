@@ -154,7 +154,9 @@ struct Restarts {
         let host = try settings.host(name)
         var replaced: [Component] = []
         for component in host.running {
-            let (copy, placed, laidAside) = ("\(folder)/\(component.rawValue).yaml", manifest(component), "\(settings.aside)/pods/\(component.rawValue).yaml")
+            let (copy, placed, laidAside) = (
+                "\(folder)/\(component.rawValue).yaml", manifest(component), "\(settings.aside)/pods/\(component.rawValue).yaml"
+            )
             let isOther = "[ -e \(NodeAccess.quoted(copy)) ] && ! cmp -s \(NodeAccess.quoted(copy)) \(NodeAccess.quoted(placed))"
             guard try await host.access.text("if \(isOther); then echo yes; fi").hasPrefix("yes") else { continue }
             notify("\(component.rawValue) as it was")

@@ -17,7 +17,8 @@ struct Front {
         for view in views {
             let servers = view.servers.filter { Self.isServer($0, of: name, address) }
             if servers.isEmpty {
-                refusals.append("\(view.loadBalancer) has no server that is \(name), by name or by the address \(address): it cannot be drained there.")
+                refusals.append(
+                    "\(view.loadBalancer) has no server that is \(name), by name or by the address \(address): it cannot be drained there.")
             }
             for server in servers {
                 guard server.mode == .ready else {

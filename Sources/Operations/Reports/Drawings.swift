@@ -40,7 +40,8 @@ enum Drawing {
         let height = Double(rows.count) * 26 + 10
         var body = axis(from: start, to: end, at: height)
         for (index, row) in rows.enumerated() {
-            body += "<text x=\"\(number(left - 8))\" y=\"\(number(Double(index) * 26 + 22))\" text-anchor=\"end\">\(ReportDocument.escaped(row))</text>"
+            body +=
+                "<text x=\"\(number(left - 8))\" y=\"\(number(Double(index) * 26 + 22))\" text-anchor=\"end\">\(ReportDocument.escaped(row))</text>"
         }
         for bar in bars {
             guard let row = rows.firstIndex(of: bar.row) else { continue }

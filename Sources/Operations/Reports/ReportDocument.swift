@@ -77,6 +77,7 @@ package struct ReportDocument: Sendable {
         dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 20px; background: var(--panel); border-radius: 8px; padding: 14px 18px; margin: 0; }
         dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
         .good { color: var(--good); font-weight: 600; } .warn { color: var(--warn); font-weight: 600; } .bad { color: var(--bad); font-weight: 600; }
+        td > .good, td > .warn, td > .bad { overflow-wrap: normal; }
         .code, pre { font: 12.5px/1.45 ui-monospace, SFMono-Regular, Menlo, monospace; }
         pre { background: var(--panel); border-radius: 8px; padding: 12px; overflow-x: auto; white-space: pre-wrap; }
         figure { margin: 8px 0 0; } figcaption { color: var(--soft); font-size: 13px; margin-top: 4px; }
@@ -121,7 +122,8 @@ package struct ReportDocument: Sendable {
         case .facts(let facts): return facts.map { "- \($0.name): \($0.value.text)" }.joined(separator: "\n")
         case .table(let header, let rows):
             func line(_ cells: [String]) -> String {
-                "| " + cells.map { $0.replacingOccurrences(of: "|", with: "\\|").replacingOccurrences(of: "\n", with: " ") }.joined(separator: " | ") + " |"
+                "| " + cells.map { $0.replacingOccurrences(of: "|", with: "\\|").replacingOccurrences(of: "\n", with: " ") }.joined(separator: " | ")
+                    + " |"
             }
             return ([line(header), line(header.map { _ in "---" })] + rows.map { line($0.map(\.text)) }).joined(separator: "\n")
         case .details(let summary, let blocks): return "### \(summary)\n\n" + blocks.map(markdown).joined(separator: "\n\n")

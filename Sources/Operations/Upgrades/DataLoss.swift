@@ -53,7 +53,9 @@ package struct DataLoss: Codable, Sendable, Equatable {
     package var lines: [String] {
         var lines = ["\(revisions) revisions were written since the backup \(backup) (revision \(backupRevision), now \(revision)):"]
         for row in rows {
-            let examples = Self.transient.contains(row.resource) ? "" : " (\(row.examples.joined(separator: ", "))\(row.created + row.changed > row.examples.count ? ", …" : ""))"
+            let examples =
+                Self.transient.contains(row.resource)
+                ? "" : " (\(row.examples.joined(separator: ", "))\(row.created + row.changed > row.examples.count ? ", …" : ""))"
             lines.append("  \(row.resource): \(row.created) created, \(row.changed) changed\(examples)")
         }
         lines.append("  what was deleted since comes back")

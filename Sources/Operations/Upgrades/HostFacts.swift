@@ -79,7 +79,9 @@ package struct HostFacts: Codable, Sendable, Equatable {
             if line.hasPrefix("== ") { current = String(line.dropFirst(3)) } else { sections[current, default: []].append(String(line)) }
         }
         func lines(_ name: String) -> [String] { (sections[name] ?? []).filter { !$0.isEmpty } }
-        func bytes(_ name: String) -> Int64 { lines(name).first.flatMap { Int64($0) }.map { $0.multipliedReportingOverflow(by: 1024).partialValue } ?? 0 }
+        func bytes(_ name: String) -> Int64 {
+            lines(name).first.flatMap { Int64($0) }.map { $0.multipliedReportingOverflow(by: 1024).partialValue } ?? 0
+        }
         self.node = node
         manager = lines("manager").first.flatMap(NodePackages.Manager.init)
         packages = InstalledPackages(parsing: lines("packages").joined(separator: "\n"))

@@ -50,7 +50,8 @@ package struct NodePackages: Codable, Sendable, Equatable {
             return
                 "find() { dnf -q --disableexcludes=all --showduplicates list \"$1\" 2>/dev/null | awk '{ print $2 }' | sed 's/^[0-9]*://' | grep -E '^\(number)-' | tail -n 1; }"
         case .zypper:
-            return "find() { zypper -q search -s -x \"$1\" 2>/dev/null | awk -F '|' '{ gsub(/ /, \"\", $4); print $4 }' | grep -E '^\(number)-' | tail -n 1; }"
+            return
+                "find() { zypper -q search -s -x \"$1\" 2>/dev/null | awk -F '|' '{ gsub(/ /, \"\", $4); print $4 }' | grep -E '^\(number)-' | tail -n 1; }"
         }
     }
 

@@ -21,7 +21,8 @@ package protocol UpgradeHosts: Sendable {
     /// - Parameters:
     ///   - wanted: names of images, without registry and tag.
     ///   - repository: where they are; nil for kubeadm's own.
-    func fetchImages(_ version: KubernetesVersion, _ wanted: [String], from repository: String?, on name: String, notify: @escaping Notify) async throws -> String?
+    func fetchImages(_ version: KubernetesVersion, _ wanted: [String], from repository: String?, on name: String, notify: @escaping Notify)
+        async throws -> String?
 
     /// The gate's conditions before the control plane on a node goes: etcd's quorum without it, another API server.
     func checks(beforeControlPlaneOn name: String) async throws -> [GateCheck]
@@ -98,7 +99,8 @@ package struct KubeadmHosts: UpgradeHosts {
     package func manifests(on name: String) async throws -> [Component: KubernetesVersion] {
         let folder = q("\(settings.control.folders.kubernetes)/manifests")
         let text = try await settings.node(name).text(
-            "for file in \(folder)/*.yaml; do if [ -e \"$file\" ]; then echo \"$(basename \"$file\" .yaml) $(sed -n 's/^ *-\\{0,1\\} *image: *//p' \"$file\" | head -n 1)\"; fi; done")
+            "for file in \(folder)/*.yaml; do if [ -e \"$file\" ]; then echo \"$(basename \"$file\" .yaml) $(sed -n 's/^ *-\\{0,1\\} *image: *//p' \"$file\" | head -n 1)\"; fi; done"
+        )
         var found: [Component: KubernetesVersion] = [:]
         for line in text.split(separator: "\n") {
             let words = line.split(separator: " ").map(String.init)

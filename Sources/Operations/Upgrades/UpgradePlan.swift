@@ -52,7 +52,11 @@ package struct UpgradePlan: Sendable {
         let controlPlanes = settings.control.hosts.map(\.name)
         let workers = settings.nodes.map(\.name).filter { !controlPlanes.contains($0) }
         guard !hops.isEmpty else { return plan }
-        if settings.backup != nil { plan.steps.append(backup) } else { plan.remarks.append("no backup is made (--location): there is no way back for etcd's data") }
+        if settings.backup != nil {
+            plan.steps.append(backup)
+        } else {
+            plan.remarks.append("no backup is made (--location): there is no way back for etcd's data")
+        }
         if settings.control.loadBalancers.isEmpty {
             plan.remarks.append(
                 "no load balancer is named (--lb-host, --lb-socket): clients of an API server that is upgraded are cut off, and come back elsewhere")
@@ -68,7 +72,9 @@ package struct UpgradePlan: Sendable {
             // No kubelet may be newer than any API server that it may be sent to, so all of these go first.
             for name in controlPlanes {
                 let front = try Front(views, of: name, addresses[name] ?? "", settings.control, sessionSeconds)
-                plan.steps += asOne(traffic(front.away, "for the kubelet of \(hop)") + (try kubelet(name, hop, isControlPlane: true, lane: nil)) + traffic(front.back, "after the kubelet of \(hop)"))
+                plan.steps += asOne(
+                    traffic(front.away, name, "for the kubelet of \(hop)") + (try kubelet(name, hop, isControlPlane: true, lane: nil))
+                        + traffic(front.back, name, "after the kubelet of \(hop)"))
             }
             for hook in settings.hooks where hook.moment == .addons { plan.steps.append(self.hook(hook, nil, hop, lane: nil)) }
             for name in workers.prefix(canaries) { plan.steps += try worker(name, hop, lane: nil) }
@@ -81,7 +87,9 @@ package struct UpgradePlan: Sendable {
     /// How long all of it is expected to take, seconds: workers side by side as far as they may be.
     package func seconds(of plan: UpgradeAction.Plan) -> Double {
         // The first step that disturbs a node carries the time of all that follow on it.
-        plan.steps.filter { $0.isOwed != true && ($0.isDisruptive || $0.lane == nil) }.reduce(0) { $0 + $1.expectedSeconds / Double($1.lane == nil ? 1 : max(1, parallel)) }
+        plan.steps.filter { $0.isOwed != true && ($0.isDisruptive || $0.lane == nil) }.reduce(0) {
+            $0 + $1.expectedSeconds / Double($1.lane == nil ? 1 : max(1, parallel))
+        }
     }
 
     /// The version that a node has before a hop; what it goes back to.
@@ -117,7 +125,8 @@ package struct UpgradePlan: Sendable {
     private func inspect(_ hop: KubernetesVersion) -> Step {
         Step(
             id: "inspect \(hop)", title: "look whether the cluster may go to \(hop)", target: "cluster",
-            reason: "what was so when the plan was made may have changed", effect: "none", undo: .nothing(because: "it only looks"), expectedSeconds: 20,
+            reason: "what was so when the plan was made may have changed", effect: "none", undo: .nothing(because: "it only looks"),
+            expectedSeconds: 20,
             isDisruptive: false, action: .inspect(hop))
     }
 
@@ -139,10 +148,11 @@ package struct UpgradePlan: Sendable {
     private func controlPlane(_ name: String, _ hop: KubernetesVersion, isFirst: Bool, _ front: Front) throws -> [Step] {
         let before = try controlPlaneVersion(of: name, before: hop)
         var steps = [try packages(name, hop, lane: nil), images(name, hop, lane: nil)]
-        steps += traffic(front.away, "for \(hop)")
+        steps += traffic(front.away, name, "for \(hop)")
         steps.append(
             Step(
-                id: "control plane \(name) \(hop)", title: "upgrade the control plane on \(name) to \(hop) (kubeadm upgrade \(isFirst ? "apply" : "node"))",
+                id: "control plane \(name) \(hop)",
+                title: "upgrade the control plane on \(name) to \(hop) (kubeadm upgrade \(isFirst ? "apply" : "node"))",
                 target: name, reason: "control planes go first, one at a time",
                 effect: "etcd, if it has a newer version, and the static pods start anew one after the other; clients go on at another API server"
                     + (isFirst ? "; kube-proxy and CoreDNS follow on all nodes" : ""),
@@ -150,14 +160,15 @@ package struct UpgradePlan: Sendable {
                     .putBack(node: name, to: before, from: hop, isFirst: isFirst),
                     title: "put the static pods of \(before) back on \(name)" + (isFirst ? ", and kube-proxy, CoreDNS and kubeadm's ConfigMaps" : "")),
                 expectedSeconds: Expected.controlPlane, isDisruptive: true, action: .controlPlane(node: name, hop, isFirst: isFirst)))
-        return asOne(steps + traffic(front.back, "after \(hop)"))
+        return asOne(steps + traffic(front.back, name, "after \(hop)"))
     }
 
     /// What is done at load balancers; both ways it keeps clients away from what starts anew.
-    private func traffic(_ steps: [LoadBalancerAction.Step], _ occasion: String) -> [Step] {
+    private func traffic(_ steps: [LoadBalancerAction.Step], _ name: String, _ occasion: String) -> [Step] {
         steps.map { step in
             var step = RestartPlan.reversible(traffic: step)
             step.id += " \(occasion)"
+            step.target = name
             return step.map { .traffic($0) }
         }
     }
@@ -173,18 +184,22 @@ package struct UpgradePlan: Sendable {
         var steps = [
             Step(
                 id: "cordon \(name) \(hop)", title: "cordon \(name)", target: name, reason: "no new pods are to come", effect: "its pods stay",
-                undo: .by(.nodes(.uncordon(node: name)), title: "uncordon \(name)"), isDisruptive: true, action: .nodes(.cordon(node: name)), lane: lane),
+                undo: .by(.nodes(.uncordon(node: name)), title: "uncordon \(name)"), isDisruptive: true, action: .nodes(.cordon(node: name)),
+                lane: lane),
             Step(
                 id: "drain \(name) \(hop)", title: "drain \(name)", target: name, reason: "a kubelet of another minor starts on an empty node",
                 effect: "its pods are evicted, as their budgets allow, and made anew elsewhere",
-                undo: .nothing(because: "the pods run elsewhere"), expectedSeconds: drain, isDisruptive: true, action: .nodes(.drain(node: name)), lane: lane),
+                undo: .nothing(because: "the pods run elsewhere"), expectedSeconds: drain, isDisruptive: true, action: .nodes(.drain(node: name)),
+                lane: lane),
         ]
         if !isControlPlane {
             steps.append(
                 Step(
                     id: "configure \(name) \(hop)", title: "configure the kubelet of \(name) for \(hop) (kubeadm upgrade node)", target: name,
                     reason: "its configuration comes from the cluster", effect: "a file on the node",
-                    undo: .by(.putBack(node: name, to: before, from: hop, isFirst: false), title: "put the kubelet's configuration of \(before) back on \(name)"),
+                    undo: .by(
+                        .putBack(node: name, to: before, from: hop, isFirst: false),
+                        title: "put the kubelet's configuration of \(before) back on \(name)"),
                     expectedSeconds: 10, isDisruptive: true, action: .configuration(node: name, hop), lane: lane))
         }
         steps += [

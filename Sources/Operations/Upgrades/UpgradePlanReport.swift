@@ -46,9 +46,8 @@ package struct UpgradePlanReport: Report, Sendable {
                 title: step.title, target: step.target, reason: step.reason, effect: step.effect, undo: step.undo.text, seconds: step.expectedSeconds,
                 isDisruptive: step.isDisruptive)
         }
-        let owners = UpgradeRunReport.owners(made.plan, made.settings)
         nodes = made.settings.nodes.map { node in
-            let own = zip(made.plan.steps, owners).filter { $1 == node.name }.map(\.0)
+            let own = made.plan.steps.filter { $0.target == node.name }
             // The first that disturbs carries the time of the others.
             let time = own.filter { $0.isOwed != true && $0.isDisruptive }.reduce(0) { $0 + $1.expectedSeconds }
             return NodeRow(node: node.name, steps: own.count, seconds: time)
@@ -87,7 +86,8 @@ extension UpgradeCheck {
         func tone(_ state: State) -> ReportDocument.Tone { state == .passed ? .good : state == .blocker ? .bad : .warn }
         var blocks: [ReportDocument.Block] = [
             .heading("Checks"),
-            .table(header: ["Check", "State", "Found"], rows: checks.map { [.init($0.name), .init($0.state.rawValue, tone($0.state)), .init($0.found)] }),
+            .table(
+                header: ["Check", "State", "Found"], rows: checks.map { [.init($0.name), .init($0.state.rawValue, tone($0.state)), .init($0.found)] }),
         ]
         let findings = checks.flatMap(\.findings)
         if !findings.isEmpty {
@@ -97,7 +97,8 @@ extension UpgradeCheck {
                     header: ["Severity", "Where", "What", "Problem", "Remedy"],
                     rows: findings.map { finding in
                         [
-                            .init(finding.severity.rawValue, finding.severity == .critical ? .bad : .warn), .init(finding.host), .init(finding.subject),
+                            .init(finding.severity.rawValue, finding.severity == .critical ? .bad : .warn), .init(finding.host),
+                            .init(finding.subject),
                             .init(finding.problem), .init(finding.remedy),
                         ]
                     }),

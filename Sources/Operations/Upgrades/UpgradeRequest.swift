@@ -86,7 +86,9 @@ package struct UpgradeRequest: Sendable {
         try await complete(&facts)
         let versions = facts.components.rows.filter { $0.component == Component.apiServer.rawValue }.compactMap { KubernetesVersion($0.version) }
         let kubelets = facts.nodes.compactMap { KubernetesVersion($0.kubeletVersion) }
-        guard let current = versions.min() ?? kubelets.min() else { throw OperationError(.invalid, "the cluster has neither nodes nor API servers that are seen.") }
+        guard let current = versions.min() ?? kubelets.min() else {
+            throw OperationError(.invalid, "the cluster has neither nodes nor API servers that are seen.")
+        }
         let path = try UpgradePath(from: min(current, target), to: target) { minor in
             via.first { $0.minor == minor } ?? KubernetesVersion(major: current.major, minor: minor, patch: 0)
         }
@@ -113,17 +115,22 @@ package struct UpgradeRequest: Sendable {
         let accesses = try accesses(nodes)
         let controlPlanes = accesses.filter { access in nodes.contains { $0.name == access.name && $0.isControlPlane } }
         guard !controlPlanes.isEmpty else {
-            throw OperationError(.invalid, "none of the nodes is a control plane (node-role.kubernetes.io/control-plane or /master). Is the cluster kubeadm's?")
+            throw OperationError(
+                .invalid, "none of the nodes is a control plane (node-role.kubernetes.io/control-plane or /master). Is the cluster kubeadm's?")
         }
         var settings = UpgradeSettings(control: try await control(controlPlanes), nodes: accesses, drain: drain)
-        (settings.backup, settings.hooks, settings.ignoredPreflightErrors, settings.lockSeconds) = (backup, hooks, ignoredPreflightErrors, lockSeconds)
+        (settings.backup, settings.hooks, settings.ignoredPreflightErrors, settings.lockSeconds) = (
+            backup, hooks, ignoredPreflightErrors, lockSeconds
+        )
         settings.waivedChecks = waived
         var facts = try await UpgradeInspection(
             client: client, settings: settings, hosts: KubeadmHosts(settings, time: client.time) { _, _, _ in "" }
         ).facts()
         let hosts = facts.hosts
         for host in hosts {
-            guard let manager = host.manager else { throw OperationError(.invalid, "\(host.node) has none of apt, dnf and zypper: nobody knows how to upgrade it.") }
+            guard let manager = host.manager else {
+                throw OperationError(.invalid, "\(host.node) has none of apt, dnf and zypper: nobody knows how to upgrade it.")
+            }
             settings.packages[host.node] = NodePackages(manager: manager, held: host.packages.held)
         }
         settings.unreadyBefore = facts.unready.map(\.workload)
@@ -151,7 +158,8 @@ package struct UpgradeRequest: Sendable {
     private func accesses(_ nodes: [Node]) throws -> [NodeAccess] {
         guard let hosts else { return try nodes.map { try reach($0.name) } }
         if let unknown = hosts.first(where: { host in !nodes.contains { $0.name == host.name } }) {
-            throw OperationError(.invalid, "the cluster has no node \(unknown.name). `drydock node status` shows the nodes; --host takes NAME=DESTINATION.")
+            throw OperationError(
+                .invalid, "the cluster has no node \(unknown.name). `drydock node status` shows the nodes; --host takes NAME=DESTINATION.")
         }
         return nodes.compactMap { node in hosts.first { $0.name == node.name } }
     }
@@ -165,7 +173,8 @@ package struct UpgradeRequest: Sendable {
         try RestartPlan.findHosts(&settings, files)
         if let other = nodes.first(where: { access in !settings.hosts.contains { $0.name == access.name } }) {
             throw OperationError(
-                .invalid, "\(other.name) has no \(folders.kubernetes)/manifests/etcd.yaml: control planes with an etcd elsewhere are not upgraded here.")
+                .invalid,
+                "\(other.name) has no \(folders.kubernetes)/manifests/etcd.yaml: control planes with an etcd elsewhere are not upgraded here.")
         }
         return settings
     }
@@ -176,10 +185,15 @@ package struct UpgradeRequest: Sendable {
         let servers = hosts.compactMap { $0.images[Component.apiServer.rawValue] }.compactMap { ImageReference($0).version }
         guard let oldest = servers.min() else { throw OperationError(.invalid, "no control plane says in its manifest which version it has.") }
         // A run that ended half way is gone on with from where the last of them stands.
-        let current = min(oldest, KubernetesVersion(major: oldest.major, minor: oldest.minor, patch: kubelets.filter { $0.minor == oldest.minor }.min()?.patch ?? oldest.patch))
+        let current = min(
+            oldest,
+            KubernetesVersion(
+                major: oldest.major, minor: oldest.minor, patch: kubelets.filter { $0.minor == oldest.minor }.min()?.patch ?? oldest.patch))
         let path = try UpgradePath(from: min(current, target), to: target) { minor in
             if let named = via.first(where: { $0.minor == minor }) { return named }
-            let offered = hosts.map { host in Set(host.available.compactMap { KubernetesVersion($0.prefix { $0 != "-" }) }.filter { $0.minor == minor }) }
+            let offered = hosts.map { host in
+                Set(host.available.compactMap { KubernetesVersion($0.prefix { $0 != "-" }) }.filter { $0.minor == minor })
+            }
             return offered.dropFirst().reduce(offered.first ?? []) { $0.intersection($1) }.max()
         }
         if path.hops.isEmpty, kubelets.contains(where: { $0 < target }) { return [target] }

@@ -42,7 +42,8 @@ package struct UpgradeRun: RunOperation {
 
     package func checks(before step: UpgradeAction.Step) async throws -> [GateCheck] {
         switch step.action {
-        case .traffic(let action): return try await traffic.checks(before: step.map { _ in action }) + (step.isOwed == true ? [] : [try await workloads()])
+        case .traffic(let action):
+            return try await traffic.checks(before: step.map { _ in action }) + (step.isOwed == true ? [] : [try await workloads()])
         case .nodes(.uncordon): return []
         case .nodes(let action):
             let own = try await nodes.checks(before: step.map { _ in action })
@@ -200,7 +201,9 @@ package struct UpgradeRun: RunOperation {
     }
 
     private func find(_ resource: Resource, _ name: String) async throws -> JSON? {
-        do { return try await client.get(resource, ObjectName("kube-system", name)) } catch let error as APIStatus where error.isNotFound { return nil }
+        do { return try await client.get(resource, ObjectName("kube-system", name)) } catch let error as APIStatus where error.isNotFound {
+            return nil
+        }
     }
 
     // MARK: Control planes
@@ -235,7 +238,9 @@ package struct UpgradeRun: RunOperation {
         let pods = try await staticPods(of: name)
         for component in Component.servers {
             guard let pod = pods.first(where: { $0.component == component }) else { return "\(component.rawValue) does not run on \(name)" }
-            guard pod.version == version else { return "\(component.rawValue) on \(name) still runs \(pod.version.map { "\($0)" } ?? "another image")" }
+            guard pod.version == version else {
+                return "\(component.rawValue) on \(name) still runs \(pod.version.map { "\($0)" } ?? "another image")"
+            }
             // Whether it is ready its own port says: kubelets tell that of static pods a minute late.
             guard pod.isRunning else { return "\(component.rawValue) on \(name) does not run yet" }
         }
@@ -254,11 +259,14 @@ package struct UpgradeRun: RunOperation {
     ) async throws -> String {
         let before = try await staticPods(of: name)
         try await hosts.keep(before: version, addons: isFirst ? addons() : nil, on: name)
-        do { try await hosts.upgradeControlPlane(version, isFirst: isFirst, on: name, notify: notify) } catch let error as NodeError where error.code != .unreachable {
+        do { try await hosts.upgradeControlPlane(version, isFirst: isFirst, on: name, notify: notify) } catch let error as NodeError
+            where error.code != .unreachable
+        {
             let now = try? await staticPods(of: name).map { "\($0.component.rawValue) \($0.version.map { "\($0)" } ?? "?")" }.joined(separator: ", ")
             throw OperationError(
                 .stopped,
-                "\(error). On \(name) run now: \(now ?? "nobody can tell"). kubeadm has put back what it could; what was there before is also in \(settings.aside) on \(name)")
+                "\(error). On \(name) run now: \(now ?? "nobody can tell"). kubeadm has put back what it could; what was there before is also in \(settings.aside) on \(name)"
+            )
         }
         try await settle(name, version, isFirst: isFirst, notify)
         let after = try await staticPods(of: name)

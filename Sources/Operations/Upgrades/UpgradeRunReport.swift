@@ -87,13 +87,14 @@ package struct UpgradeRunReport: Report, Sendable {
         let pairs = Array(zip(plan.steps, run.steps))
         backup = pairs.first { $0.0.action == .backup && $0.1.state.isOver }?.1.result
         path = checks.first { $0.name == "path" }?.found ?? Self.hops(plan).map(\.description).joined(separator: " -> ")
-        let owners = Self.owners(plan, settings)
-        steps = zip(pairs, owners).map { pair, node in
+        let names = Set(settings.nodes.map(\.name))
+        steps = pairs.map { pair in
             StepRow(
-                title: pair.0.title, node: node ?? "", state: pair.1.state.rawValue, began: pair.1.startedAt, ended: pair.1.endedAt,
+                title: pair.0.title, node: names.contains(pair.0.target) ? pair.0.target : "", state: pair.1.state.rawValue, began: pair.1.startedAt,
+                ended: pair.1.endedAt,
                 attempts: pair.1.attempts, result: pair.1.result ?? "", undo: pair.0.undo.text)
         }
-        nodes = settings.nodes.map { node in Self.row(node.name, settings, zip(pairs, owners).filter { $0.1 == node.name }.map(\.0)) }
+        nodes = settings.nodes.map { node in Self.row(node.name, settings, pairs.filter { $0.0.target == node.name }) }
         wayBack = []
         leftOvers = []
         wayBack = Self.wayBack(run, pairs, backup)
@@ -107,31 +108,20 @@ package struct UpgradeRunReport: Report, Sendable {
         }
     }
 
-    /// The node on whose behalf each step is: what is done at a load balancer belongs to the node that is worked on next, or was before.
-    static func owners(_ plan: UpgradeAction.Plan, _ settings: UpgradeSettings) -> [String?] {
-        let names = Set(settings.nodes.map(\.name))
-        var owners = plan.steps.map { names.contains($0.target) ? $0.target : nil }
-        for index in plan.steps.indices {
-            guard case .traffic = plan.steps[index].action else { continue }
-            owners[index] = owners[..<index].last ?? nil
-        }
-        return owners
-    }
-
     private static func row(_ name: String, _ settings: UpgradeSettings, _ pairs: [(UpgradeAction.Step, StepRecord)]) -> NodeRow {
         var versions: [KubernetesVersion] = []
         var before: KubernetesVersion?
         var began: Date?
-        var closed: Date?
-        var away: Double?
+        // A node is closed for as long as a pass over it takes.
+        var passes: [(began: Date, ended: Date?)] = []
         for (step, record) in pairs {
             if case .kubelet(_, let version) = step.action {
                 versions.append(version)
                 if before == nil, case .by(.kubelet(_, let old), _) = step.undo { before = old }
             }
             began = began ?? record.startedAt
-            if step.isDisruptive, closed == nil, record.startedAt != nil { closed = record.startedAt }
-            if case .nodes(.uncordon) = step.action, let end = record.endedAt, let start = closed { away = end.timeIntervalSince(start) }
+            if step.isDisruptive, step.isOwed != true, let start = record.startedAt { passes.append((start, nil)) }
+            if !passes.isEmpty, let end = record.endedAt { passes[passes.count - 1].ended = end }
         }
         let states = pairs.map(\.1.state)
         let state: String
@@ -147,7 +137,8 @@ package struct UpgradeRunReport: Report, Sendable {
         let result = pairs.last { if case .prove = $0.0.action { $0.1.result != nil } else { false } }?.1.result ?? ""
         return NodeRow(
             node: name, role: settings.isControlPlane(name) ? "control plane" : "worker", from: before?.description ?? "",
-            to: versions.last?.description ?? "", state: state, began: began, ended: pairs.compactMap(\.1.endedAt).max(), awaySeconds: away, result: result)
+            to: versions.last?.description ?? "", state: state, began: began, ended: pairs.compactMap(\.1.endedAt).max(),
+            awaySeconds: passes.isEmpty ? nil : passes.reduce(0) { $0 + ($1.ended?.timeIntervalSince($1.began) ?? 0) }, result: result)
     }
 
     private static func wayBack(_ run: RunRecord, _ pairs: [(UpgradeAction.Step, StepRecord)], _ backup: String?) -> [String] {
@@ -160,7 +151,8 @@ package struct UpgradeRunReport: Report, Sendable {
         if !kubelets.isEmpty { lines.append("kubelets and packages of \(kubelets.joined(separator: ", ")): node by node, drained, with no downtime") }
         if !servers.isEmpty {
             lines.append(
-                "static pods of \(servers.joined(separator: ", ")): from the copies on the nodes, one at a time, behind the load balancer; etcd's data stays as it is")
+                "static pods of \(servers.joined(separator: ", ")): from the copies on the nodes, one at a time, behind the load balancer; etcd's data stays as it is"
+            )
             lines.append(
                 "  `drydock upgrade rollback \(run.id) --keep-data`: upstream does not support an older API server on what a newer one has written; between two minors it works as it does in the middle of an upgrade, and not for what only the newer one knows"
             )
@@ -179,7 +171,8 @@ package struct UpgradeRunReport: Report, Sendable {
         var closed: [String: String] = [:]
         for (step, record) in pairs where record.state.isOver || record.state == .started {
             switch step.action {
-            case .nodes(.cordon(let node)): if record.result == nil { closed["node \(node)"] = "\(node) is cordoned: `drydock node uncordon \(node)`" }
+            case .nodes(.cordon(let node)):
+                if record.result == nil { closed["node \(node)"] = "\(node) is cordoned: `drydock node uncordon \(node)`" }
             case .nodes(.uncordon(let node)): if record.state.isOver { closed["node \(node)"] = nil }
             case .traffic(.set(let target, .drain)):
                 closed["lb \(target)"] = "\(target.server) is drained on \(target.loadBalancer): `drydock lb ready \(target.server)`"
@@ -197,7 +190,10 @@ package struct UpgradeRunReport: Report, Sendable {
         let tone: ReportDocument.Tone = state == "done" ? .good : state == "running" ? .plain : .bad
         var facts: [(name: String, value: ReportDocument.Cell)] = [
             ("state", .init(state + (message.map { ": \($0)" } ?? ""), tone)),
-            ("time", .init("\(startedAt.formatted(.iso8601)) to \(updatedAt.formatted(.iso8601)) (\(Self.text(updatedAt.timeIntervalSince(startedAt))))")),
+            (
+                "time",
+                .init("\(startedAt.formatted(.iso8601)) to \(updatedAt.formatted(.iso8601)) (\(Self.text(updatedAt.timeIntervalSince(startedAt))))")
+            ),
             ("backup", backup.map { .init($0, .code) } ?? .init("none", .warn)),
         ]
         let requests = probes.reduce(0) { $0 + $1.requests }
@@ -207,12 +203,15 @@ package struct UpgradeRunReport: Report, Sendable {
                 "availability",
                 probes.isEmpty
                     ? .init("nobody looked (--probe)", .warn)
-                    : .init("\(failed) of \(requests) requests failed, longest gap \(String(format: "%.2f", probes.map(\.longestGapSeconds).max() ?? 0)) s", failed == 0 ? .good : .bad)
+                    : .init(
+                        "\(failed) of \(requests) requests failed, longest gap \(String(format: "%.2f", probes.map(\.longestGapSeconds).max() ?? 0)) s",
+                        failed == 0 ? .good : .bad)
             ))
         facts.append(("process", .init(owner)))
         document.blocks.append(.facts(facts))
         document.blocks.append(.heading("Who"))
-        document.blocks.append(.table(header: ["When", "Who", "Did"], rows: persons.map { [.init($0.at.formatted(.iso8601)), .init($0.who), .init($0.did)] }))
+        document.blocks.append(
+            .table(header: ["When", "Who", "Did"], rows: persons.map { [.init($0.at.formatted(.iso8601)), .init($0.who), .init($0.did)] }))
         document.blocks.append(.heading("Nodes"))
         document.blocks.append(
             .table(
@@ -220,7 +219,8 @@ package struct UpgradeRunReport: Report, Sendable {
                 rows: nodes.map { row in
                     [
                         .init(row.node), .init(row.role), .init(row.from), .init(row.to),
-                        .init(row.state, row.state == "done" ? .good : row.state == "waiting" ? .plain : .warn), .init(Self.time(row.began)), .init(Self.time(row.ended)),
+                        .init(row.state, row.state == "done" ? .good : row.state == "waiting" ? .plain : .warn), .init(Self.time(row.began)),
+                        .init(Self.time(row.ended)),
                         .init(row.awaySeconds.map { Self.text($0) } ?? ""), .init(row.result),
                     ]
                 }))
@@ -240,7 +240,8 @@ package struct UpgradeRunReport: Report, Sendable {
                     rows: probe.targets.map { target in
                         func time(_ seconds: Double?) -> ReportDocument.Cell { .init(seconds.map { String(format: "%.0f ms", $0 * 1000) } ?? "") }
                         return [
-                            .init(target.name), .init(target.connection), .init("\(target.requests)"), .init("\(target.failed)", target.failed == 0 ? .good : .bad),
+                            .init(target.name), .init(target.connection), .init("\(target.requests)"),
+                            .init("\(target.failed)", target.failed == 0 ? .good : .bad),
                             .init("\(target.resent)"), time(target.p50), time(target.p99), time(target.longest), time(target.longestGapSeconds),
                         ]
                     }))
@@ -257,11 +258,15 @@ package struct UpgradeRunReport: Report, Sendable {
         if let loss {
             document.blocks.append(.heading("What was lost"))
             document.blocks.append(
-                .paragraph("\(loss.revisions) revisions that were written after the backup \(loss.backup) (revision \(loss.backupRevision); then it was \(loss.revision))."))
+                .paragraph(
+                    "\(loss.revisions) revisions that were written after the backup \(loss.backup) (revision \(loss.backupRevision); then it was \(loss.revision))."
+                ))
             document.blocks.append(
                 .table(
                     header: ["Resource", "Created", "Changed", "Such as"],
-                    rows: loss.rows.map { [.init($0.resource), .init("\($0.created)"), .init("\($0.changed)"), .init($0.examples.joined(separator: ", "))] }))
+                    rows: loss.rows.map {
+                        [.init($0.resource), .init("\($0.created)"), .init("\($0.changed)"), .init($0.examples.joined(separator: ", "))]
+                    }))
         }
         document.blocks.append(.heading("The way back"))
         document.blocks += (wayBack.isEmpty ? ["There is nothing to take back."] : wayBack).map { .paragraph($0) }
@@ -276,7 +281,8 @@ package struct UpgradeRunReport: Report, Sendable {
 
     private static let colors: [(word: String, color: String, meaning: String)] = [
         ("upgrade the control plane", "#7b4fb5", "control plane"), ("put ", "#7b4fb5", "control plane"), ("drain", "#c98a1b", "drain"),
-        ("wait", "#c98a1b", "drain"), ("cordon", "#c98a1b", "drain"), ("install kubelet", "#2563a8", "kubelet"), ("install", "#5aa0a8", "packages, images"),
+        ("wait", "#c98a1b", "drain"), ("cordon", "#c98a1b", "drain"), ("install kubelet", "#2563a8", "kubelet"),
+        ("install", "#5aa0a8", "packages, images"),
         ("fetch", "#5aa0a8", "packages, images"), ("see", "#1a7f4b", "proof"), ("run", "#8d6e63", "hooks"),
     ]
 
@@ -284,13 +290,17 @@ package struct UpgradeRunReport: Report, Sendable {
         let bars = steps.compactMap { step -> Drawing.Bar? in
             guard let began = step.began, let ended = step.ended ?? (step.state == "started" ? updatedAt : nil) else { return nil }
             let color = Self.colors.first { step.title.hasPrefix($0.word) }?.color ?? "#7d8a97"
-            return .init(row: step.node.isEmpty ? "cluster" : step.node, label: "\(step.title): \(Self.text(ended.timeIntervalSince(began)))", start: began, end: ended, color: color)
+            return .init(
+                row: step.node.isEmpty ? "cluster" : step.node, label: "\(step.title): \(Self.text(ended.timeIntervalSince(began)))", start: began,
+                end: ended, color: color)
         }
         var legend: [String] = []
         for entry in Self.colors where !legend.contains(entry.meaning) { legend.append(entry.meaning) }
         return .figure(
             svg: Drawing.timeline(bars, rows: ["cluster"] + nodes.map(\.node), from: startedAt, to: max(updatedAt, startedAt.addingTimeInterval(1))),
-            caption: "who was worked on when: control plane violet, drains amber, kubelets blue, packages and images teal, proofs green (\(legend.count) kinds; hold the pointer on a bar)")
+            caption:
+                "who was worked on when: control plane violet, drains amber, kubelets blue, packages and images teal, proofs green (\(legend.count) kinds; hold the pointer on a bar)"
+        )
     }
 
     private var details: ReportDocument.Block {
@@ -302,8 +312,10 @@ package struct UpgradeRunReport: Report, Sendable {
                     rows: steps.enumerated().map { index, step in
                         let took = step.began.flatMap { began in step.ended.map { $0.timeIntervalSince(began) } }
                         return [
-                            .init("\(index + 1)"), .init(step.title), .init(step.state, step.state == "done" || step.state == "alreadySo" ? .good : .plain),
-                            .init(Self.time(step.began)), .init(took.map { String(format: "%.1f s", $0) } ?? ""), .init("\(step.attempts)"), .init(step.result),
+                            .init("\(index + 1)"), .init(step.title),
+                            .init(step.state, step.state == "done" || step.state == "alreadySo" ? .good : .plain),
+                            .init(Self.time(step.began)), .init(took.map { String(format: "%.1f s", $0) } ?? ""), .init("\(step.attempts)"),
+                            .init(step.result),
                         ]
                     })
             ])

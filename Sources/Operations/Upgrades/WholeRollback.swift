@@ -17,9 +17,12 @@ package struct WholeRollback: Sendable {
         self.run = run
         plan = try Runner<UpgradeRun>.plan(of: run)
         settings = try UpgradeSettings(of: run)
-        guard run.operation == "upgrade apply" else { throw OperationError(.refused, "the run \(run.id) is a `\(run.operation)`: only an upgrade can be taken back whole.") }
+        guard run.operation == "upgrade apply" else {
+            throw OperationError(.refused, "the run \(run.id) is a `\(run.operation)`: only an upgrade can be taken back whole.")
+        }
         guard run.state != .rolledBack else { throw OperationError(.refused, "the run \(run.id) was taken back already.") }
-        guard let result = zip(plan.steps, run.steps).first(where: { $0.action == .backup && $1.state.isOver })?.1.result, settings.backup != nil else {
+        guard let result = zip(plan.steps, run.steps).first(where: { $0.action == .backup && $1.state.isOver })?.1.result, settings.backup != nil
+        else {
             throw OperationError(.refused, "the run \(run.id) made no backup: etcd's data cannot go back. --keep-data goes back without it.")
         }
         backup = result
@@ -39,7 +42,11 @@ package struct WholeRollback: Sendable {
         var found: [(node: String, before: KubernetesVersion, after: KubernetesVersion)] = []
         for (step, record) in zip(plan.steps, run.steps) where record.state != .pending && record.state != .undone {
             guard case .kubelet(let node, let version) = step.action, case .by(.kubelet(_, let before), _) = step.undo else { continue }
-            if let index = found.firstIndex(where: { $0.node == node }) { found[index].after = version } else { found.append((node, before, version)) }
+            if let index = found.firstIndex(where: { $0.node == node }) {
+                found[index].after = version
+            } else {
+                found.append((node, before, version))
+            }
         }
         return found
     }
@@ -48,17 +55,21 @@ package struct WholeRollback: Sendable {
     ///   - restored: the restore of the backup, on the same hosts.
     ///   - subject: the cluster's.
     ///   - loss: what is lost; the plan says it.
-    package func make(_ restored: RestorePlan.Made, subject: String, loss: DataLoss, acceptsLoss: Bool) -> (plan: UpgradeAction.Plan, settings: UpgradeSettings) {
+    package func make(_ restored: RestorePlan.Made, subject: String, loss: DataLoss, acceptsLoss: Bool) -> (
+        plan: UpgradeAction.Plan, settings: UpgradeSettings
+    ) {
         var settings = settings
         settings.restore = restored.settings
         // The members of etcd are exchanged: the restore says how they are reached.
-        var back = UpgradeAction.Plan(operation: "upgrade rollback", subject: subject, steps: [], parallel: max(plan.parallel ?? 1, restored.plan.parallel ?? 1))
+        var back = UpgradeAction.Plan(
+            operation: "upgrade rollback", subject: subject, steps: [], parallel: max(plan.parallel ?? 1, restored.plan.parallel ?? 1))
         let workers = kubelets.filter { !settings.isControlPlane($0.node) }
         let controlPlanes = kubelets.filter { settings.isControlPlane($0.node) }
         for entry in workers.reversed() + controlPlanes.reversed() { back.steps += kubelet(entry.node, entry.before, entry.after) }
         if kubelets.contains(where: { $0.after.minor - $0.before.minor > ($0.before.minor < 25 ? 2 : 3) }) {
             back.refusals.append(
-                "the upgrade went over so many minors that the old kubelets do not work with the API servers of now: go back with --keep-data, minor by minor.")
+                "the upgrade went over so many minors that the old kubelets do not work with the API servers of now: go back with --keep-data, minor by minor."
+            )
         }
         back.steps += restored.plan.steps.map { step in
             var step = step.map { UpgradeAction.restore($0) }
@@ -69,7 +80,8 @@ package struct WholeRollback: Sendable {
         back.remarks = restored.plan.remarks + loss.lines
         back.refusals += restored.plan.refusals
         if !acceptsLoss {
-            back.refusals.append("\(loss.revisions) revisions that were written since the backup would be lost (see above). If that is meant, add --accept-loss.")
+            back.refusals.append(
+                "\(loss.revisions) revisions that were written since the backup would be lost (see above). If that is meant, add --accept-loss.")
         }
         return (back, settings)
     }
@@ -86,22 +98,27 @@ package struct WholeRollback: Sendable {
             steps.append(
                 Step(
                     id: "configure \(name)", title: "put the kubelet's configuration of \(before) back on \(name)", target: name,
-                    reason: "the older kubelet may not know the newer one's", effect: "a file on the node", undo: .nothing(because: "the next upgrade writes it anew"),
-                    expectedSeconds: 10, isDisruptive: true, isOwed: true, action: .putBack(node: name, to: before, from: firstHop ?? after, isFirst: false)))
+                    reason: "the older kubelet may not know the newer one's", effect: "a file on the node",
+                    undo: .nothing(because: "the next upgrade writes it anew"),
+                    expectedSeconds: 10, isDisruptive: true, isOwed: true,
+                    action: .putBack(node: name, to: before, from: firstHop ?? after, isFirst: false)))
         }
         steps += [
             Step(
                 id: "kubelet \(name)", title: "install kubelet and kubectl \(before) on \(name), and start the kubelet anew", target: name,
                 reason: "the upgrade is taken back", effect: "the node says nothing for some seconds; no pod of a workload is on it",
-                undo: .by(.kubelet(node: name, after), title: "install kubelet and kubectl \(after) on \(name)"), expectedSeconds: 60, isDisruptive: true,
+                undo: .by(.kubelet(node: name, after), title: "install kubelet and kubectl \(after) on \(name)"), expectedSeconds: 60,
+                isDisruptive: true,
                 isOwed: true, action: .kubelet(node: name, before)),
             Step(
                 id: "uncordon \(name)", title: "uncordon \(name)", target: name, reason: "it is well", effect: "new pods may come",
                 undo: .by(.empty(node: name), title: "cordon and drain \(name) again"), isDisruptive: true, isOwed: true,
                 action: .nodes(.uncordon(node: name))),
             Step(
-                id: "kubeadm \(name)", title: "install kubeadm \(before) on \(name)", target: name, reason: "the upgrade is taken back", effect: "none",
-                undo: .by(.packages(node: name, ["kubeadm"], after), title: "install kubeadm \(after) on \(name)"), expectedSeconds: 30, isDisruptive: false,
+                id: "kubeadm \(name)", title: "install kubeadm \(before) on \(name)", target: name, reason: "the upgrade is taken back",
+                effect: "none",
+                undo: .by(.packages(node: name, ["kubeadm"], after), title: "install kubeadm \(after) on \(name)"), expectedSeconds: 30,
+                isDisruptive: false,
                 action: .packages(node: name, ["kubeadm"], before)),
         ]
         return steps

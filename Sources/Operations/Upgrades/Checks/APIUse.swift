@@ -94,7 +94,12 @@ package struct APIUseSearch: Sendable {
                 }
             }
         }
-        return found.sorted { $0.key < $1.key }.map(\.value)
+        // What has an heir that is served, too, holds the same objects.
+        let served = Set(found.values.map { "\($0.apiVersion) \($0.kind)" })
+        return found.sorted { $0.key < $1.key }.map(\.value).filter { resource in
+            guard let heir = APILifecycle.find(resource.apiVersion, resource.kind)?.replacement else { return true }
+            return !served.contains("\(heir) \(resource.kind)")
+        }
     }
 
     /// Managers whose traces are of the cluster itself: they are upgraded with it.
@@ -133,7 +138,9 @@ package struct APIUseSearch: Sendable {
                     let versions = webhook["admissionReviewVersions"].elements.compactMap(\.string)
                     guard !versions.isEmpty, !versions.contains("v1") else { continue }
                     for version in versions {
-                        add("admission.k8s.io/\(version)", "AdmissionReview", .registration, "webhook \(object.objectName)/\(webhook["name"].string ?? "")")
+                        add(
+                            "admission.k8s.io/\(version)", "AdmissionReview", .registration,
+                            "webhook \(object.objectName)/\(webhook["name"].string ?? "")")
                     }
                 }
             }
@@ -210,7 +217,9 @@ package struct APIUseSearch: Sendable {
             let (group, version, resource, subresource) = (label("group"), label("version"), label("resource"), label("subresource"))
             let groupVersion = group.isEmpty ? version : "\(group)/\(version)"
             for row in APILifecycle.table where row.groupVersion == groupVersion && row.plural == resource {
-                add(groupVersion, row.kind, .requests, subresource.isEmpty || subresource == "status" ? server : "\(server) (\(resource)/\(subresource))")
+                add(
+                    groupVersion, row.kind, .requests,
+                    subresource.isEmpty || subresource == "status" ? server : "\(server) (\(resource)/\(subresource))")
             }
         }
     }

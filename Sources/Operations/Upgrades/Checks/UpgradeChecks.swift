@@ -23,7 +23,8 @@ package struct UpgradeChecks: Sendable {
         if !facts.hosts.isEmpty { checks += [packages, disks, memory, cgroups, kubeletFlags] }
         checks += [runtimes, controlPlaneFlags, labels, images, backup, window]
         if !facts.gaps.isEmpty || !facts.search.gaps.isEmpty {
-            checks.append(UpgradeCheck("what nobody could look at", (facts.gaps + facts.search.gaps).prefix(5).joined(separator: "; "), isUnknown: true))
+            checks.append(
+                UpgradeCheck("what nobody could look at", (facts.gaps + facts.search.gaps).prefix(5).joined(separator: "; "), isUnknown: true))
         }
         return checks
     }
@@ -72,7 +73,8 @@ package struct UpgradeChecks: Sendable {
             for component in [VersionSkew.Component.kubelet, .proxy, .controllerManager, .scheduler] {
                 for (node, version) in running(component.rawValue) {
                     guard let complaint = VersionSkew.complaint(component, version, servers: [first]) else { continue }
-                    findings.append(critical(node, component.rawValue, "at \(first): \(complaint)", "upgrade it to the control plane's version first"))
+                    findings.append(
+                        critical(node, component.rawValue, "at \(first): \(complaint)", "upgrade it to the control plane's version first"))
                 }
             }
         }
@@ -90,21 +92,28 @@ package struct UpgradeChecks: Sendable {
         let findings = rows.filter { $0.state != "Ready" }.map { row in
             critical(row.node, row.component, "it is not ready (\(row.state))", "look at its log; `drydock components status` shows all of them")
         }
-        return UpgradeCheck("components", rows.isEmpty ? "no static pods are seen" : "\(rows.count - findings.count) of \(rows.count) ready", findings)
+        return UpgradeCheck(
+            "components", rows.isEmpty ? "no static pods are seen" : "\(rows.count - findings.count) of \(rows.count) ready", findings)
     }
 
     private var nodes: UpgradeCheck {
         var findings: [HostFinding] = []
         for node in facts.nodes {
             if !node.isReady {
-                findings.append(critical(node.name, "node", "it is not ready: \(node.condition("Ready")?["message"].string ?? "its kubelet says nothing")", "bring it back, or take it out of the cluster"))
+                findings.append(
+                    critical(
+                        node.name, "node", "it is not ready: \(node.condition("Ready")?["message"].string ?? "its kubelet says nothing")",
+                        "bring it back, or take it out of the cluster"))
             }
-            for condition in ["MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"] where node.condition(condition)?["status"].string == "True" {
+            for condition in ["MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"]
+            where node.condition(condition)?["status"].string == "True" {
                 findings.append(critical(node.name, "node", "it has \(condition)", "`kubectl describe node \(node.name)` says why"))
             }
             if node.isUnschedulable {
                 let mark = CordonMark(node)
-                findings.append(warning(node.name, "node", "it is cordoned\(mark.map { ": \($0.text)" } ?? "") and will stay so", "uncordon it if nobody needs that"))
+                findings.append(
+                    warning(
+                        node.name, "node", "it is cordoned\(mark.map { ": \($0.text)" } ?? "") and will stay so", "uncordon it if nobody needs that"))
             }
         }
         for host in facts.hosts where host.needsReboot {
@@ -119,7 +128,8 @@ package struct UpgradeChecks: Sendable {
         for pod in stuck.prefix(20) {
             findings.append(warning(pod.node ?? "cluster", "Pod \(pod.name)", "it is \(pod.phase.rawValue)", "`kubectl describe pod` says why"))
         }
-        return UpgradeCheck("pods", "\(facts.pods.count(where: { $0.phase == .running && $0.isReady })) of \(facts.pods.count) running and ready", findings)
+        return UpgradeCheck(
+            "pods", "\(facts.pods.count(where: { $0.phase == .running && $0.isReady })) of \(facts.pods.count) running and ready", findings)
     }
 
     // MARK: APIs
@@ -140,7 +150,9 @@ package struct UpgradeChecks: Sendable {
     }
 
     private func apis(_ name: String, _ sources: Set<APIUse.Source>, none: String) -> UpgradeCheck {
-        let groups = Dictionary(grouping: facts.search.uses.filter { sources.contains($0.source) }) { Key(groupVersion: $0.groupVersion, kind: $0.kind, source: $0.source) }
+        let groups = Dictionary(grouping: facts.search.uses.filter { sources.contains($0.source) }) {
+            Key(groupVersion: $0.groupVersion, kind: $0.kind, source: $0.source)
+        }
         var findings: [HostFinding] = []
         var removed: Set<String> = []
         for (key, uses) in groups {
@@ -151,17 +163,22 @@ package struct UpgradeChecks: Sendable {
             if isGone { removed.insert(subject) }
             let who = uses.compactMap(\.who)
             let last = uses.compactMap(\.at).max()
-            var problem = "\(isGone ? "1.\(lifecycle.removed ?? 0) is without it" : "it is deprecated\(lifecycle.removed.map { ", and gone in 1.\($0)" } ?? "")"); "
+            var problem =
+                "\(isGone ? "1.\(lifecycle.removed ?? 0) is without it" : "it is deprecated\(lifecycle.removed.map { ", and gone in 1.\($0)" } ?? "")"); "
             problem += Self.text(key.source, uses.count) + " " + list(uses.map(\.place), 3)
             if !who.isEmpty { problem += ", by \(list(who, 3))" }
             if let last { problem += ", last at \(last.formatted(.iso8601))" }
             if let remark = lifecycle.remark { problem += " (\(remark))" }
             if key.source == .requests, facts.search.own.contains(subject) { problem += ", which may have been drydock when it looked for objects" }
             // Who asks the metric does not say.
-            let isHard = isGone && key.source != .requests && (lifecycle.replacement == nil || [.object, .registration, .helm, .manifest, .file, .audit].contains(key.source))
+            let isHard =
+                isGone && key.source != .requests
+                && (lifecycle.replacement == nil || [.object, .registration, .helm, .manifest, .file, .audit].contains(key.source))
             findings.append((isHard ? critical : warning)("cluster", subject, problem, Self.remedy(lifecycle, key.source)))
         }
-        let found = findings.isEmpty ? none : "\(removed.count) kinds are gone in 1.\(target.minor)" + (findings.count > removed.count ? "; \(findings.count) findings" : "")
+        let found =
+            findings.isEmpty
+            ? none : "\(removed.count) kinds are gone in 1.\(target.minor)" + (findings.count > removed.count ? "; \(findings.count) findings" : "")
         return UpgradeCheck(name, found, findings)
     }
 
@@ -179,7 +196,9 @@ package struct UpgradeChecks: Sendable {
     }
 
     private static func remedy(_ lifecycle: APILifecycle, _ source: APIUse.Source) -> String {
-        let instead = lifecycle.replacement.map { "use \($0)\(lifecycle.replacementSince.map { " (since 1.\($0))" } ?? "")" } ?? "there is nothing in its place: do without"
+        let instead =
+            lifecycle.replacement.map { "use \($0)\(lifecycle.replacementSince.map { " (since 1.\($0))" } ?? "")" }
+            ?? "there is nothing in its place: do without"
         switch source {
         case .object: return instead + ", and delete the objects before"
         case .managedFields, .lastApplied: return instead + "; the object itself is served in the new version, whoever writes it has to change"
@@ -209,7 +228,8 @@ package struct UpgradeChecks: Sendable {
                     let resources = rule["resources"].elements.compactMap(\.string)
                     return resources.contains { ["*", "*/*", "pods", "nodes", "pods/*"].contains($0) }
                 }
-                let isBounded = !webhook["namespaceSelector"]["matchExpressions"].elements.isEmpty || !webhook["namespaceSelector"]["matchLabels"].strings.isEmpty
+                let isBounded =
+                    !webhook["namespaceSelector"]["matchExpressions"].elements.isEmpty || !webhook["namespaceSelector"]["matchLabels"].strings.isEmpty
                 if fails, takesAll, !isBounded {
                     findings.append(
                         warning(
@@ -227,7 +247,8 @@ package struct UpgradeChecks: Sendable {
             let available = service["status"]["conditions"].elements.first { $0["type"].string == "Available" }
             guard available?["status"].string != "True" else { return nil }
             return critical(
-                "cluster", "apiservice \(service.objectName.name)", "its server does not answer: \(available?["message"].string ?? "nobody knows why")",
+                "cluster", "apiservice \(service.objectName.name)",
+                "its server does not answer: \(available?["message"].string ?? "nobody knows why")",
                 "bring it back, or delete it: namespaces cannot be deleted meanwhile")
         }
         return UpgradeCheck("aggregated APIs", services.isEmpty ? "none" : "\(services.count - findings.count) of \(services.count) answer", findings)
@@ -244,7 +265,9 @@ package struct UpgradeChecks: Sendable {
 
     private var capacity: UpgradeCheck {
         guard let forecast = facts.forecast else { return UpgradeCheck("capacity", "no forecast was made", isUnknown: true) }
-        let findings = forecast.unplaced.map { warning("cluster", "Pod \($0.pod)", "it would find no node: \($0.reason)", "add a node, or ask for less") }
+        let findings = forecast.unplaced.map {
+            warning("cluster", "Pod \($0.pod)", "it would find no node: \($0.reason)", "add a node, or ask for less")
+        }
         return UpgradeCheck("capacity", UpgradeQuota(facts)?.text ?? "no node to spare", findings)
     }
 
@@ -254,7 +277,8 @@ package struct UpgradeChecks: Sendable {
         guard let audit = facts.etcd else { return UpgradeCheck("etcd", "nobody asked it (no control-plane host is reached)", isUnknown: true) }
         var findings = audit.findings.filter { $0.severity != .info }.map { finding in
             // Of a release that may lose data the upgrade is the cure.
-            (finding.severity == .error && finding.code != "data-inconsistency" ? critical : warning)("etcd", finding.subject, finding.message, finding.remedy)
+            (finding.severity == .error && finding.code != "data-inconsistency" ? critical : warning)(
+                "etcd", finding.subject, finding.message, finding.remedy)
         }
         if target.minor >= 34 {
             for row in facts.components.rows where row.component == "etcd" {
@@ -268,32 +292,46 @@ package struct UpgradeChecks: Sendable {
     private var certificates: UpgradeCheck {
         guard let report = facts.certificates else { return UpgradeCheck("certificates", "no control-plane host is reached", isUnknown: true) }
         let next = report.rows.filter { !$0.isAuthority }.compactMap(\.expires).min()
-        return UpgradeCheck("certificates", next.map { "the first expires at \($0.formatted(.iso8601)); kubeadm renews them on the way" } ?? "none", report.findings)
+        return UpgradeCheck(
+            "certificates", next.map { "the first expires at \($0.formatted(.iso8601)); kubeadm renews them on the way" } ?? "none", report.findings)
     }
 
     private var backup: UpgradeCheck {
         guard facts.looksForBackup else {
             return UpgradeCheck(
                 "backup", "no location is named",
-                [warning("cluster", "backup", "without a backup there is no way back for etcd's data", "name a --location; `upgrade apply` makes one and reads it back")])
+                [
+                    warning(
+                        "cluster", "backup", "without a backup there is no way back for etcd's data",
+                        "name a --location; `upgrade apply` makes one and reads it back")
+                ])
         }
         guard let backup = facts.backup else {
             return UpgradeCheck(
                 "backup", "the location has none",
-                [warning("cluster", "backup", "the location has no backup yet; nobody knows whether one restores", "drydock backup create, then drydock backup drill")])
+                [
+                    warning(
+                        "cluster", "backup", "the location has no backup yet; nobody knows whether one restores",
+                        "drydock backup create, then drydock backup drill")
+                ])
         }
         var findings: [HostFinding] = []
         let age = now.timeIntervalSince(backup.createdAt)
-        if age > 86400 { findings.append(warning("cluster", "backup", "the newest is \(Int(age / 3600)) hours old", "`upgrade apply` makes a new one first")) }
+        if age > 86400 {
+            findings.append(warning("cluster", "backup", "the newest is \(Int(age / 3600)) hours old", "`upgrade apply` makes a new one first"))
+        }
         if backup.drilledAt == nil {
             findings.append(warning("cluster", "backup", "nobody has rehearsed a restore of the newest", "drydock backup drill"))
         }
-        return UpgradeCheck("backup", "made at \(backup.createdAt.formatted(.iso8601))\(backup.drilledAt.map { ", rehearsed at \($0.formatted(.iso8601))" } ?? "")", findings)
+        return UpgradeCheck(
+            "backup", "made at \(backup.createdAt.formatted(.iso8601))\(backup.drilledAt.map { ", rehearsed at \($0.formatted(.iso8601))" } ?? "")",
+            findings)
     }
 
     private var window: UpgradeCheck {
         let total = facts.expectedSeconds
-        let text = "about \(Duration.seconds(total).minutesText) in all, \(Duration.seconds(facts.longestStepSeconds).minutesText) for the longest node"
+        let text =
+            "about \(Duration.seconds(total).minutesText) in all, \(Duration.seconds(facts.longestStepSeconds).minutesText) for the longest node"
         guard let window = facts.window else { return UpgradeCheck("window", text + "; no window is given") }
         guard let opening = window.nextOpening(after: now), let length = window.remaining(at: opening.addingTimeInterval(1)) else {
             return UpgradeCheck("window", text, [critical("cluster", "window", "\(window) never opens again", "name another")])
@@ -301,11 +339,14 @@ package struct UpgradeChecks: Sendable {
         var findings: [HostFinding] = []
         if length < facts.longestStepSeconds {
             findings.append(
-                critical("cluster", "window", "\(window) is open for \(Duration.seconds(length).minutesText), and no node fits into that", "make it longer"))
+                critical(
+                    "cluster", "window", "\(window) is open for \(Duration.seconds(length).minutesText), and no node fits into that", "make it longer"
+                ))
         } else if length < total {
             findings.append(
                 warning(
-                    "cluster", "window", "all of it needs \(Int((total / length).rounded(.up))) windows; the run stops between two nodes and goes on in the next",
+                    "cluster", "window",
+                    "all of it needs \(Int((total / length).rounded(.up))) windows; the run stops between two nodes and goes on in the next",
                     "make it longer, or let more workers go at once (--max-unavailable)"))
         }
         return UpgradeCheck("window", text + "; \(window) opens at \(opening.formatted(.iso8601))", findings)
@@ -324,7 +365,9 @@ package struct UpgradeChecks: Sendable {
                 findings.append(
                     critical(
                         host.node, "packages", "no repository has kubeadm \(hop)\(old ? ": the old one is gone since March 2024" : "")",
-                        old ? "use pkgs.k8s.io/core:/stable:/v1.\(hop.minor)" : "add the repository, or check the version (\(list(host.available.prefix(8), 8)) are there)"))
+                        old
+                            ? "use pkgs.k8s.io/core:/stable:/v1.\(hop.minor)"
+                            : "add the repository, or check the version (\(list(host.available.prefix(8), 8)) are there)"))
             }
             if host.packages.held.isEmpty {
                 findings.append(
@@ -333,11 +376,13 @@ package struct UpgradeChecks: Sendable {
                         "apt-mark hold kubeadm kubelet kubectl (or dnf versionlock, zypper addlock)"))
             }
             for name in NodePackages.names where host.packages.versions[name] == nil {
-                findings.append(critical(host.node, "packages", "\(name) is not installed from a package", "install it so, or upgrade this node by hand"))
+                findings.append(
+                    critical(host.node, "packages", "\(name) is not installed from a package", "install it so, or upgrade this node by hand"))
             }
         }
         let managers = Set(facts.hosts.compactMap { $0.manager?.rawValue }).sorted().joined(separator: ", ")
-        return UpgradeCheck("packages", "\(managers); held on \(facts.hosts.count { !$0.packages.held.isEmpty }) of \(facts.hosts.count) nodes", findings)
+        return UpgradeCheck(
+            "packages", "\(managers); held on \(facts.hosts.count { !$0.packages.held.isEmpty }) of \(facts.hosts.count) nodes", findings)
     }
 
     /// Images of a minor take about a gigabyte; kubeadm copies etcd's data to /etc/kubernetes.
@@ -346,11 +391,14 @@ package struct UpgradeChecks: Sendable {
         for host in facts.hosts {
             for (folder, free) in host.free where ["/var/lib/kubelet", "/var/lib/containerd", "/var"].contains(folder) && free < 2 << 30 {
                 findings.append(
-                    (free < 1 << 30 ? critical : warning)(host.node, folder, "\(free >> 20) MiB are free; packages and images of a minor need 2048", "make room"))
+                    (free < 1 << 30 ? critical : warning)(
+                        host.node, folder, "\(free >> 20) MiB are free; packages and images of a minor need 2048", "make room"))
             }
             if let free = host.free.first(where: { $0.key.hasSuffix("kubernetes") }), free.value < 512 << 20, !host.images.isEmpty {
                 findings.append(
-                    critical(host.node, free.key, "\(free.value >> 20) MiB are free, and kubeadm copies etcd's data there", "make room; kubeadm never removes its old copies in tmp/"))
+                    critical(
+                        host.node, free.key, "\(free.value >> 20) MiB are free, and kubeadm copies etcd's data there",
+                        "make room; kubeadm never removes its old copies in tmp/"))
             }
         }
         let least = facts.hosts.flatMap { $0.free.values }.min() ?? 0
@@ -364,7 +412,10 @@ package struct UpgradeChecks: Sendable {
                 findings.append(warning(host.node, "memory", "\(host.memory >> 20) MiB; kubeadm wants 1700 on a control plane", "give it more"))
             }
             if host.swap > 0, !host.kubeletConfiguration.contains("failSwapOn: false"), !host.kubeletFlags.contains("fail-swap-on=false") {
-                findings.append(critical(host.node, "swap", "\(host.swap >> 20) MiB of swap are on: the kubelet will not start", "swapoff -a, and take it out of /etc/fstab"))
+                findings.append(
+                    critical(
+                        host.node, "swap", "\(host.swap >> 20) MiB of swap are on: the kubelet will not start",
+                        "swapoff -a, and take it out of /etc/fstab"))
             }
         }
         return UpgradeCheck("memory and swap", "at least \((facts.hosts.map(\.memory).min() ?? 0) >> 20) MiB", findings)
@@ -372,11 +423,15 @@ package struct UpgradeChecks: Sendable {
 
     private var cgroups: UpgradeCheck {
         let old = facts.hosts.filter { $0.cgroup == 1 }
-        let findings = target.minor < 31 ? [] : old.map { host in
-            (target.minor >= 35 ? critical : warning)(
-                host.node, "cgroup", "it has cgroup v1\(target.minor >= 35 ? ", with which the kubelet does not start since 1.35" : ", which is in maintenance since 1.31")",
-                "boot it with cgroup v2 (systemd.unified_cgroup_hierarchy=1)")
-        }
+        let findings =
+            target.minor < 31
+            ? []
+            : old.map { host in
+                (target.minor >= 35 ? critical : warning)(
+                    host.node, "cgroup",
+                    "it has cgroup v1\(target.minor >= 35 ? ", with which the kubelet does not start since 1.35" : ", which is in maintenance since 1.31")",
+                    "boot it with cgroup v2 (systemd.unified_cgroup_hierarchy=1)")
+            }
         return UpgradeCheck("cgroups", old.isEmpty ? "version 2 on all" : "version 1 on \(old.count) of \(facts.hosts.count)", findings)
     }
 
@@ -386,13 +441,20 @@ package struct UpgradeChecks: Sendable {
             let runtime = node.json["status"]["nodeInfo"]["containerRuntimeVersion"].string ?? ""
             let socket = node.annotations["kubeadm.alpha.kubernetes.io/cri-socket"] ?? ""
             if target.minor >= 24, runtime.hasPrefix("docker://"), !socket.contains("cri-dockerd") {
-                findings.append(critical(node.name, "container runtime", "\(runtime) by dockershim, which 1.24 is without", "move the node to containerd, or to cri-dockerd"))
+                findings.append(
+                    critical(
+                        node.name, "container runtime", "\(runtime) by dockershim, which 1.24 is without",
+                        "move the node to containerd, or to cri-dockerd"))
             }
             if target.minor >= 24, socket.contains("dockershim") {
-                findings.append(critical(node.name, "cri-socket", "kubeadm's annotation names \(socket)", "annotate the node with the socket that it uses now"))
+                findings.append(
+                    critical(node.name, "cri-socket", "kubeadm's annotation names \(socket)", "annotate the node with the socket that it uses now"))
             }
-            if target.minor >= 26, runtime.hasPrefix("containerd://"), let version = KubernetesVersion(runtime.dropFirst("containerd://".count)), (version.major, version.minor) < (1, 6) {
-                findings.append(critical(node.name, "container runtime", "\(runtime) does not speak CRI v1, which 1.26 needs", "containerd 1.6 or newer"))
+            if target.minor >= 26, runtime.hasPrefix("containerd://"), let version = KubernetesVersion(runtime.dropFirst("containerd://".count)),
+                (version.major, version.minor) < (1, 6)
+            {
+                findings.append(
+                    critical(node.name, "container runtime", "\(runtime) does not speak CRI v1, which 1.26 needs", "containerd 1.6 or newer"))
             }
         }
         let seen = Set(facts.nodes.compactMap { $0.json["status"]["nodeInfo"]["containerRuntimeVersion"].string }).sorted()
@@ -430,7 +492,9 @@ package struct UpgradeChecks: Sendable {
                         "\(flag.remedy); take it out of extraArgs in kube-system/kubeadm-config"))
             }
         }
-        return UpgradeCheck("control-plane flags", facts.staticPodArguments.isEmpty ? "no static pods are seen" : "\(facts.staticPodArguments.count) static pods", findings)
+        return UpgradeCheck(
+            "control-plane flags", facts.staticPodArguments.isEmpty ? "no static pods are seen" : "\(facts.staticPodArguments.count) static pods",
+            findings)
     }
 
     /// 1.24 takes the label away that control planes had, and puts another taint on them.
@@ -442,18 +506,26 @@ package struct UpgradeChecks: Sendable {
             let name = "\(kind) \(object.objectName)"
             let pod = object["spec"]["template"]["spec"]
             let terms = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"].elements
-            let isSelected = pod["nodeSelector"].strings[label] != nil || terms.contains { term in
-                term["matchExpressions"].elements.contains { $0["key"].string == label && $0["operator"].string != "DoesNotExist" && $0["operator"].string != "NotIn" }
-            }
+            let isSelected =
+                pod["nodeSelector"].strings[label] != nil
+                || terms.contains { term in
+                    term["matchExpressions"].elements.contains {
+                        $0["key"].string == label && $0["operator"].string != "DoesNotExist" && $0["operator"].string != "NotIn"
+                    }
+                }
             if isSelected {
-                findings.append(critical("cluster", name, "its pods ask for nodes with the label \(label), which 1.24 takes away", "ask for \(taint)"))
+                findings.append(
+                    critical("cluster", name, "its pods ask for nodes with the label \(label), which 1.24 takes away", "ask for \(taint)"))
             }
             let tolerated = pod["tolerations"].elements
             let toleratesOld = tolerated.contains { $0["key"].string == label }
-            let toleratesNew = tolerated.contains { $0["key"].string == taint || ($0["key"].string ?? "").isEmpty && $0["operator"].string == "Exists" }
+            let toleratesNew = tolerated.contains {
+                $0["key"].string == taint || ($0["key"].string ?? "").isEmpty && $0["operator"].string == "Exists"
+            }
             if toleratesOld, !toleratesNew {
                 findings.append(
-                    critical("cluster", name, "its pods tolerate \(label) and not \(taint), which control planes get with 1.24", "let them tolerate both"))
+                    critical(
+                        "cluster", name, "its pods tolerate \(label) and not \(taint), which control planes get with 1.24", "let them tolerate both"))
             }
         }
         return UpgradeCheck("label and taint of control planes", "\(facts.workloads.count) workloads", findings)
@@ -466,7 +538,8 @@ package struct UpgradeChecks: Sendable {
             "image registry", repository,
             [
                 warning(
-                    "cluster", "imageRepository", "k8s.gcr.io gets no images since April 2023; kubeadm uses registry.k8s.io from 1.25 on, where nobody has said otherwise",
+                    "cluster", "imageRepository",
+                    "k8s.gcr.io gets no images since April 2023; kubeadm uses registry.k8s.io from 1.25 on, where nobody has said otherwise",
                     "set imageRepository in kube-system/kubeadm-config, and let firewalls and mirrors know registry.k8s.io")
             ])
     }

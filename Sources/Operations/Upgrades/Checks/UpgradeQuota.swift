@@ -15,7 +15,8 @@ package struct UpgradeQuota: Sendable, Equatable {
         let open = facts.nodes.filter { node in
             node.isReady && !node.isUnschedulable && !node.taints.contains { $0.effect == "NoSchedule" || $0.effect == "NoExecute" }
         }
-        guard open.count > 1, let largest = open.max(by: { ($0.allocatable.cpu, $0.allocatable.memory) < ($1.allocatable.cpu, $1.allocatable.memory) })
+        guard open.count > 1,
+            let largest = open.max(by: { ($0.allocatable.cpu, $0.allocatable.memory) < ($1.allocatable.cpu, $1.allocatable.memory) })
         else { return nil }
         var free = Resources()
         for node in open where node.name != largest.name { free += node.allocatable }
