@@ -30,12 +30,17 @@ package struct SSHHost: Sendable {
             UserKnownHostsFile \(folder.path)/known_hosts
             StrictHostKeyChecking yes
             Host node
-              ProxyCommand /usr/sbin/sshd -i -f \(folder.path)/sshd_config
+              ProxyCommand echo x >>\(folder.path)/connections; exec /usr/sbin/sshd -i -f \(folder.path)/sshd_config
 
             """
         let file = folder.appendingPathComponent("ssh_config").path
         try Data(config.utf8).write(to: URL(fileURLWithPath: file))
         return try await body(SSHHost(folder: folder, access: NodeAccess(name: "node", way: .ssh(destination: "node", configuration: file))))
+    }
+
+    /// How many connections were made.
+    package var connections: Int {
+        (try? String(contentsOf: folder.appendingPathComponent("connections"), encoding: .utf8))?.split(separator: "\n").count ?? 0
     }
 
     /// Cuts connections at random moments for as long as `body` works.
