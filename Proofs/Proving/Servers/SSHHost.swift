@@ -30,7 +30,7 @@ package struct SSHHost: Sendable {
             UserKnownHostsFile \(folder.path)/known_hosts
             StrictHostKeyChecking yes
             Host node
-              ProxyCommand echo x >>\(folder.path)/connections; exec /usr/sbin/sshd -i -f \(folder.path)/sshd_config
+              ProxyCommand sh -c 'echo x >>\(folder.path)/connections; exec /usr/sbin/sshd -i -f \(folder.path)/sshd_config'
 
             """
         let file = folder.appendingPathComponent("ssh_config").path
