@@ -18,9 +18,18 @@ struct UpgradeFaultLabTests {
                     .init("a control plane boots by itself between two steps", at: "fetch the images of v1.21.0 to cp3") { lab in
                         _ = try await lab.run(["ssh", "cp3", "systemctl reboot"])
                     },
-                    .init("dpkg has no room", at: "install kubelet and kubectl v1.21.0 on w1") { lab in
+                    .init(
+                        "a control plane boots by itself in the middle of a step", at: "install kubelet and kubectl v1.21.0 on cp2",
+                        after: .seconds(2)
+                    ) { lab in
+                        _ = try await lab.run(["ssh", "cp2", "systemctl reboot"])
+                    },
+                    .init("the plug of a worker is pulled", at: "install kubelet and kubectl v1.21.0 on w1", after: .seconds(3)) { lab in
+                        _ = try await lab.run(["ssh", "w1", "systemctl reboot -ff"])
+                    },
+                    .init("the disk of a worker is full", at: "fetch the images of v1.21.0 to w2") { lab in
                         try await lab.on(
-                            "w1",
+                            "w2",
                             """
                             cp -a /var/lib/dpkg /var/lib/dpkg.kept
                             mount -t tmpfs -o size=$(($(du -sk /var/lib/dpkg | cut -f 1) + 64))k tmpfs /var/lib/dpkg
@@ -28,19 +37,13 @@ struct UpgradeFaultLabTests {
                             dd if=/dev/zero of=/var/lib/dpkg/full bs=1k 2>/dev/null || :
                             """)
                     },
-                    .init("a worker boots by itself", at: "configure the kubelet of w1") { lab in
-                        _ = try await lab.run(["ssh", "w1", "systemctl reboot"])
-                    },
-                    .init("the plug of a worker is pulled", at: "install kubelet and kubectl v1.21.0 on w2", after: .seconds(4)) { lab in
-                        _ = try await lab.run(["ssh", "w2", "systemctl reboot -ff"])
-                    },
                 ]
                 let ((status, kills, lives, left), broken, _) = try await desk.watchingBudgets {
                     try await desk.struggle(apply: desk.apply(to: "v1.21.0"), through: troubles, kills: 10) { stopped in
                         // It says why, and how to go on.
                         #expect(stopped.contains("runs resume") || stopped.contains("Wait for it"), "\(stopped)")
                         // Whoever is on call mends what is said.
-                        _ = try await lab.run(["ssh", "w1", "if mountpoint -q /var/lib/dpkg; then umount -l /var/lib/dpkg; fi"])
+                        _ = try await lab.run(["ssh", "w2", "if mountpoint -q /var/lib/dpkg; then umount -l /var/lib/dpkg; fi"])
                         _ = try? await lab.kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout", "180s")
                     }
                 }

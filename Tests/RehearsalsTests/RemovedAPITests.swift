@@ -130,6 +130,9 @@ struct RemovedAPITests {
                 "objectRef":{"resource":"poddisruptionbudgets","namespace":"a","name":"b","apiGroup":"policy","apiVersion":"v1beta1"},"annotations":{"k8s.io/deprecated":"true","k8s.io/removed-release":"1.25"}}
                 """)
         #expect(search.uses.map(\.who) == ["system:serviceaccount:ci:deployer with helm/v3.2.0"])
+        search.read(
+            auditLine: "{\"kind\":\"Event\",\"user\":{\"username\":\"alice\"},\"userAgent\":\"kubectl/v1.18.2 (linux/amd64) kubernetes/52c56ce\"}")
+        #expect(search.kubectls == [KubernetesVersion(major: 1, minor: 18, patch: 2): ["alice"]])
         search.read(auditLine: "{\"k8s.io/deprecated\": broken")
         #expect(search.uses.count == 1)
     }

@@ -15,7 +15,12 @@ struct UpgradeApplyCommand: AsyncParsableCommand {
 
     @Flag(help: "Print the plan, and do nothing.") var dryRun = false
     @Flag(help: "Also where no other API server or etcd member is there meanwhile.") var acceptRisk = false
+    @Flag(help: "When the window closes, wait for the next one and go on.") var stay = false
     @OptionGroup var options: UpgradeOptions
+
+    func validate() throws {
+        if stay, options.gate.window == nil { throw ValidationError("--stay needs a --window.") }
+    }
 
     func run() async throws {
         var request = try await options.request(RunTag.make())
@@ -24,7 +29,8 @@ struct UpgradeApplyCommand: AsyncParsableCommand {
         try await KubernetesClient.connected(try options.kubernetes.access) { [request] client in
             let made = try await request.make(client)
             guard try session.accepts(made.plan, isRehearsal: dryRun) else { return }
-            _ = try await UpgradeSession(session: session).begin(client, made)
+            let upgrade = UpgradeSession(session: session)
+            try await upgrade.overWindows(stay ? made.settings.window : nil) { _ = try await upgrade.begin(client, made) }
         }
     }
 }

@@ -63,6 +63,7 @@ struct UpgradeResumeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "resume", abstract: "Go on with an upgrade that stopped.")
 
     @OptionGroup var reference: UpgradeReference
+    @Flag(help: "When the window closes, wait for the next one and go on.") var stay = false
     @Flag(help: "Also when the run's owner is on another host, so that nobody here can tell whether it lives.") var takeLock = false
     @OptionGroup(title: "Kubernetes") var kubernetes: KubernetesOptions
     @OptionGroup(title: "Probe") var probe: ProbeOptions
@@ -70,7 +71,9 @@ struct UpgradeResumeCommand: AsyncParsableCommand {
 
     func run() async throws {
         let run = try reference.find(in: Journal.ofThisUser())
-        try await UpgradeSession(session: RunSession(output: output, probe: probe)).goOn(run, .resume, kubernetes, takingLock: takeLock)
+        let upgrade = UpgradeSession(session: RunSession(output: output, probe: probe))
+        let window = stay ? try UpgradeSettings(of: run).window : nil
+        try await upgrade.overWindows(window) { try await upgrade.goOn(run, .resume, kubernetes, takingLock: takeLock) }
     }
 }
 

@@ -153,10 +153,12 @@ package enum ReportFile {
         default: throw OperationError(.invalid, "\(path) ends in neither .html nor .md nor .json.")
         }
         // What stands in it is for those who may see the cluster.
-        let url = URL(fileURLWithPath: path)
-        do {
-            try Data(text.utf8).write(to: url, options: .atomic)
-            try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
-        } catch { throw OperationError(.stopped, "cannot write \(path): \(error.localizedDescription)") }
+        let part = "\(path).\(UUID().uuidString.prefix(8)).part"
+        guard FileManager.default.createFile(atPath: part, contents: Data(text.utf8), attributes: [.posixPermissions: 0o600]),
+            rename(part, path) == 0
+        else {
+            try? FileManager.default.removeItem(atPath: part)
+            throw OperationError(.stopped, "cannot write \(path). Check that the folder is there, and may be written to.")
+        }
     }
 }

@@ -63,7 +63,7 @@ package struct HostFacts: Codable, Sendable, Equatable {
             cat \(kubelet)/kubeadm-flags.env 2>/dev/null || :
             for file in /etc/default/kubelet /etc/sysconfig/kubelet; do if [ -e "$file" ]; then cat "$file"; fi; done
             echo "== configuration"; cat \(kubelet)/config.yaml 2>/dev/null || :
-            echo "== runtime"; if command -v containerd >/dev/null; then containerd --version; fi
+            echo "== runtime"; if command -v containerd >/dev/null; then containerd --version || :; fi
             echo "== images"
             for file in \(kubernetes)/manifests/*.yaml; do
                 if [ -e "$file" ]; then echo "$(basename "$file" .yaml) $(sed -n 's/^ *-\\{0,1\\} *image: *//p' "$file" | head -n 1 | tr -d "\\"'")"; fi

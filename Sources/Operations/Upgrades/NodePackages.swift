@@ -109,7 +109,9 @@ package struct NodePackages: Codable, Sendable, Equatable {
                 zypper -n install --oldpackage --no-recommends $chosen
                 """
         }
-        return [repointing(version), finding(version), rest, holding].joined(separator: "\n")
+        // Also when the installation fails in the middle.
+        let trap = holding.isEmpty ? "" : "trap '\(holding) || :' EXIT"
+        return [trap, repointing(version), finding(version), rest, holding].joined(separator: "\n")
     }
 
     /// Holds what was held, whatever an installation made of it.

@@ -1,4 +1,5 @@
 internal import Etcd
+internal import HAProxy
 internal import Foundation
 package import Maintenance
 internal import NodeAccess
@@ -51,6 +52,19 @@ package struct WholeRollback: Sendable {
         return found
     }
 
+    /// What the upgrade has drained at load balancers and not opened again.
+    private var drained: [LoadBalancerAction.Target] {
+        var found: [LoadBalancerAction.Target] = []
+        for (step, record) in zip(plan.steps, run.steps) where record.state.isOver || record.state == .started {
+            switch step.action {
+            case .traffic(.set(let target, .drain)): found.append(target)
+            case .traffic(.set(let target, .ready)) where record.state.isOver: found.removeAll { $0 == target }
+            default: break
+            }
+        }
+        return found
+    }
+
     /// - Parameters:
     ///   - restored: the restore of the backup, on the same hosts.
     ///   - subject: the cluster's.
@@ -77,6 +91,12 @@ package struct WholeRollback: Sendable {
             return step
         }
         for entry in controlPlanes + workers { back.steps.append(prove(entry.node, entry.before)) }
+        back.steps += drained.map { target in
+            UpgradeAction.Step(
+                id: "ready \(target.loadBalancer) \(target.server)", title: "open \(target.server) on \(target.loadBalancer)", target: target.server,
+                reason: "the upgrade has drained it", effect: "new connections, once its checks pass",
+                undo: .by(.traffic(.set(target, .drain)), title: "drain it again"), isDisruptive: false, action: .traffic(.set(target, .ready)))
+        }
         back.remarks = restored.plan.remarks + loss.lines
         back.refusals += restored.plan.refusals
         if !acceptsLoss {

@@ -1,7 +1,7 @@
 package import Foundation
 package import KubernetesAPI
 package import KubernetesClient
-internal import Maintenance
+package import Maintenance
 internal import ObjectStore
 
 /// Somebody's use of a version of an API that was deprecated, and how it is known.
@@ -55,6 +55,8 @@ package struct APIUseSearch: Sendable {
     package private(set) var uses: Set<APIUse> = []
     /// Versions and kinds that this search itself asks for, today and the last time.
     package private(set) var own: Set<String> = []
+    /// Versions of kubectl that were seen, and who used them.
+    package private(set) var kubectls: [KubernetesVersion: Set<String>] = [:]
     /// What could not be looked at, and why.
     package private(set) var gaps: [String] = []
 
@@ -226,6 +228,10 @@ package struct APIUseSearch: Sendable {
 
     /// A line of an audit log (audit.k8s.io Event, JSON): who asked for it, and with what.
     package mutating func read(auditLine line: String) {
+        if let range = line.range(of: "\"userAgent\":\"kubectl/"), let version = KubernetesVersion(line[range.upperBound...].prefix { !" (/\"".contains($0) }) {
+            let user = (try? JSON(parsing: line))?["user"]["username"].string ?? "somebody"
+            kubectls[version, default: []].insert(user)
+        }
         guard line.contains("k8s.io/deprecated") || line.contains("\"apiVersion\":\"v1beta") || line.contains("\"apiVersion\":\"v1alpha"),
             let event = try? JSON(parsing: line)
         else { return }

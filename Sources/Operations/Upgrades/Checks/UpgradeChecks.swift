@@ -78,6 +78,12 @@ package struct UpgradeChecks: Sendable {
                 }
             }
         }
+        for (kubectl, users) in facts.search.kubectls where abs(kubectl.minor - target.minor) > 1 {
+            findings.append(
+                warning(
+                    "cluster", "kubectl \(kubectl)", "\(list(users)) used it: it is more than one minor away from \(target)",
+                    "let them have kubectl 1.\(target.minor)"))
+        }
         let seen = ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet"].compactMap { name -> String? in
             let versions = Set(running(name).map(\.version)).sorted()
             return versions.isEmpty ? nil : "\(name) \(versions.map(\.description).joined(separator: ", "))"
