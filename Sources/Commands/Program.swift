@@ -56,7 +56,7 @@ enum ExitStatus: Int32 {
         case let error as NodeError:
             switch error.code {
             case .unreachable: self = .tryAgain
-            case .failed, .interrupted: self = .failed
+            case .failed, .interrupted, .stillRunning: self = .failed
             }
         case let error as HAProxyError:
             switch error.code {

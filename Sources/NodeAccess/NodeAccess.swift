@@ -247,6 +247,8 @@ package struct NodeError: Error, CustomStringConvertible, Sendable, Equatable {
         case failed
         /// A command was cut off by the end of its host.
         case interrupted
+        /// A command goes on for longer than anybody waits.
+        case stillRunning
     }
 
     package let code: Code
@@ -254,6 +256,11 @@ package struct NodeError: Error, CustomStringConvertible, Sendable, Equatable {
     package var exitCode: Int?
     /// Names the node. No secrets.
     package let description: String
+
+    /// Whether asking again does not help: nobody lets us in, or there is no such host.
+    var isFinal: Bool {
+        ["Permission denied", "verification failed", "Could not resolve", "No such file or directory", "Bad configuration"].contains { description.contains($0) }
+    }
 
     package init(_ code: Code, _ description: String) {
         self.code = code

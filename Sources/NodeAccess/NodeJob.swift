@@ -30,35 +30,62 @@ package struct NodeJob: Sendable {
     /// - Throws: `NodeError`: `.failed` with what it printed last and its exit code; `.unreachable` when the node was away for longer than `patience`.
     package func run(_ name: String, _ script: String, notify: @Sendable (String) -> Void = { _ in }) async throws -> String {
         let began = Date()
+        // An attempt that is asked for again because its answer was lost is not begun twice.
+        let attempt = UUID().uuidString
+        let input = Array("set -eu\n\(script)\n\(Self.end)\n".utf8)
+        return try await overLostConnections(name, notify) { isBegun in
+            if !isBegun.isSo { try await access.perform(Self.starting(path(name), attempt), input: input) }
+            isBegun.isSo = true
+            let (state, output) = Self.split(try await access.answer(Self.waiting(path(name))))
+            switch state {
+            case "running": return nil
+            case "0":
+                record(script, began, status: 0, output)
+                return output
+            case "cut": throw NodeError(.interrupted, "\(access.name): \(name) was cut off: its host went down, or somebody ended it")
+            default:
+                record(script, began, status: Int(state) ?? -1, output)
+                let said = output.split(whereSeparator: \.isNewline).suffix(6).joined(separator: "; ")
+                throw NodeError(.failed, "\(access.name): \(name) ended with exit code \(state): \(said)")
+            }
+        }
+    }
+
+    /// Waits for a job that an earlier attempt began, if it still runs.
+    /// - Returns: whether one ran.
+    package func attach(_ name: String, notify: @Sendable (String) -> Void = { _ in }) async throws -> Bool {
+        guard try await access.answer(Self.asking(path(name))).hasPrefix("running") else { return false }
+        notify("\(name) still runs on \(access.name), and is waited for")
+        return try await overLostConnections(name, notify) { isBegun in
+            isBegun.isSo = true
+            return try await access.answer(Self.waiting(path(name))).hasPrefix("running") ? nil : true
+        }
+    }
+
+    private struct Begun { var isSo = false }
+
+    /// Looks until there is something to return.
+    private func overLostConnections<Result>(
+        _ name: String, _ notify: @Sendable (String) -> Void, _ look: (inout Begun) async throws -> Result?
+    ) async throws -> Result {
         let limit = ContinuousClock.now + patience
-        var isBegun = false
+        var begun = Begun()
+        var isTold = false
         while true {
             do {
-                // What an earlier attempt has left is not this one's end; what still runs is.
-                if !isBegun { try await access.perform(Self.starting(path(name)), input: Array("set -eu\n\(script)\n\(Self.end)\n".utf8)) }
-                isBegun = true
-                let answer = try await access.answer(Self.waiting(path(name)))
-                let (state, output) = Self.split(answer)
-                switch state {
-                case "running": break
-                case "0":
-                    record(script, began, status: 0, output)
-                    return output
-                case "cut": throw NodeError(.interrupted, "\(access.name): \(name) was cut off: its host went down, or somebody ended it")
-                default:
-                    record(script, began, status: Int(state) ?? -1, output)
-                    let said = output.split(whereSeparator: \.isNewline).suffix(6).joined(separator: "; ")
-                    throw NodeError(.failed, "\(access.name): \(name) ended with exit code \(state): \(said)")
-                }
+                if let result = try await look(&begun) { return result }
+                isTold = false
             } catch let error as NodeError where error.code == .unreachable {
-                guard ContinuousClock.now < limit else { throw error }
-                notify("\(access.name) is not reachable; \(name) goes on there, and is asked for again")
+                // Who is not let in, or does not know the host, will not be later.
+                guard ContinuousClock.now < limit, !error.isFinal else { throw error }
+                if !isTold { notify("\(access.name) is not reachable\(begun.isSo ? "; \(name) goes on there" : ""), and is asked again") }
+                isTold = true
                 try await Task.sleep(for: Self.pause)
                 continue
             }
             guard ContinuousClock.now < limit else {
                 throw NodeError(
-                    .failed, "\(access.name): \(name) still runs after \(patience.components.seconds) s. It goes on there: \(path(name))/out")
+                    .stillRunning, "\(access.name): \(name) still runs after \(patience.components.seconds) s. It goes on there: \(path(name))/out")
             }
         }
     }
@@ -93,7 +120,7 @@ package struct NodeJob: Sendable {
         """
     }
 
-    private static func starting(_ path: String) -> String {
+    private static func starting(_ path: String, _ attempt: String) -> String {
         let folder = NodeAccess.quoted(path)
         // The job writes down who it is before it does anything.
         let job =
@@ -102,13 +129,23 @@ package struct NodeJob: Sendable {
             umask 077
             \(isAlive(folder))
             mkdir -p \(folder)
+            if [ "$(cat \(folder)/attempt 2>/dev/null)" = \(attempt) ] && [ -s \(folder)/process ]; then exit 0; fi
             if [ ! -e \(folder)/code ] && alive; then exit 0; fi
-            rm -f \(folder)/code \(folder)/process \(folder)/out
+            rm -f \(folder)/attempt \(folder)/code \(folder)/process \(folder)/out
             cat >\(folder)/script
             [ "$(tail -n 1 \(folder)/script)" = "\(end)" ] || { echo "the script did not arrive whole" >&2; exit 1; }
+            echo \(attempt) >\(folder)/attempt
             setsid sh -c \(NodeAccess.quoted(job)) </dev/null >\(folder)/out 2>&1 &
-            for i in 1 2 3 4 5 6 7 8 9 10; do if [ -s \(folder)/process ]; then exit 0; fi; sleep 0.2; done
+            left=150
+            while [ $left -gt 0 ]; do if [ -s \(folder)/process ]; then exit 0; fi; left=$((left - 1)); sleep 0.2; done
+            echo "the job did not begin within 30 s" >&2
+            exit 1
             """
+    }
+
+    private static func asking(_ path: String) -> String {
+        let folder = NodeAccess.quoted(path)
+        return "\(isAlive(folder))\nif [ ! -e \(folder)/code ] && alive; then echo running; fi"
     }
 
     /// Says after some time at most how it stands, and when it has ended what it printed.
@@ -155,11 +192,15 @@ package struct RemoteCommand: Sendable, Codable, Equatable {
     /// Private keys, bootstrap tokens, bearer tokens and what stands behind the name of a secret.
     static func masked(_ text: String) -> String {
         var text = text
+        let name = "[A-Za-z0-9_-]*(password|passwd|token|secret|certificate-key|client-key-data|access[_-]?key|credentials?)[A-Za-z0-9_-]*"
         for (pattern, replacement) in [
             ("-----BEGIN [A-Z ]*PRIVATE KEY-----[\\s\\S]*?(-----END [A-Z ]*PRIVATE KEY-----|$)", "[key]"),
-            ("\\b[a-z0-9]{6}\\.[a-z0-9]{16}\\b", "[token]"),
-            ("\\beyJ[A-Za-z0-9_-]{10,}\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]*", "[token]"),
-            ("(?i)(certificate-key|password|token)([ =:]+)[^\\s\"']+", "$1$2[secret]"),
+            // What is left of one whose beginning is not there any more.
+            ("^[\\s\\S]*?-----END [A-Z ]*PRIVATE KEY-----", "[key]"),
+            ("\\b[a-z0-9]{6}\\.[a-z0-9]{16}\\b", "[token]"), ("\\beyJ[A-Za-z0-9_-]{10,}\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]*", "[token]"),
+            ("(?i)(authorization:? *[\"']?(bearer|basic) +)[^\\s\"']+", "$1[secret]"), ("://[^/\\s:@]+:[^/\\s@]+@", "://[secret]@"),
+            ("(?i)(\(name)[\"']?\\s*[=:]\\s*[\"']?)[^\\s\"',;}]+", "$1[secret]"), ("(?i)(--\(name) +[\"']?)[^\\s\"',;}]+", "$1[secret]"),
+            ("[A-Za-z0-9+/]{200,}={0,2}", "[data]"),
         ] { text = text.replacingOccurrences(of: pattern, with: replacement, options: .regularExpression) }
         return text
     }

@@ -166,7 +166,9 @@ package final class TwinHosts: UpgradeHosts {
 
     package func keptAddons(before version: KubernetesVersion, on name: String) async throws -> JSON? { try reach(name) { $0.addons[version] } }
 
-    package func putBack(before version: KubernetesVersion, on name: String, notify: @escaping Notify) async throws -> [Component] {
+    package func putKubeletFilesBack(before version: KubernetesVersion, on name: String) async throws { _ = try reach(name) { _ in } }
+
+    package func putStaticPodsBack(before version: KubernetesVersion, on name: String, notify: @escaping Notify) async throws -> [Component] {
         let (kept, now) = try reach(name) { ($0.kept[version] ?? [:], $0.manifests) }
         var replaced: [Component] = []
         for component in Component.servers {

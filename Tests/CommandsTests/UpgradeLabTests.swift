@@ -15,7 +15,22 @@ struct UpgradeLabTests {
                 print(planned.output)
 
                 let began = ContinuousClock.now
-                let (run, broken, looks) = try await desk.watchingBudgets { try await desk.drydock(desk.apply(to: "v1.21.0")) }
+                let ((paused, run), broken, looks) = try await desk.watchingBudgets {
+                    let first = try desk.running(desk.apply(to: "v1.21.0"))
+                    _ = try await eventually(within: 300) {
+                        !first.isRunning || first.errorsSoFar.contains("upgrade the control plane on cp1") ? true : nil
+                    }
+                    let asked = try await desk.drydock(["upgrade", "pause"])
+                    #expect(asked.status == 0, "\(asked.errors)")
+                    let paused = await first.finish()
+                    return (paused, try await desk.drydock(["upgrade", "resume"] + desk.probe))
+                }
+                // It stops between two nodes, and nothing is left closed.
+                #expect(
+                    paused.status == 4 && paused.errors.contains("asked the run to stop here") && paused.errors.contains("runs resume"),
+                    "\(paused.errors)")
+                #expect(paused.output.contains("100.0000% of"), "0 failed requests: \(paused.output)")
+                print(paused.output)
                 print("upgraded in \(ContinuousClock.now - began); the budgets were looked at \(looks) times")
                 print(run.output)
                 try #require(run.status == 0, "\(run.output)\(run.errors)")

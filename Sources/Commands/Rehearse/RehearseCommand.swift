@@ -19,18 +19,19 @@ struct RehearseCommand: AsyncParsableCommand {
             abstract: "Upgrade a copy of the cluster, and say how long it takes and what holds it up.",
             discussion: """
                 Nodes, workloads, pods and budgets are copied into a simulated cluster, whose clock jumps; nothing of the real one is changed, and no host is \
-                asked. The very same plan, gate, drains and checks work on it as on the real one; packages, kubeadm and kubelets take as long as on real nodes. \
+                asked. The very same plan, gate and drains work on it as on the real one, and the checks that need no host; packages, kubeadm and kubelets take as long as on real nodes. \
                 Exit code 3: it comes to its end, with findings. 4: it does not.
                 """)
 
-        @Option(name: .customLong("to"), help: ArgumentHelp("The version that is wanted.", valueName: "version")) var target: KubernetesVersion
+        @Option(name: .customLong("to"), help: ArgumentHelp("The version that is wanted.", valueName: "version"), transform: { try .argument($0) })
+        var target: KubernetesVersion
         @Option(
             name: .customLong("from"), parsing: .upToNextOption,
             help: ArgumentHelp(
                 "`live` for the cluster of the kubeconfig, or YAML or JSON files of objects, as `kubectl get -o yaml` writes them.",
                 valueName: "live|files"))
         var sources: [String] = ["live"]
-        @Option(help: "How many workers may be away at once, a number or a percentage of all nodes.") var maxUnavailable: CountArgument?
+        @Option(help: "How many nodes of the cluster may be away at once, a number or a percentage; control planes go one at a time.") var maxUnavailable: CountArgument?
         @Option(help: "How many workers go first, one after the other.") var canaries = 1
         @Option(help: ArgumentHelp("How long to watch after the canaries.", valueName: "duration")) var soak = DurationArgument(seconds: 0)
         @Option(help: ArgumentHelp("Also write the run to this file: .html, .md or .json; may be repeated.", valueName: "file")) var report:

@@ -7,9 +7,12 @@ internal import Maintenance
 internal import NodeAccess
 internal import Operations
 
-extension KubernetesVersion: ExpressibleByArgument {
+extension KubernetesVersion {
     /// `v1.24.17`, `1.24.17`.
-    public init?(argument: String) { self.init(argument) }
+    static func argument(_ text: String) throws -> KubernetesVersion {
+        guard let version = KubernetesVersion(text) else { throw ValidationError("\"\(text)\" is no version: it has three numbers, such as v1.24.17.") }
+        return version
+    }
 }
 
 struct UpgradeCommand: AsyncParsableCommand {
@@ -24,12 +27,14 @@ struct UpgradeCommand: AsyncParsableCommand {
 
 /// Which nodes, how they are reached, what stands in front of them.
 struct UpgradeOptions: ParsableArguments {
-    @Option(name: .customLong("to"), help: ArgumentHelp("The version that is wanted.", valueName: "version")) var target: KubernetesVersion
+    @Option(name: .customLong("to"), help: ArgumentHelp("The version that is wanted.", valueName: "version"), transform: { try .argument($0) })
+    var target: KubernetesVersion
     @Option(
         help: ArgumentHelp(
-            "Which patch to take of a minor on the way; may be repeated. (default: the newest in the repositories)", valueName: "version"))
+            "Which patch to take of a minor on the way; may be repeated. (default: the newest in the repositories)", valueName: "version"),
+        transform: { try .argument($0) })
     var via: [KubernetesVersion] = []
-    @Option(help: "How many workers may be away at once, a number or a percentage of all nodes.")
+    @Option(help: "How many nodes of the cluster may be away at once, a number or a percentage; control planes go one at a time.")
     var maxUnavailable: CountArgument?
     @Option(help: "How many workers go first, one after the other.") var canaries = 1
     @Option(help: ArgumentHelp("How long to watch after the canaries.", valueName: "duration")) var soak = DurationArgument(seconds: 0)
@@ -62,10 +67,15 @@ struct UpgradeOptions: ParsableArguments {
 
     func validate() throws {
         guard canaries >= 0 else { throw ValidationError("--canaries is a number.") }
+        if kubernetes.context != nil, !nodeHook.isEmpty || !addonHook.isEmpty {
+            throw ValidationError("Programs work on the kubeconfig's current context. Give them a --kubeconfig of its own, without --context.")
+        }
+        if let beyond = via.first(where: { $0 > target }) { throw ValidationError("--via \(beyond) is beyond \(target).") }
     }
 
     /// Where the backup goes, who may read it.
-    func request(_ tag: String) async throws -> UpgradeRequest {
+    /// - Parameter needsBackup: whether something is going to be changed.
+    func request(_ tag: String, needsBackup: Bool = true) async throws -> UpgradeRequest {
         let hooks =
             try nodeHook.map { UpgradeHook(moment: .node, program: try Self.program($0)) }
             + addonHook.map { UpgradeHook(moment: .addons, program: try Self.program($0)) }
@@ -78,12 +88,16 @@ struct UpgradeOptions: ParsableArguments {
             target: target, via: via, tag: tag, folders: try nodes.folders(), hosts: nodes.hosts.hosts.isEmpty ? nil : try nodes.hosts.nodes(),
             reach: { try nodes.hosts.nodes([$0])[0] }, loadBalancers: try await front.loadBalancers(nodes.hosts), holdsTraffic: front.lbHold,
             sessionSeconds: front.lbDrain.duration.seconds, drain: drainSettings, canaries: canaries, soakSeconds: soak.duration.seconds,
-            backup: try backup.backup(), hooks: hooks, ignoredPreflightErrors: ignorePreflightErrors,
+            backup: needsBackup ? try backup.backup() : nil, hooks: hooks, ignoredPreflightErrors: ignorePreflightErrors,
             patienceSeconds: stepTimeout.duration.seconds, lockSeconds: lockTimeout.duration.seconds, window: gate.window, maxSeconds: gate.maxSeconds
         )
         request.waived = Set(waive)
-        for path in manifests { request.manifests += try Self.documents(at: path) }
-        for file in auditLog { request.auditLines += try TextFile.read(file).split(separator: "\n").map(String.init) }
+        for path in manifests {
+            let (found, unread) = try Self.documents(at: path)
+            request.manifests += found
+            request.unread += unread
+        }
+        request.readAudit = { [auditLog] line in for file in auditLog { try TextFile.forEachLine(file, line) } }
         if let locations = try? backup.place.locations() {
             let name = backup.cluster.name
             request.findBackup = {
@@ -101,17 +115,29 @@ struct UpgradeOptions: ParsableArguments {
         return request
     }
 
-    /// The files of a folder that end in .yaml, .yml or .json, or the file itself.
-    private static func documents(at path: String) throws -> [(file: String, text: String)] {
+    /// What is larger is no manifest that somebody wrote, bytes.
+    private static let largestManifest = 32 << 20
+
+    /// The files of a folder that end in .yaml, .yml or .json, or the file itself; and what could not be read.
+    private static func documents(at path: String) throws -> (found: [(file: String, text: String)], unread: [String]) {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
             throw ValidationError("There is no \(path). Check --manifests.")
         }
-        guard isFolder.boolValue else { return [(path, try TextFile.read(path))] }
-        let names = FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String } ?? []
-        return try names.sorted().filter { name in [".yaml", ".yml", ".json"].contains { name.hasSuffix($0) } }.map { name in
-            (name, try TextFile.read("\(path)/\(name)"))
+        let inside = isFolder.boolValue ? FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String } ?? [] : []
+        let names = inside.sorted().filter { name in [".yaml", ".yml", ".json"].contains { name.hasSuffix($0) } }.map { "\(path)/\($0)" }
+        if isFolder.boolValue, names.isEmpty { return ([], ["\(path) has no files that end in .yaml, .yml or .json"]) }
+        var found: [(file: String, text: String)] = []
+        var unread: [String] = []
+        for name in isFolder.boolValue ? names : [path] {
+            let size = (try? FileManager.default.attributesOfItem(atPath: name)[.size] as? Int) ?? 0
+            guard size <= largestManifest else {
+                unread.append("\(name) has \(size >> 20) MiB; \(largestManifest >> 20) are the most")
+                continue
+            }
+            do { found.append((name, try TextFile.read(name))) } catch { unread.append("\(error)") }
         }
+        return (found, unread)
     }
 
     private static func program(_ path: String) throws -> String {
@@ -151,6 +177,10 @@ struct UpgradeBackupOptions: ParsableArguments {
 
     func backup() throws -> UpgradeBackup? {
         if noBackup { return nil }
+        if !recipient.isEmpty, identity.paths().isEmpty {
+            throw ValidationError(
+                "The backup is encrypted, and without an --identity nobody sees whether it can be read. Give one, or --no-backup after `drydock backup create`.")
+        }
         guard !recipient.isEmpty || acceptPlainKeys else {
             throw ValidationError(
                 "The backup has the keys of the cluster's authorities. Give a --recipient (and an --identity, so that it can be read back), or --accept-plain-keys, or --no-backup."

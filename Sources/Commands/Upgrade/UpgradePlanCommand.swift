@@ -20,9 +20,12 @@ struct UpgradePlanCommand: AsyncParsableCommand {
     @OptionGroup var options: UpgradeOptions
 
     func run() async throws {
-        let request = try await options.request(RunTag.make())
+        let request = try await options.request(RunTag.make(), needsBackup: false)
         let made = try await KubernetesClient.connected(try options.kubernetes.access) { client in
             clusterOnly ? try await request.inspect(client) : try await request.make(client)
+        }
+        if let quotaFor, quotaFor.isEmpty || quotaFor.contains(where: { !$0.isASCII || !($0.isLowercase || $0.isNumber || $0 == "-") }) {
+            throw ValidationError("--quota-for \"\(quotaFor)\" is no namespace.")
         }
         if let quotaFor {
             guard let quota = UpgradeQuota(made.facts) else {
@@ -56,7 +59,7 @@ struct UpgradePlanText {
             parts.append(steps.text)
         }
         parts.append(
-            (["\(report.path), about \(Duration.seconds(report.seconds).minutesText)"] + report.remarks.map { "note: \($0)" }
+            (["\(report.path)\(report.seconds > 0 ? ", about \(Duration.seconds(report.seconds).minutesText)" : "")"] + report.remarks.map { "note: \($0)" }
                 + report.refusals.filter { refusal in !findings.contains { refusal.contains($0.problem) } }.map {
                     Terminal.paint("refused: ", .red) + $0
                 }).joined(

@@ -18,7 +18,12 @@ struct UpgradeReference: ParsableArguments {
             }
             return run
         }
-        guard let newest = try journal.runs().first(where: { $0.operation.hasPrefix("upgrade ") }) else {
+        let all = try journal.runs().filter { $0.operation.hasPrefix("upgrade ") }
+        if Set(all.map(\.subject)).count > 1 {
+            let newest = Dictionary(grouping: all, by: \.subject).compactMap { $0.value.first }.map { "\($0.id) (\($0.subject))" }.sorted()
+            throw OperationError(.invalid, "the journal has upgrades of several clusters. Name the run: \(newest.joined(separator: ", ")).")
+        }
+        guard let newest = all.first else {
             throw OperationError(.invalid, "this journal has no upgrade. `drydock runs list` shows what there is.")
         }
         return newest

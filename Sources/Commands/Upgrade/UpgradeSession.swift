@@ -41,7 +41,9 @@ struct UpgradeSession {
         let isTold = kubernetes.kubeconfig != nil || kubernetes.context != nil
         let access = try isTold ? kubernetes.access : access(settings)
         try await KubernetesClient.connected(access) { client in
-            let subject = try await client.clusterSubject()
+            // In the middle of a whole rollback there is no API that could say which cluster it is; the hosts are those that the run began with.
+            let isAway = settings.restore == nil ? false : await !UpgradeRun.answers(client)
+            let subject = isAway ? record.subject : try await client.clusterSubject()
             _ = try await carryOut(client, settings, gate: continuation.gate(settings)) {
                 try await continuation.carryOut($0, record.id, on: subject, takingLock: takingLock)
             }
@@ -55,8 +57,9 @@ struct UpgradeSession {
     }
 
     /// Takes a whole upgrade back.
-    func beginRollback(_ client: KubernetesClient, _ plan: UpgradeAction.Plan, _ settings: UpgradeSettings, _ loss: DataLoss) async throws {
+    func beginRollback(_ client: KubernetesClient, _ plan: UpgradeAction.Plan, _ settings: UpgradeSettings, _ loss: DataLoss?) async throws {
         let run = try await carryOut(client, settings, gate: Gate(), loss: loss) { try await $0.begin(plan, settings: settings.json()) }
+        guard let loss else { return }
         session.output.remark(
             "the upgrade is taken back; \(loss.revisions) revisions were lost, which `drydock upgrade status \(run.id) --report FILE.html` lists")
     }

@@ -159,6 +159,10 @@ struct Restarts {
             )
             let isOther = "[ -e \(NodeAccess.quoted(copy)) ] && ! cmp -s \(NodeAccess.quoted(copy)) \(NodeAccess.quoted(placed))"
             guard try await host.access.text("if \(isOther); then echo yes; fi").hasPrefix("yes") else { continue }
+            if component == .etcd, let complaint = try await complaint(ofOlderEtcd: copy, than: [placed, laidAside], on: host) {
+                notify(complaint)
+                continue
+            }
             notify("\(component.rawValue) as it was")
             let isAround = component == .etcd && host.running.contains(.apiServer)
             if isAround { try await stop(.apiServer, on: name) }
@@ -175,6 +179,24 @@ struct Restarts {
             replaced.append(component)
         }
         return replaced
+    }
+
+    /// Why an etcd must not go back to what a manifest says; nil when it may: its data directory was raised by the newer minor.
+    private func complaint(ofOlderEtcd copy: String, than current: [String], on host: ControlPlaneHost) async throws -> String? {
+        func version(_ path: String) async throws -> (Int, Int)? {
+            let q = NodeAccess.quoted(path)
+            let text = try await host.access.text("if [ -e \(q) ]; then cat \(q); fi")
+            guard !text.isEmpty, let version = try StaticPod(parsing: text, from: path).version else { return nil }
+            let numbers = version.split(separator: ".").compactMap { Int($0) }
+            return numbers.count >= 2 ? (numbers[0], numbers[1]) : nil
+        }
+        guard let old = try await version(copy) else { return nil }
+        for path in current {
+            if let new = try await version(path), old < new {
+                return "etcd on \(host.name) stays at \(new.0).\(new.1): \(old.0).\(old.1) does not start on the data of a newer minor, and older API servers work with the newer"
+            }
+        }
+        return nil
     }
 
     /// An election that is asked for takes a moment; one that nobody expected takes the time-out.

@@ -33,6 +33,7 @@ package struct NodePackages: Codable, Sendable, Equatable {
         }
         return """
             for file in \(files); do
+                case "$file" in *.drydock-part) continue;; esac
                 if [ -f "$file" ] && grep -q '/core:/stable:/v[0-9]*\\.[0-9]*/' "$file"; then
                     sed 's#/core:/stable:/v[0-9]*\\.[0-9]*/#/core:/stable:/v\(version.major).\(version.minor)/#' "$file" >"$file.drydock-part"
                     if cmp -s "$file" "$file.drydock-part"; then rm "$file.drydock-part"; else chmod --reference="$file" "$file.drydock-part"; mv "$file.drydock-part" "$file"; echo "$file is of v\(version.major).\(version.minor) now"; fi

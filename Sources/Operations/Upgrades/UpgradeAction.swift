@@ -22,6 +22,8 @@ package enum UpgradeAction: Codable, Sendable, Equatable {
     case configuration(node: String, KubernetesVersion)
     /// The kubelet and kubectl, and a new start of the kubelet.
     case kubelet(node: String, KubernetesVersion)
+    /// The kubelet's files, the kubelet and kubectl as they were before, and a new start of the kubelet.
+    case kubeletBack(node: String, to: KubernetesVersion, from: KubernetesVersion)
     case nodes(NodeAction)
     /// Cordons and drains in one, where a node was opened again.
     case empty(node: String)

@@ -46,8 +46,11 @@ package protocol UpgradeHosts: Sendable {
     func keep(before version: KubernetesVersion, addons: JSON?, on name: String) async throws
     func hasKept(before version: KubernetesVersion, on name: String) async throws -> Bool
     func keptAddons(before version: KubernetesVersion, on name: String) async throws -> JSON?
-    /// Puts the kubelet's files back, and on a control plane the static pods, one at a time. Returns which.
-    func putBack(before version: KubernetesVersion, on name: String, notify: @escaping Notify) async throws -> [Component]
+    /// Puts the kubelet's files back; it reads them when it starts anew.
+    func putKubeletFilesBack(before version: KubernetesVersion, on name: String) async throws
+    /// Puts static pods back, one at a time, where they differ. An etcd stays that would be of an older minor: it would not start on what a newer cluster has
+    /// written. Returns which were put back.
+    func putStaticPodsBack(before version: KubernetesVersion, on name: String, notify: @escaping Notify) async throws -> [Component]
 }
 
 /// Real hosts with kubeadm. What takes long on them is a job there, which outlives the connection.
@@ -144,6 +147,10 @@ package struct KubeadmHosts: UpgradeHosts {
     private var ignoring: String { settings.ignoredPreflightErrors.map { " --ignore-preflight-errors=\(q($0))" } ?? "" }
 
     package func upgradeControlPlane(_ version: KubernetesVersion, isFirst: Bool, on name: String, notify: @escaping Notify) async throws {
+        let job = try job(on: name)
+        let jobName = "control-plane-\(version)"
+        // kubeadm that an earlier life began must not find its static pods taken away.
+        if try await job.attach(jobName, notify: notify), try await job.exitCode(jobName) == 0 { return }
         try await restarts.handOver(from: name)
         if !settings.control.loadBalancers.isEmpty {
             // Who is still connected to this API server must not wait there for an etcd that is away: kubeadm starts etcd anew when its manifest differs by
@@ -156,7 +163,7 @@ package struct KubeadmHosts: UpgradeHosts {
         let command =
             isFirst
             ? "kubeadm upgrade plan \(version)\(ignoring)\nkubeadm upgrade apply \(version) --yes\(ignoring)" : "kubeadm upgrade node\(ignoring)"
-        _ = try await job(on: name).run("control-plane-\(version)", command, notify: notify)
+        _ = try await job.run(jobName, command, notify: notify)
     }
 
     package func hasUpgradedControlPlane(_ version: KubernetesVersion, on name: String) async throws -> Bool {
@@ -195,9 +202,18 @@ package struct KubeadmHosts: UpgradeHosts {
         let access = try settings.node(name)
         if let addons {
             let file = q("\(copies(version)).addons")
+            let bytes = Array(addons.description.utf8)
+            // What a lost connection has cut off is not kept.
             _ = try await access.text(
-                "umask 077; mkdir -p \(q(settings.aside)); if [ ! -e \(file) ]; then cat >\(file).part; sync; mv \(file).part \(file); else cat >/dev/null; fi",
-                input: Array(addons.description.utf8))
+                """
+                umask 077
+                mkdir -p \(q(settings.aside))
+                if [ -e \(file) ]; then cat >/dev/null; exit 0; fi
+                cat >\(file).part
+                [ "$(wc -c <\(file).part)" -eq \(bytes.count) ] || { echo "the copy did not arrive whole" >&2; exit 1; }
+                sync
+                mv \(file).part \(file)
+                """, input: bytes)
         }
         _ = try await access.text("umask 077\n" + FileChanges(aside: settings.aside).keep(paths, in: copies(version)))
     }
@@ -212,14 +228,17 @@ package struct KubeadmHosts: UpgradeHosts {
         return text.isEmpty ? nil : try JSON(parsing: text)
     }
 
-    package func putBack(before version: KubernetesVersion, on name: String, notify: @escaping Notify) async throws -> [Component] {
+    package func putKubeletFilesBack(before version: KubernetesVersion, on name: String) async throws {
         let kubelet = settings.control.folders.kubelet
         let files = ["\(kubelet)/config.yaml", "\(kubelet)/kubeadm-flags.env"].map { path in
             let (copy, part) = (q(copies(version) + path), q("\(path).drydock-part"))
             return "if [ -e \(copy) ]; then cp -a \(copy) \(part); mv -f \(part) \(q(path)); fi"
         }
         _ = try await settings.node(name).text(files.joined(separator: "\n"))
-        guard settings.isControlPlane(name) else { return [] }
+    }
+
+    package func putStaticPodsBack(before version: KubernetesVersion, on name: String, notify: @escaping Notify) async throws -> [Component] {
+        _ = try await job(on: name).attach("control-plane-\(version)", notify: notify)
         return try await restarts.putBack(on: name, from: "\(copies(version))\(settings.control.folders.kubernetes)/manifests", notify: notify)
     }
 }

@@ -135,7 +135,7 @@ package struct UpgradePlan: Sendable {
         return Step(
             id: "kubeadm \(name) \(hop)", title: "install kubeadm \(hop) on \(name)", target: name, reason: "kubeadm upgrades to its own version",
             effect: "none; what runs goes on", undo: .by(.packages(node: name, ["kubeadm"], before), title: "install kubeadm \(before) on \(name)"),
-            expectedSeconds: Expected.kubeadm, isDisruptive: false, action: .packages(node: name, ["kubeadm"], hop), lane: lane)
+            expectedSeconds: Expected.kubeadm, isDisruptive: true, action: .packages(node: name, ["kubeadm"], hop), lane: lane)
     }
 
     private func images(_ name: String, _ hop: KubernetesVersion, lane: String?) -> Step {
@@ -206,7 +206,9 @@ package struct UpgradePlan: Sendable {
             Step(
                 id: "kubelet \(name) \(hop)", title: "install kubelet and kubectl \(hop) on \(name), and start the kubelet anew", target: name,
                 reason: "nodes follow the control plane", effect: "the node says nothing for some seconds; no pod of a workload is on it",
-                undo: .by(.kubelet(node: name, before), title: "install kubelet and kubectl \(before) on \(name), and start the kubelet anew"),
+                undo: .by(
+                    .kubeletBack(node: name, to: before, from: hop),
+                    title: "install kubelet and kubectl \(before) on \(name) with their files, and start the kubelet anew"),
                 expectedSeconds: Expected.kubelet, isDisruptive: true, action: .kubelet(node: name, hop), lane: lane),
             Step(
                 id: "prove \(name) \(hop)", title: "see that \(name) is well, and of \(hop)", target: name, reason: "it is to take pods again",
@@ -227,7 +229,7 @@ package struct UpgradePlan: Sendable {
         return Step(
             id: "hook \(name) \(node ?? "") \(hop)", title: "run \(name)\(node.map { " for \($0)" } ?? "")", target: node ?? "cluster",
             reason: "it was asked for", effect: "what the program does", undo: .nothing(because: "nobody knows what the program did; look at it"),
-            expectedSeconds: 60, isDisruptive: false, action: .hook(hook, node: node, hop), lane: lane)
+            expectedSeconds: 60, isDisruptive: true, action: .hook(hook, node: node, hop), lane: lane)
     }
 
     private func soak(_ hop: KubernetesVersion) -> Step {

@@ -31,8 +31,10 @@ package struct UpgradeRequest: Sendable {
     package var waived: Set<String> = []
     /// Documents that are to be applied after the upgrade, by file.
     package var manifests: [(file: String, text: String)] = []
-    /// Lines of an audit log.
-    package var auditLines: [String] = []
+    /// Reads audit logs, line by line.
+    package var readAudit: @Sendable (_ line: (String) -> Void) throws -> Void = { _ in }
+    /// Files that could not be read, and why.
+    package var unread: [String] = []
     /// The newest backup: when it was made, read back, and rehearsed; nil to look for none.
     package var findBackup: (@Sendable () async throws -> (createdAt: Date, verifiedAt: Date?, drilledAt: Date?)?)?
     /// Also where no other API server or etcd member is there meanwhile.
@@ -89,7 +91,8 @@ package struct UpgradeRequest: Sendable {
         guard let current = versions.min() ?? kubelets.min() else {
             throw OperationError(.invalid, "the cluster has neither nodes nor API servers that are seen.")
         }
-        let path = try UpgradePath(from: min(current, target), to: target) { minor in
+        try refuseDowngrade(versions.max() ?? current)
+        let path = try UpgradePath(from: current, to: target) { minor in
             via.first { $0.minor == minor } ?? KubernetesVersion(major: current.major, minor: minor, patch: 0)
         }
         let plan = UpgradeAction.Plan(
@@ -101,7 +104,8 @@ package struct UpgradeRequest: Sendable {
     /// What others than the cluster and its nodes know.
     private func complete(_ facts: inout UpgradeFacts) async throws {
         for (file, text) in manifests { facts.search.read(manifests: text, from: file, .manifest) }
-        for line in auditLines { facts.search.read(auditLine: line) }
+        facts.search.add(gaps: unread)
+        try readAudit { facts.search.read(auditLine: $0) }
         guard let findBackup else { return }
         facts.looksForBackup = true
         do { facts.backup = try await findBackup() } catch { facts.gaps.append("backups: \(error)") }
@@ -149,10 +153,25 @@ package struct UpgradeRequest: Sendable {
         made.facts.expectedSeconds = plan.seconds(of: made.plan)
         made.facts.longestStepSeconds = made.plan.steps.filter { $0.isDisruptive && $0.isOwed != true }.map(\.expectedSeconds).max() ?? 0
         made.checks = UpgradeChecks(made.facts, hops: hops, at: client.time.now()).all
+        try checkWaivers(made.checks)
         made.plan.refusals += UpgradeChecks.refusals(made.checks, waiving: waived)
+        if drain.maxUnavailable?.nodes(of: nodes.count) == 0 { made.plan.refusals.append("--max-unavailable lets no node go") }
         let unnamed = nodes.map(\.name).filter { name in !accesses.contains { $0.name == name } }
         if !unnamed.isEmpty { made.plan.remarks.append("left as they are: \(unnamed.joined(separator: ", ")); name them with --host") }
         return made
+    }
+
+    private func refuseDowngrade(_ newest: KubernetesVersion) throws {
+        guard target >= newest else {
+            throw OperationError(
+                .invalid, "\(target) is older than the control plane (\(newest)). It cannot be downgraded; `drydock upgrade rollback` takes a run back.")
+        }
+    }
+
+    /// Checks that somebody waives are checks.
+    private func checkWaivers(_ checks: [UpgradeCheck]) throws {
+        guard let unknown = waived.first(where: { name in !checks.contains { $0.name == name } }) else { return }
+        throw OperationError(.invalid, "there is no check \"\(unknown)\" to be waived. There are: \(checks.map(\.name).joined(separator: ", ")).")
     }
 
     private func accesses(_ nodes: [Node]) throws -> [NodeAccess] {
@@ -184,12 +203,9 @@ package struct UpgradeRequest: Sendable {
         let kubelets = nodes.compactMap { KubernetesVersion($0.kubeletVersion) }
         let servers = hosts.compactMap { $0.images[Component.apiServer.rawValue] }.compactMap { ImageReference($0).version }
         guard let oldest = servers.min() else { throw OperationError(.invalid, "no control plane says in its manifest which version it has.") }
+        try refuseDowngrade(servers.max() ?? oldest)
         // A run that ended half way is gone on with from where the last of them stands.
-        let current = min(
-            oldest,
-            KubernetesVersion(
-                major: oldest.major, minor: oldest.minor, patch: kubelets.filter { $0.minor == oldest.minor }.min()?.patch ?? oldest.patch))
-        let path = try UpgradePath(from: min(current, target), to: target) { minor in
+        let path = try UpgradePath(from: oldest, to: target) { minor in
             if let named = via.first(where: { $0.minor == minor }) { return named }
             let offered = hosts.map { host in
                 Set(host.available.compactMap { KubernetesVersion($0.prefix { $0 != "-" }) }.filter { $0.minor == minor })

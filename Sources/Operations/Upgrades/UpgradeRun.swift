@@ -4,13 +4,13 @@ package import KubernetesClient
 package import Maintenance
 internal import NodeAccess
 internal import Subprocess
-internal import SystemPackage
 
 /// Carries an upgrade out. What a node's state says is believed before what a command said.
 package struct UpgradeRun: RunOperation {
     package let client: KubernetesClient
     package let settings: UpgradeSettings
-    let desk: DrainDesk
+    /// nil while the API is away, as it is in the middle of a whole rollback: then no node can be drained.
+    let desk: DrainDesk?
     let hosts: any UpgradeHosts
     /// Of a whole rollback.
     let restored: RestoreRun?
@@ -21,17 +21,30 @@ package struct UpgradeRun: RunOperation {
         _ client: KubernetesClient, _ settings: UpgradeSettings, on hosts: any UpgradeHosts, restore: RestoreRun? = nil,
         body: @escaping @Sendable (UpgradeRun) async throws -> Result
     ) async throws -> Result {
-        try await DrainDesk.working(client) { desk in
+        if restore != nil, await !Self.answers(client) {
+            return try await body(UpgradeRun(client: client, settings: settings, desk: nil, hosts: hosts, restored: restore))
+        }
+        return try await DrainDesk.working(client) { desk in
             try await body(UpgradeRun(client: client, settings: settings, desk: desk, hosts: hosts, restored: restore))
         }
     }
+
+    /// Whether there is an API that can be asked.
+    package static func answers(_ client: KubernetesClient) async -> Bool { (try? await client.clusterSubject()) != nil }
 
     package var canUndoWhenDone: Bool { true }
 
     package func changedNothing(_ error: any Error) -> Bool { (error as? OperationError)?.code == .refused }
 
     private var time: RunTime { client.time }
-    private var nodes: NodeRun { NodeRun(client: client, settings: settings.drain, desk: desk) }
+    private var nodes: NodeRun {
+        get throws {
+            guard let desk else {
+                throw OperationError(.stopped, "the API did not answer when this began, so no node can be drained. When it is back, go on with the run")
+            }
+            return NodeRun(client: client, settings: settings.drain, desk: desk)
+        }
+    }
     private var traffic: LoadBalancerRun {
         LoadBalancerRun(
             settings: LoadBalancerRunSettings(
@@ -44,6 +57,7 @@ package struct UpgradeRun: RunOperation {
         switch step.action {
         case .traffic(let action):
             return try await traffic.checks(before: step.map { _ in action }) + (step.isOwed == true ? [] : [try await workloads()])
+        case .packages, .hook: return step.isOwed == true ? [] : [try await workloads()]
         case .nodes(.uncordon): return []
         case .nodes(let action):
             let own = try await nodes.checks(before: step.map { _ in action })
@@ -52,14 +66,14 @@ package struct UpgradeRun: RunOperation {
         case .controlPlane(let name, _, _), .putBack(let name, _, _, _):
             guard settings.isControlPlane(name) else { return [] }
             return try await hosts.checks(beforeControlPlaneOn: name)
-        case .kubelet(let name, _), .configuration(let name, _):
+        case .kubelet(let name, _), .kubeletBack(let name, _, _), .configuration(let name, _):
             // A kubelet of another minor starts on an empty node.
             let node = try await client.get(Node.self, ObjectName("", name))
-            let drained = GateCheck("drained", node.isUnschedulable ? .holds : .fails, "\(name) takes pods: somebody uncordoned it")
+            let drained = GateCheck("drained", node.isUnschedulable ? .holds : .fails, "\(name) takes pods: somebody uncordoned it. Cordon and drain it (`drydock node drain \(name)`), then go on")
             // A kubelet of another minor may start every container of its node anew, static pods too.
             return [drained] + (settings.isControlPlane(name) ? try await hosts.checks(beforeControlPlaneOn: name) : [])
         case .restore(let action): return try await restore.checks(before: step.map { _ in action })
-        case .backup, .inspect, .packages, .images, .prove, .soak, .hook: return []
+        case .backup, .inspect, .images, .prove, .soak: return []
         }
     }
 
@@ -114,10 +128,7 @@ package struct UpgradeRun: RunOperation {
             // What kubeadm does after the static pods has an end only in its exit code.
             if evidence != nil, try await !hosts.hasUpgradedControlPlane(version, on: name) { return nil }
             return "it is of \(version)"
-        case .putBack(let name, let version, let hop, let isFirst):
-            guard try await hosts.hasKept(before: hop, on: name) else { return "nothing was replaced" }
-            guard settings.isControlPlane(name) else { return nil }
-            return try await complaint(ofControlPlane: name, version, isFirst: isFirst) == nil ? "it is of \(version)" : nil
+        case .putBack(let name, _, let hop, _): return try await hosts.hasKept(before: hop, on: name) ? nil : "nothing was replaced"
         case .kubelet(let name, let version):
             let installed = try await hosts.installed(on: name)
             guard installed.version("kubelet") == version, installed.version("kubectl") == version, isHeld(installed, name) else { return nil }
@@ -125,7 +136,7 @@ package struct UpgradeRun: RunOperation {
         case .nodes(let action): return try await nodes.isAlreadySo(step.map { _ in action }, evidence: evidence)
         case .traffic(let action): return try await traffic.isAlreadySo(step.map { _ in action }, evidence: evidence)
         case .restore(let action): return try await restore.isAlreadySo(step.map { _ in action }, evidence: evidence)
-        case .empty, .backup, .inspect, .images, .configuration, .prove, .soak, .hook: return nil
+        case .empty, .kubeletBack, .backup, .inspect, .images, .configuration, .prove, .soak, .hook: return nil
         }
     }
 
@@ -146,12 +157,19 @@ package struct UpgradeRun: RunOperation {
             try await hosts.configureKubelet(version, on: name, notify: notify)
             return nil
         case .kubelet(let name, let version): return try await renewKubelet(of: name, version, notify)
+        case .kubeletBack(let name, let version, let hop):
+            // The older one may not know what the newer one reads.
+            try await hosts.putKubeletFilesBack(before: hop, on: name)
+            return try await renewKubelet(of: name, version, notify)
         case .nodes(let action): return try await nodes.act(step.map { _ in action }, notify: notify)
         case .empty(let name):
-            let run = nodes
+            let run = try nodes
             let cordon = step.map { _ in NodeAction.cordon(node: name) }
             if try await run.isAlreadySo(cordon, evidence: nil) == nil { _ = try await run.act(cordon, notify: notify) }
-            return try await run.act(step.map { _ in .drain(node: name) }, notify: notify)
+            do { return try await run.act(step.map { _ in .drain(node: name) }, notify: notify) } catch let error as OperationError where error.code == .refused {
+                // Something was changed: the node is cordoned.
+                throw OperationError(.stopped, "\(error); \(name) is cordoned")
+            }
         case .traffic(let action): return try await traffic.act(step.map { _ in action }, notify: notify)
         case .prove(let name, let version): return try await prove(name, version)
         case .soak(let seconds):
@@ -260,7 +278,7 @@ package struct UpgradeRun: RunOperation {
         let before = try await staticPods(of: name)
         try await hosts.keep(before: version, addons: isFirst ? addons() : nil, on: name)
         do { try await hosts.upgradeControlPlane(version, isFirst: isFirst, on: name, notify: notify) } catch let error as NodeError
-            where error.code != .unreachable
+            where error.code == .failed || error.code == .interrupted
         {
             let now = try? await staticPods(of: name).map { "\($0.component.rawValue) \($0.version.map { "\($0)" } ?? "?")" }.joined(separator: ", ")
             throw OperationError(
@@ -288,16 +306,18 @@ package struct UpgradeRun: RunOperation {
 
     // MARK: What was there before
 
-    /// What all nodes share and kubeadm's `apply` changes, and nobody puts back.
-    private static let addonObjects: [(resource: Resource, name: String, field: String)] = [
-        (.configMaps, "kubeadm-config", "data"), (.configMaps, "kube-proxy", "data"), (.configMaps, "coredns", "data"),
-        (.daemonSets, "kube-proxy", "spec"), (.deployments, "coredns", "spec"),
+    /// What all nodes share and kubeadm's `apply` changes, and nobody puts back. Of workloads the template: how many there are is somebody else's.
+    private static let addonObjects: [(resource: Resource, name: String, field: [String])] = [
+        (.configMaps, "kubeadm-config", ["data"]), (.configMaps, "kubelet-config", ["data"]), (.configMaps, "kube-proxy", ["data"]),
+        (.configMaps, "coredns", ["data"]), (.daemonSets, "kube-proxy", ["spec", "template"]), (.deployments, "coredns", ["spec", "template"]),
     ]
 
     private func addons() async throws -> JSON {
         var kept: JSON = .object(JSONObject())
         for addon in Self.addonObjects {
-            if let object = try await find(addon.resource, addon.name) { kept["\(addon.resource.plural)/\(addon.name)"] = object[addon.field] }
+            if let object = try await find(addon.resource, addon.name) {
+                kept["\(addon.resource.plural)/\(addon.name)"] = addon.field.reduce(object) { $0[$1] }
+            }
         }
         return kept
     }
@@ -305,9 +325,15 @@ package struct UpgradeRun: RunOperation {
     private func putAddonsBack(_ kept: JSON) async throws {
         for addon in Self.addonObjects {
             let old = kept["\(addon.resource.plural)/\(addon.name)"]
-            guard !old.isNull, var object = try await find(addon.resource, addon.name), object[addon.field] != old else { continue }
-            object[addon.field] = old
-            _ = try await client.replace(addon.resource, object)
+            guard !old.isNull else { continue }
+            var attempts = 0
+            while var object = try await find(addon.resource, addon.name), addon.field.reduce(object, { $0[$1] }) != old {
+                if addon.field.count == 2 { object[addon.field[0]][addon.field[1]] = old } else { object[addon.field[0]] = old }
+                do {
+                    _ = try await client.replace(addon.resource, object)
+                    break
+                } catch let error as APIStatus where error.code == 409 && attempts < 5 { attempts += 1 }
+            }
         }
     }
 
@@ -315,8 +341,9 @@ package struct UpgradeRun: RunOperation {
         _ name: String, _ version: KubernetesVersion, _ hop: KubernetesVersion, isFirst: Bool, _ notify: @escaping @Sendable (String) -> Void
     ) async throws -> String? {
         if isFirst, let kept = try await hosts.keptAddons(before: hop, on: name) { try await putAddonsBack(kept) }
-        let replaced = try await hosts.putBack(before: hop, on: name, notify: notify)
+        try await hosts.putKubeletFilesBack(before: hop, on: name)
         guard settings.isControlPlane(name) else { return "the kubelet's configuration of \(version)" }
+        let replaced = try await hosts.putStaticPodsBack(before: hop, on: name, notify: notify)
         return replaced.isEmpty ? "nothing was to be put back" : replaced.map(\.rawValue).joined(separator: ", ")
     }
 
@@ -366,12 +393,23 @@ package struct UpgradeRun: RunOperation {
         let environment: [Environment.Key: String?] = [
             "DRYDOCK_VERSION": "\(version)", "DRYDOCK_NODE": node ?? "", "KUBECONFIG": settings.drain.kubeconfigs.joined(separator: ":"),
         ]
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("drydock-hook-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        defer { try? FileManager.default.removeItem(at: folder) }
+        // However much it says, and however long it wants to take.
+        let script = "exec timeout -k 10 \(settings.control.patienceSeconds.wholeSeconds) \"$0\" >\"$1\" 2>&1 </dev/null"
         let outcome = try await Subprocess.run(
-            .path(FilePath(hook.program)), environment: .inherit.updating(environment), input: .none, output: .string(limit: 64 << 10),
-            error: .string(limit: 64 << 10))
-        let said = (outcome.standardOutput + outcome.standardError).split(whereSeparator: \.isNewline).suffix(3).joined(separator: "; ")
+            .name("sh"), arguments: ["-c", script, hook.program, folder.appendingPathComponent("said").path],
+            environment: .inherit.updating(environment), input: .none, output: .discarded, error: .discarded)
+        let file = try? FileHandle(forReadingFrom: folder.appendingPathComponent("said"))
+        let size = (try? file?.seekToEnd()) ?? 0
+        try? file?.seek(toOffset: size > 4096 ? size - 4096 : 0)
+        let text = String(decoding: (try? file?.readToEnd()) ?? Data(), as: UTF8.self)
+        let said = text.split(whereSeparator: \.isNewline).suffix(3).joined(separator: "; ")
         guard outcome.terminationStatus.isSuccess else {
-            throw OperationError(.stopped, "\(hook.program) ended with \(outcome.terminationStatus): \(said)")
+            let isLate = outcome.terminationStatus == .exited(124)
+            throw OperationError(
+                .stopped, "\(hook.program) \(isLate ? "did not end within \(settings.control.patienceSeconds.wholeSeconds) s" : "ended with \(outcome.terminationStatus)"): \(said)")
         }
         return said.isEmpty ? nil : said
     }

@@ -112,16 +112,30 @@ package struct UpgradeRunReport: Report, Sendable {
         var versions: [KubernetesVersion] = []
         var before: KubernetesVersion?
         var began: Date?
-        // A node is closed for as long as a pass over it takes.
-        var passes: [(began: Date, ended: Date?)] = []
+        // From a drain at a load balancer or a cordon until all of it is open again.
+        var closed: Date?
+        var doors = 0
+        var away: Double?
         for (step, record) in pairs {
             if case .kubelet(_, let version) = step.action {
                 versions.append(version)
-                if before == nil, case .by(.kubelet(_, let old), _) = step.undo { before = old }
+                if before == nil, case .by(.kubeletBack(_, let old, _), _) = step.undo { before = old }
             }
             began = began ?? record.startedAt
-            if step.isDisruptive, step.isOwed != true, let start = record.startedAt { passes.append((start, nil)) }
-            if !passes.isEmpty, let end = record.endedAt { passes[passes.count - 1].ended = end }
+            switch step.action {
+            case .traffic(.set(_, .drain)), .nodes(.cordon), .empty:
+                guard let start = record.startedAt else { break }
+                doors += 1
+                closed = closed ?? start
+            case .traffic(.set(_, .ready)), .nodes(.uncordon):
+                guard let end = record.endedAt else { break }
+                doors -= 1
+                if doors <= 0, let start = closed {
+                    away = (away ?? 0) + end.timeIntervalSince(start)
+                    (closed, doors) = (nil, 0)
+                }
+            default: break
+            }
         }
         let states = pairs.map(\.1.state)
         let state: String
@@ -138,7 +152,7 @@ package struct UpgradeRunReport: Report, Sendable {
         return NodeRow(
             node: name, role: settings.isControlPlane(name) ? "control plane" : "worker", from: before?.description ?? "",
             to: versions.last?.description ?? "", state: state, began: began, ended: pairs.compactMap(\.1.endedAt).max(),
-            awaySeconds: passes.isEmpty ? nil : passes.reduce(0) { $0 + ($1.ended?.timeIntervalSince($1.began) ?? 0) }, result: result)
+            awaySeconds: away, result: result)
     }
 
     private static func wayBack(_ run: RunRecord, _ pairs: [(UpgradeAction.Step, StepRecord)], _ backup: String?) -> [String] {
@@ -169,14 +183,24 @@ package struct UpgradeRunReport: Report, Sendable {
 
     private static func leftOvers(_ pairs: [(UpgradeAction.Step, StepRecord)]) -> [String] {
         var closed: [String: String] = [:]
-        for (step, record) in pairs where record.state.isOver || record.state == .started {
+        for (index, (step, record)) in pairs.enumerated() where record.state.isOver || record.state == .started {
             switch step.action {
-            case .nodes(.cordon(let node)):
-                if record.result == nil { closed["node \(node)"] = "\(node) is cordoned: `drydock node uncordon \(node)`" }
-            case .nodes(.uncordon(let node)): if record.state.isOver { closed["node \(node)"] = nil }
+            case .nodes(.cordon(let node)), .empty(let node):
+                // What was cordoned before is somebody else's.
+                if record.state != .alreadySo { closed["node \(node)"] = "\(node) is cordoned: `drydock node uncordon \(node)`" }
+            case .nodes(.uncordon(let node)):
+                if record.state.isOver { closed["node \(node)"] = nil }
+                // The way back closes it again, and may have been cut off there.
+                if pairs.dropFirst(index + 1).first?.1.state == .undone {
+                    closed["node \(node)"] = "\(node) may be cordoned: `drydock node status \(node)`, `drydock node uncordon \(node)`"
+                }
             case .traffic(.set(let target, .drain)):
-                closed["lb \(target)"] = "\(target.server) is drained on \(target.loadBalancer): `drydock lb ready \(target.server)`"
+                if record.state != .alreadySo { closed["lb \(target)"] = "\(target.server) is drained on \(target.loadBalancer): `drydock lb ready \(target.server)`" }
             case .traffic(.set(let target, .ready)): if record.state.isOver { closed["lb \(target)"] = nil }
+            case .controlPlane(let node, let version, _):
+                if record.state == .started {
+                    closed["job \(node)"] = "kubeadm may still run on \(node), or kube-apiserver be stopped there: look at /var/lib/drydock/*/control-plane-\(version)/out, and at `drydock certs check --host \(node)`"
+                }
             default: break
             }
         }

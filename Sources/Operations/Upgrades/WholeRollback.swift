@@ -33,20 +33,41 @@ package struct WholeRollback: Sendable {
     package let backup: String
 
     /// What would be lost, asked of etcd itself.
-    package func loss(_ manifest: BackupManifest) async throws -> DataLoss {
+    /// - Returns: nil when etcd does not answer.
+    package func loss(_ manifest: BackupManifest) async -> DataLoss? {
+        do { return try await countLoss(manifest) } catch { return nil }
+    }
+
+    private func countLoss(_ manifest: BackupManifest) async throws -> DataLoss {
         let (keys, revision) = try await ControlPlaneProbe(settings.control.hosts).withEtcd { try await $0.keys(writtenAfter: manifest.revision) }
         return DataLoss(backup: backup, backupRevision: manifest.revision, revision: revision, keys: keys)
     }
 
-    /// Nodes whose kubelet the upgrade has changed, or begun to, and the version that each had.
-    private var kubelets: [(node: String, before: KubernetesVersion, after: KubernetesVersion)] {
-        var found: [(node: String, before: KubernetesVersion, after: KubernetesVersion)] = []
+    /// A node that the upgrade has changed, or begun to.
+    private struct Touched {
+        var node: String
+        var before: KubernetesVersion
+        var after: KubernetesVersion
+        /// Whether its kubelet, or what that reads, was changed; otherwise it has a newer kubeadm alone.
+        var hasKubelet = false
+    }
+
+    private var touched: [Touched] {
+        var found: [Touched] = []
         for (step, record) in zip(plan.steps, run.steps) where record.state != .pending && record.state != .undone {
-            guard case .kubelet(let node, let version) = step.action, case .by(.kubelet(_, let before), _) = step.undo else { continue }
-            if let index = found.firstIndex(where: { $0.node == node }) {
-                found[index].after = version
-            } else {
-                found.append((node, before, version))
+            func touch(_ node: String, _ before: KubernetesVersion, _ after: KubernetesVersion, hasKubelet: Bool) {
+                if let index = found.firstIndex(where: { $0.node == node }) {
+                    found[index].after = after
+                    found[index].hasKubelet = found[index].hasKubelet || hasKubelet
+                } else {
+                    found.append(Touched(node: node, before: before, after: after, hasKubelet: hasKubelet))
+                }
+            }
+            switch (step.action, step.undo) {
+            case (.packages(let node, _, let after), .by(.packages(_, _, let before), _)): touch(node, before, after, hasKubelet: false)
+            case (.kubelet(let node, let after), .by(.kubeletBack(_, let before, _), _)), (.configuration(let node, let after), .by(.putBack(_, let before, _, _), _)):
+                touch(node, before, after, hasKubelet: true)
+            default: break
             }
         }
         return found
@@ -68,28 +89,37 @@ package struct WholeRollback: Sendable {
     /// - Parameters:
     ///   - restored: the restore of the backup, on the same hosts.
     ///   - subject: the cluster's.
-    ///   - loss: what is lost; the plan says it.
-    package func make(_ restored: RestorePlan.Made, subject: String, loss: DataLoss, acceptsLoss: Bool) -> (
+    ///   - loss: what is lost; nil where nobody can tell.
+    ///   - apiAnswers: whether nodes can be drained now.
+    package func make(_ restored: RestorePlan.Made, subject: String, loss: DataLoss?, apiAnswers: Bool,
+        acceptsLoss: Bool
+    ) -> (
         plan: UpgradeAction.Plan, settings: UpgradeSettings
     ) {
         var settings = settings
         settings.restore = restored.settings
-        // The members of etcd are exchanged: the restore says how they are reached.
+        // The way back does not wait for a window.
+        (settings.control.window, settings.control.maxSeconds) = (nil, nil)
         var back = UpgradeAction.Plan(
             operation: "upgrade rollback", subject: subject, steps: [], parallel: max(plan.parallel ?? 1, restored.plan.parallel ?? 1))
-        let workers = kubelets.filter { !settings.isControlPlane($0.node) }
-        let controlPlanes = kubelets.filter { settings.isControlPlane($0.node) }
-        for entry in workers.reversed() + controlPlanes.reversed() { back.steps += kubelet(entry.node, entry.before, entry.after) }
-        if kubelets.contains(where: { $0.after.minor - $0.before.minor > ($0.before.minor < 25 ? 2 : 3) }) {
+        let workers = touched.filter { !settings.isControlPlane($0.node) }
+        let controlPlanes = touched.filter { settings.isControlPlane($0.node) }
+        let nodes = (workers.reversed() + controlPlanes.reversed()).flatMap { steps($0) }
+        if apiAnswers {
+            back.steps += nodes
+        } else {
+            back.remarks.append("the API does not answer: etcd's data goes back first, and the kubelets, which cannot be drained now, after it")
+        }
+        if touched.contains(where: { $0.hasKubelet && $0.after.minor - $0.before.minor > ($0.before.minor < 25 ? 2 : 3) }) {
             back.refusals.append(
-                "the upgrade went over so many minors that the old kubelets do not work with the API servers of now: go back with --keep-data, minor by minor."
-            )
+                "the upgrade went over so many minors that the old kubelets do not work with the API servers of now: go back with --keep-data, minor by minor.")
         }
         back.steps += restored.plan.steps.map { step in
             var step = step.map { UpgradeAction.restore($0) }
             step.id = "restore: \(step.id)"
             return step
         }
+        if !apiAnswers { back.steps += nodes }
         for entry in controlPlanes + workers { back.steps.append(prove(entry.node, entry.before)) }
         back.steps += drained.map { target in
             UpgradeAction.Step(
@@ -97,51 +127,38 @@ package struct WholeRollback: Sendable {
                 reason: "the upgrade has drained it", effect: "new connections, once its checks pass",
                 undo: .by(.traffic(.set(target, .drain)), title: "drain it again"), isDisruptive: false, action: .traffic(.set(target, .ready)))
         }
-        back.remarks = restored.plan.remarks + loss.lines
+        back.remarks += restored.plan.remarks + (loss?.lines ?? [])
         back.refusals += restored.plan.refusals
         if !acceptsLoss {
-            back.refusals.append(
-                "\(loss.revisions) revisions that were written since the backup would be lost (see above). If that is meant, add --accept-loss.")
+            let what = loss.map { "\($0.revisions) revisions that were written since the backup" } ?? "what was written since the backup, which nobody can count,"
+            back.refusals.append("\(what) would be lost (see above). If that is meant, add --accept-loss.")
         }
         return (back, settings)
     }
 
-    private func kubelet(_ name: String, _ before: KubernetesVersion, _ after: KubernetesVersion) -> [UpgradeAction.Step] {
+    private func steps(_ entry: Touched) -> [UpgradeAction.Step] {
         typealias Step = UpgradeAction.Step
-        var steps = [
+        let (name, before, after) = (entry.node, entry.before, entry.after)
+        let kubeadm = Step(
+            id: "kubeadm \(name)", title: "install kubeadm \(before) on \(name)", target: name, reason: "the upgrade is taken back", effect: "none",
+            undo: .by(.packages(node: name, ["kubeadm"], after), title: "install kubeadm \(after) on \(name)"), expectedSeconds: 30, isDisruptive: false,
+            action: .packages(node: name, ["kubeadm"], before))
+        guard entry.hasKubelet else { return [kubeadm] }
+        return [
             Step(
                 id: "empty \(name)", title: "cordon and drain \(name)", target: name, reason: "a kubelet of another minor starts on an empty node",
                 effect: "its pods are evicted, as their budgets allow", undo: .by(.nodes(.uncordon(node: name)), title: "uncordon \(name)"),
-                expectedSeconds: 180, isDisruptive: true, action: .empty(node: name))
-        ]
-        if !settings.isControlPlane(name) {
-            steps.append(
-                Step(
-                    id: "configure \(name)", title: "put the kubelet's configuration of \(before) back on \(name)", target: name,
-                    reason: "the older kubelet may not know the newer one's", effect: "a file on the node",
-                    undo: .nothing(because: "the next upgrade writes it anew"),
-                    expectedSeconds: 10, isDisruptive: true, isOwed: true,
-                    action: .putBack(node: name, to: before, from: firstHop ?? after, isFirst: false)))
-        }
-        steps += [
+                expectedSeconds: 180, isDisruptive: true, action: .empty(node: name)),
             Step(
-                id: "kubelet \(name)", title: "install kubelet and kubectl \(before) on \(name), and start the kubelet anew", target: name,
+                id: "kubelet \(name)", title: "install kubelet and kubectl \(before) on \(name) with their files, and start the kubelet anew", target: name,
                 reason: "the upgrade is taken back", effect: "the node says nothing for some seconds; no pod of a workload is on it",
-                undo: .by(.kubelet(node: name, after), title: "install kubelet and kubectl \(after) on \(name)"), expectedSeconds: 60,
-                isDisruptive: true,
-                isOwed: true, action: .kubelet(node: name, before)),
+                undo: .by(.kubelet(node: name, after), title: "install kubelet and kubectl \(after) on \(name)"), expectedSeconds: 60, isDisruptive: true,
+                isOwed: true, action: .kubeletBack(node: name, to: before, from: firstHop ?? after)),
             Step(
                 id: "uncordon \(name)", title: "uncordon \(name)", target: name, reason: "it is well", effect: "new pods may come",
                 undo: .by(.empty(node: name), title: "cordon and drain \(name) again"), isDisruptive: true, isOwed: true,
-                action: .nodes(.uncordon(node: name))),
-            Step(
-                id: "kubeadm \(name)", title: "install kubeadm \(before) on \(name)", target: name, reason: "the upgrade is taken back",
-                effect: "none",
-                undo: .by(.packages(node: name, ["kubeadm"], after), title: "install kubeadm \(after) on \(name)"), expectedSeconds: 30,
-                isDisruptive: false,
-                action: .packages(node: name, ["kubeadm"], before)),
+                action: .nodes(.uncordon(node: name))), kubeadm,
         ]
-        return steps
     }
 
     private var firstHop: KubernetesVersion? {

@@ -189,7 +189,9 @@ package struct APIUseSearch: Sendable {
                     String(line.dropFirst(key.count + 1).trimmingCharacters(in: CharacterSet(charactersIn: " \"'\r")))
                 }
             }
-            if let version = value("apiVersion"), let kind = value("kind") { add(version, kind, source, place) }
+            if let version = value("apiVersion"), let kind = value("kind") { add(version, kind, source, place) } else {
+                gaps.append("\(place): a document is no YAML, and has neither apiVersion nor kind at its beginning")
+            }
         }
     }
 
@@ -238,11 +240,24 @@ package struct APIUseSearch: Sendable {
         let object = event["objectRef"]
         let (group, version) = (object["apiGroup"].string ?? "", object["apiVersion"].string ?? "")
         let groupVersion = group.isEmpty ? version : "\(group)/\(version)"
-        let who = "\(event["user"]["username"].string ?? "somebody") with \(event["userAgent"].string?.prefix { $0 != " " } ?? "an unknown program")"
+        let (user, program) = (event["user"]["username"].string ?? "somebody", String((event["userAgent"].string ?? "an unknown program").prefix { $0 != " " }))
+        // The cluster's own parts are upgraded with it, and drydock looks at everything.
+        let own = ["kube-apiserver/", "kube-controller-manager/", "kube-scheduler/", "kubelet/", "kube-proxy/", "drydock/"]
+        guard !own.contains(where: { program.hasPrefix($0) }), !["system:apiserver", "system:kube-controller-manager", "system:kube-scheduler"].contains(user) else {
+            return
+        }
         for row in APILifecycle.table where row.groupVersion == groupVersion && row.plural == object["resource"].string {
-            add(groupVersion, row.kind, .audit, "audit log", who: who, at: nil)
+            add(groupVersion, row.kind, .audit, "audit log", who: "\(user) with \(program)", at: Self.time(event["stageTimestamp"].string))
         }
     }
+
+    /// With microseconds, as audit events have it.
+    private static func time(_ text: String?) -> Date? {
+        guard let text else { return nil }
+        return Timestamp.date(text) ?? Timestamp.date(text.prefix { $0 != "." } + "Z")
+    }
+
+    package mutating func add(gaps: [String]) { self.gaps += gaps }
 
     /// A file on a host: kubeadm's configuration, the scheduler's, an audit policy.
     package mutating func read(file text: String, _ place: String) { read(manifests: text, from: place, .file) }

@@ -166,6 +166,8 @@ package struct UpgradeChecks: Sendable {
             let isGone = lifecycle.isRemoved(in: target.minor)
             guard isGone || lifecycle.isDeprecated(in: target.minor) else { continue }
             let subject = "\(key.groupVersion) \(key.kind)"
+            // What drydock itself asks for to look for objects it may have been alone; the objects are found in any case.
+            if key.source == .requests, facts.search.own.contains(subject) { continue }
             if isGone { removed.insert(subject) }
             let who = uses.compactMap(\.who)
             let last = uses.compactMap(\.at).max()
@@ -175,7 +177,6 @@ package struct UpgradeChecks: Sendable {
             if !who.isEmpty { problem += ", by \(list(who, 3))" }
             if let last { problem += ", last at \(last.formatted(.iso8601))" }
             if let remark = lifecycle.remark { problem += " (\(remark))" }
-            if key.source == .requests, facts.search.own.contains(subject) { problem += ", which may have been drydock when it looked for objects" }
             // Who asks the metric does not say.
             let isHard =
                 isGone && key.source != .requests
@@ -336,6 +337,7 @@ package struct UpgradeChecks: Sendable {
 
     private var window: UpgradeCheck {
         let total = facts.expectedSeconds
+        guard total > 0 else { return UpgradeCheck("window", facts.window.map { "\($0); nobody knows how long it takes" } ?? "none is given", isUnknown: facts.window != nil) }
         let text =
             "about \(Duration.seconds(total).minutesText) in all, \(Duration.seconds(facts.longestStepSeconds).minutesText) for the longest node"
         guard let window = facts.window else { return UpgradeCheck("window", text + "; no window is given") }
