@@ -259,7 +259,9 @@ package struct NodeError: Error, CustomStringConvertible, Sendable, Equatable {
 
     /// Whether asking again does not help: nobody lets us in, or there is no such host.
     var isFinal: Bool {
-        ["Permission denied", "verification failed", "Could not resolve", "No such file or directory", "Bad configuration"].contains { description.contains($0) }
+        ["Permission denied", "verification failed", "Could not resolve", "No such file or directory", "Bad configuration"].contains {
+            description.contains($0)
+        }
     }
 
     package init(_ code: Code, _ description: String) {

@@ -60,7 +60,15 @@ struct UpgradeFaultLabTests {
                 #expect(
                     refused.status == 4 && refused.output.contains("configmaps: ") && refused.output.contains("later"),
                     "\(refused.output)\(refused.errors)")
-                let back = try await desk.drydock(["upgrade", "rollback", "--restore-etcd", "--accept-older-etcd", "--accept-loss"])
+                let cut = try desk.running(["upgrade", "rollback", "--restore-etcd", "--accept-older-etcd", "--accept-loss"])
+                // Killed while there is no API that anybody could ask.
+                let isAway = try await eventually(within: 900) {
+                    !cut.isRunning ? false : cut.errorsSoFar.contains("make sure that nothing of it runs") ? true : nil
+                }
+                #expect(isAway == true, "\(cut.errorsSoFar.suffix(600))")
+                cut.send(SIGKILL)
+                _ = await cut.finish()
+                let back = try await desk.drydock(["upgrade", "resume"])
                 print(back.output)
                 try #require(back.status == 0, "\(back.output)\(back.errors)")
                 #expect(try await desk.complaints(at: "v1.20.2") == [])

@@ -31,7 +31,8 @@ struct RehearseCommand: AsyncParsableCommand {
                 "`live` for the cluster of the kubeconfig, or YAML or JSON files of objects, as `kubectl get -o yaml` writes them.",
                 valueName: "live|files"))
         var sources: [String] = ["live"]
-        @Option(help: "How many nodes of the cluster may be away at once, a number or a percentage; control planes go one at a time.") var maxUnavailable: CountArgument?
+        @Option(help: "How many nodes of the cluster may be away at once, a number or a percentage; control planes go one at a time.")
+        var maxUnavailable: CountArgument?
         @Option(help: "How many workers go first, one after the other.") var canaries = 1
         @Option(help: ArgumentHelp("How long to watch after the canaries.", valueName: "duration")) var soak = DurationArgument(seconds: 0)
         @Option(help: ArgumentHelp("Also write the run to this file: .html, .md or .json; may be repeated.", valueName: "file")) var report:

@@ -10,7 +10,9 @@ internal import Operations
 extension KubernetesVersion {
     /// `v1.24.17`, `1.24.17`.
     static func argument(_ text: String) throws -> KubernetesVersion {
-        guard let version = KubernetesVersion(text) else { throw ValidationError("\"\(text)\" is no version: it has three numbers, such as v1.24.17.") }
+        guard let version = KubernetesVersion(text) else {
+            throw ValidationError("\"\(text)\" is no version: it has three numbers, such as v1.24.17.")
+        }
         return version
     }
 }
@@ -179,7 +181,8 @@ struct UpgradeBackupOptions: ParsableArguments {
         if noBackup { return nil }
         if !recipient.isEmpty, identity.paths().isEmpty {
             throw ValidationError(
-                "The backup is encrypted, and without an --identity nobody sees whether it can be read. Give one, or --no-backup after `drydock backup create`.")
+                "The backup is encrypted, and without an --identity nobody sees whether it can be read. Give one, or --no-backup after `drydock backup create`."
+            )
         }
         guard !recipient.isEmpty || acceptPlainKeys else {
             throw ValidationError(

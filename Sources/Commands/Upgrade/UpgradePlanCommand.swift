@@ -59,7 +59,8 @@ struct UpgradePlanText {
             parts.append(steps.text)
         }
         parts.append(
-            (["\(report.path)\(report.seconds > 0 ? ", about \(Duration.seconds(report.seconds).minutesText)" : "")"] + report.remarks.map { "note: \($0)" }
+            (["\(report.path)\(report.seconds > 0 ? ", about \(Duration.seconds(report.seconds).minutesText)" : "")"]
+                + report.remarks.map { "note: \($0)" }
                 + report.refusals.filter { refusal in !findings.contains { refusal.contains($0.problem) } }.map {
                     Terminal.paint("refused: ", .red) + $0
                 }).joined(

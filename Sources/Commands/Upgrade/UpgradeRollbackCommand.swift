@@ -22,7 +22,9 @@ struct UpgradeRollbackCommand: AsyncParsableCommand {
     @Flag(help: "With etcd's data, static pods and files of the backup that the upgrade began with.") var restoreEtcd = false
     @Flag(help: "Also when what was written since the backup will be lost.") var acceptLoss = false
     @Flag(help: "Also on hosts whose image of etcd is tagged with an older version than the backup's.") var acceptOlderEtcd = false
-    @Option(help: ArgumentHelp("The cluster whose data is on the hosts, where that is another than the backup's: it was restored since.", valueName: "id"))
+    @Option(
+        help: ArgumentHelp("The cluster whose data is on the hosts, where that is another than the backup's: it was restored since.", valueName: "id")
+    )
     var acceptClusterId: String?
     @Option(help: ArgumentHelp("In which folder the members are made, on this machine; it needs room for all of them.", valueName: "folder"))
     var workDir: String?
@@ -66,13 +68,17 @@ struct UpgradeRollbackCommand: AsyncParsableCommand {
     private func restore(_ run: RunRecord, _ journal: Journal, _ session: UpgradeSession) async throws {
         let rollback = try WholeRollback(run)
         if let later = try journal.runs().first(where: { other in
-            other.subject == run.subject && other.operation == "upgrade apply" && other.startedAt > run.startedAt && ![.cancelled, .rolledBack].contains(other.state)
+            other.subject == run.subject && other.operation == "upgrade apply" && other.startedAt > run.startedAt
+                && ![.cancelled, .rolledBack].contains(other.state)
         }) {
-            throw OperationError(.refused, "the upgrade \(later.id) came after \(run.id). Take that one back first: `drydock upgrade rollback \(later.id)`.")
+            throw OperationError(
+                .refused, "the upgrade \(later.id) came after \(run.id). Take that one back first: `drydock upgrade rollback \(later.id)`.")
         }
         guard let location = try await location(of: rollback) else {
             throw OperationError(
-                .refused, "the backup \(rollback.backup) is in none of \(rollback.settings.backup?.locations.joined(separator: ", ") ?? "the locations"). --keep-data goes back without it.")
+                .refused,
+                "the backup \(rollback.backup) is in none of \(rollback.settings.backup?.locations.joined(separator: ", ") ?? "the locations"). --keep-data goes back without it."
+            )
         }
         let identityFiles = identity.paths().isEmpty ? rollback.settings.backup?.identityFiles ?? [] : identity.paths()
         let identities = try IdentityOptions.read(identityFiles)
@@ -95,7 +101,8 @@ struct UpgradeRollbackCommand: AsyncParsableCommand {
             try await KubernetesClient.connected(access) { client in
                 let apiAnswers = await UpgradeRun.answers(client)
                 if apiAnswers, try await client.clusterSubject() != run.subject {
-                    throw OperationError(.refused, "the run \(run.id) is about \(run.subject), and another cluster was reached. Check --kubeconfig and --context.")
+                    throw OperationError(
+                        .refused, "the run \(run.id) is about \(run.subject), and another cluster was reached. Check --kubeconfig and --context.")
                 }
                 let made = rollback.make(restored, subject: run.subject, loss: loss, apiAnswers: apiAnswers, acceptsLoss: acceptLoss)
                 guard try session.session.accepts(made.plan, isRehearsal: dryRun) else { return }

@@ -193,7 +193,8 @@ struct Restarts {
         guard let old = try await version(copy) else { return nil }
         for path in current {
             if let new = try await version(path), old < new {
-                return "etcd on \(host.name) stays at \(new.0).\(new.1): \(old.0).\(old.1) does not start on the data of a newer minor, and older API servers work with the newer"
+                return
+                    "etcd on \(host.name) stays at \(new.0).\(new.1): \(old.0).\(old.1) does not start on the data of a newer minor, and older API servers work with the newer"
             }
         }
         return nil

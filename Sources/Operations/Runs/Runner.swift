@@ -81,7 +81,9 @@ package struct Runner<Operation: RunOperation>: Sendable {
             func isDone(_ position: Int) -> Bool { run.steps[position].state == .done || run.steps[position].state == .started }
             for position in plan.steps.indices.reversed() where isDone(position) {
                 // What followed a step because something waited for it was taken back a moment ago: now this step is waited for.
-                let next = plan.steps.indices.first { $0 > position && plan.steps[$0].isDisruptive && plan.steps[$0].lane == plan.steps[position].lane }
+                let next = plan.steps.indices.first {
+                    $0 > position && plan.steps[$0].isDisruptive && plan.steps[$0].lane == plan.steps[position].lane
+                }
                 let isOwed = next.map { plan.steps[$0].isOwed == true && run.steps[$0].state != .pending } ?? false
                 try await takeBack(plan.steps[position], run.steps[position], at: position, of: plan.steps.count, isOwed: isOwed, run: run.id)
             }
@@ -209,7 +211,8 @@ package struct Runner<Operation: RunOperation>: Sendable {
             notify(.step(position: position + 1, count: count, title: title))
             let back = Step(
                 id: "undo \(step.id)", title: title, target: step.target, reason: "the run is rolled back", effect: step.effect,
-                undo: .nothing(because: "it is an undo"), expectedSeconds: step.expectedSeconds, isDisruptive: step.isDisruptive, isOwed: isOwed, action: action)
+                undo: .nothing(because: "it is an undo"), expectedSeconds: step.expectedSeconds, isDisruptive: step.isDisruptive, isOwed: isOwed,
+                action: action)
             if try await operation.isAlreadySo(back, evidence: nil) == nil {
                 try await passGate(before: back)
                 record.result = try await operation.act(back) { notify(.note($0)) }

@@ -60,7 +60,8 @@ package struct UpgradePlanReport: Report, Sendable {
         document.blocks.append(
             .facts([
                 ("verdict", blockers.isEmpty ? .init("the upgrade may begin", .good) : .init("\(blockers.count) checks forbid it", .bad)),
-                ("expected time", .init(seconds > 0 ? Duration.seconds(seconds).minutesText : "unknown")), ("room", .init(quota ?? "no node to spare")),
+                ("expected time", .init(seconds > 0 ? Duration.seconds(seconds).minutesText : "unknown")),
+                ("room", .init(quota ?? "no node to spare")),
             ]))
         document.blocks += UpgradeCheck.blocks(checks)
         if !steps.isEmpty {

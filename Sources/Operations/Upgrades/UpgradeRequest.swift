@@ -164,7 +164,8 @@ package struct UpgradeRequest: Sendable {
     private func refuseDowngrade(_ newest: KubernetesVersion) throws {
         guard target >= newest else {
             throw OperationError(
-                .invalid, "\(target) is older than the control plane (\(newest)). It cannot be downgraded; `drydock upgrade rollback` takes a run back.")
+                .invalid,
+                "\(target) is older than the control plane (\(newest)). It cannot be downgraded; `drydock upgrade rollback` takes a run back.")
         }
     }
 

@@ -40,7 +40,8 @@ package struct UpgradeRun: RunOperation {
     private var nodes: NodeRun {
         get throws {
             guard let desk else {
-                throw OperationError(.stopped, "the API did not answer when this began, so no node can be drained. When it is back, go on with the run")
+                throw OperationError(
+                    .stopped, "the API did not answer when this began, so no node can be drained. When it is back, go on with the run")
             }
             return NodeRun(client: client, settings: settings.drain, desk: desk)
         }
@@ -69,7 +70,9 @@ package struct UpgradeRun: RunOperation {
         case .kubelet(let name, _), .kubeletBack(let name, _, _), .configuration(let name, _):
             // A kubelet of another minor starts on an empty node.
             let node = try await client.get(Node.self, ObjectName("", name))
-            let drained = GateCheck("drained", node.isUnschedulable ? .holds : .fails, "\(name) takes pods: somebody uncordoned it. Cordon and drain it (`drydock node drain \(name)`), then go on")
+            let drained = GateCheck(
+                "drained", node.isUnschedulable ? .holds : .fails,
+                "\(name) takes pods: somebody uncordoned it. Cordon and drain it (`drydock node drain \(name)`), then go on")
             // A kubelet of another minor may start every container of its node anew, static pods too.
             return [drained] + (settings.isControlPlane(name) ? try await hosts.checks(beforeControlPlaneOn: name) : [])
         case .restore(let action): return try await restore.checks(before: step.map { _ in action })
@@ -166,7 +169,9 @@ package struct UpgradeRun: RunOperation {
             let run = try nodes
             let cordon = step.map { _ in NodeAction.cordon(node: name) }
             if try await run.isAlreadySo(cordon, evidence: nil) == nil { _ = try await run.act(cordon, notify: notify) }
-            do { return try await run.act(step.map { _ in .drain(node: name) }, notify: notify) } catch let error as OperationError where error.code == .refused {
+            do { return try await run.act(step.map { _ in .drain(node: name) }, notify: notify) } catch let error as OperationError
+                where error.code == .refused
+            {
                 // Something was changed: the node is cordoned.
                 throw OperationError(.stopped, "\(error); \(name) is cordoned")
             }
@@ -409,7 +414,9 @@ package struct UpgradeRun: RunOperation {
         guard outcome.terminationStatus.isSuccess else {
             let isLate = outcome.terminationStatus == .exited(124)
             throw OperationError(
-                .stopped, "\(hook.program) \(isLate ? "did not end within \(settings.control.patienceSeconds.wholeSeconds) s" : "ended with \(outcome.terminationStatus)"): \(said)")
+                .stopped,
+                "\(hook.program) \(isLate ? "did not end within \(settings.control.patienceSeconds.wholeSeconds) s" : "ended with \(outcome.terminationStatus)"): \(said)"
+            )
         }
         return said.isEmpty ? nil : said
     }

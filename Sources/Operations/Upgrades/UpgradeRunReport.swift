@@ -195,11 +195,14 @@ package struct UpgradeRunReport: Report, Sendable {
                     closed["node \(node)"] = "\(node) may be cordoned: `drydock node status \(node)`, `drydock node uncordon \(node)`"
                 }
             case .traffic(.set(let target, .drain)):
-                if record.state != .alreadySo { closed["lb \(target)"] = "\(target.server) is drained on \(target.loadBalancer): `drydock lb ready \(target.server)`" }
+                if record.state != .alreadySo {
+                    closed["lb \(target)"] = "\(target.server) is drained on \(target.loadBalancer): `drydock lb ready \(target.server)`"
+                }
             case .traffic(.set(let target, .ready)): if record.state.isOver { closed["lb \(target)"] = nil }
             case .controlPlane(let node, let version, _):
                 if record.state == .started {
-                    closed["job \(node)"] = "kubeadm may still run on \(node), or kube-apiserver be stopped there: look at /var/lib/drydock/*/control-plane-\(version)/out, and at `drydock certs check --host \(node)`"
+                    closed["job \(node)"] =
+                        "kubeadm may still run on \(node), or kube-apiserver be stopped there: look at /var/lib/drydock/*/control-plane-\(version)/out, and at `drydock certs check --host \(node)`"
                 }
             default: break
             }

@@ -65,7 +65,8 @@ package struct WholeRollback: Sendable {
             }
             switch (step.action, step.undo) {
             case (.packages(let node, _, let after), .by(.packages(_, _, let before), _)): touch(node, before, after, hasKubelet: false)
-            case (.kubelet(let node, let after), .by(.kubeletBack(_, let before, _), _)), (.configuration(let node, let after), .by(.putBack(_, let before, _, _), _)):
+            case (.kubelet(let node, let after), .by(.kubeletBack(_, let before, _), _)),
+                (.configuration(let node, let after), .by(.putBack(_, let before, _, _), _)):
                 touch(node, before, after, hasKubelet: true)
             default: break
             }
@@ -91,7 +92,8 @@ package struct WholeRollback: Sendable {
     ///   - subject: the cluster's.
     ///   - loss: what is lost; nil where nobody can tell.
     ///   - apiAnswers: whether nodes can be drained now.
-    package func make(_ restored: RestorePlan.Made, subject: String, loss: DataLoss?, apiAnswers: Bool,
+    package func make(
+        _ restored: RestorePlan.Made, subject: String, loss: DataLoss?, apiAnswers: Bool,
         acceptsLoss: Bool
     ) -> (
         plan: UpgradeAction.Plan, settings: UpgradeSettings
@@ -112,7 +114,8 @@ package struct WholeRollback: Sendable {
         }
         if touched.contains(where: { $0.hasKubelet && $0.after.minor - $0.before.minor > ($0.before.minor < 25 ? 2 : 3) }) {
             back.refusals.append(
-                "the upgrade went over so many minors that the old kubelets do not work with the API servers of now: go back with --keep-data, minor by minor.")
+                "the upgrade went over so many minors that the old kubelets do not work with the API servers of now: go back with --keep-data, minor by minor."
+            )
         }
         back.steps += restored.plan.steps.map { step in
             var step = step.map { UpgradeAction.restore($0) }
@@ -130,7 +133,9 @@ package struct WholeRollback: Sendable {
         back.remarks += restored.plan.remarks + (loss?.lines ?? [])
         back.refusals += restored.plan.refusals
         if !acceptsLoss {
-            let what = loss.map { "\($0.revisions) revisions that were written since the backup" } ?? "what was written since the backup, which nobody can count,"
+            let what =
+                loss.map { "\($0.revisions) revisions that were written since the backup" }
+                ?? "what was written since the backup, which nobody can count,"
             back.refusals.append("\(what) would be lost (see above). If that is meant, add --accept-loss.")
         }
         return (back, settings)
@@ -141,7 +146,8 @@ package struct WholeRollback: Sendable {
         let (name, before, after) = (entry.node, entry.before, entry.after)
         let kubeadm = Step(
             id: "kubeadm \(name)", title: "install kubeadm \(before) on \(name)", target: name, reason: "the upgrade is taken back", effect: "none",
-            undo: .by(.packages(node: name, ["kubeadm"], after), title: "install kubeadm \(after) on \(name)"), expectedSeconds: 30, isDisruptive: false,
+            undo: .by(.packages(node: name, ["kubeadm"], after), title: "install kubeadm \(after) on \(name)"), expectedSeconds: 30,
+            isDisruptive: false,
             action: .packages(node: name, ["kubeadm"], before))
         guard entry.hasKubelet else { return [kubeadm] }
         return [
@@ -150,9 +156,11 @@ package struct WholeRollback: Sendable {
                 effect: "its pods are evicted, as their budgets allow", undo: .by(.nodes(.uncordon(node: name)), title: "uncordon \(name)"),
                 expectedSeconds: 180, isDisruptive: true, action: .empty(node: name)),
             Step(
-                id: "kubelet \(name)", title: "install kubelet and kubectl \(before) on \(name) with their files, and start the kubelet anew", target: name,
+                id: "kubelet \(name)", title: "install kubelet and kubectl \(before) on \(name) with their files, and start the kubelet anew",
+                target: name,
                 reason: "the upgrade is taken back", effect: "the node says nothing for some seconds; no pod of a workload is on it",
-                undo: .by(.kubelet(node: name, after), title: "install kubelet and kubectl \(after) on \(name)"), expectedSeconds: 60, isDisruptive: true,
+                undo: .by(.kubelet(node: name, after), title: "install kubelet and kubectl \(after) on \(name)"), expectedSeconds: 60,
+                isDisruptive: true,
                 isOwed: true, action: .kubeletBack(node: name, to: before, from: firstHop ?? after)),
             Step(
                 id: "uncordon \(name)", title: "uncordon \(name)", target: name, reason: "it is well", effect: "new pods may come",

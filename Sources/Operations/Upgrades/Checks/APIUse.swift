@@ -189,7 +189,9 @@ package struct APIUseSearch: Sendable {
                     String(line.dropFirst(key.count + 1).trimmingCharacters(in: CharacterSet(charactersIn: " \"'\r")))
                 }
             }
-            if let version = value("apiVersion"), let kind = value("kind") { add(version, kind, source, place) } else {
+            if let version = value("apiVersion"), let kind = value("kind") {
+                add(version, kind, source, place)
+            } else {
                 gaps.append("\(place): a document is no YAML, and has neither apiVersion nor kind at its beginning")
             }
         }
@@ -230,7 +232,9 @@ package struct APIUseSearch: Sendable {
 
     /// A line of an audit log (audit.k8s.io Event, JSON): who asked for it, and with what.
     package mutating func read(auditLine line: String) {
-        if let range = line.range(of: "\"userAgent\":\"kubectl/"), let version = KubernetesVersion(line[range.upperBound...].prefix { !" (/\"".contains($0) }) {
+        if let range = line.range(of: "\"userAgent\":\"kubectl/"),
+            let version = KubernetesVersion(line[range.upperBound...].prefix { !" (/\"".contains($0) })
+        {
             let user = (try? JSON(parsing: line))?["user"]["username"].string ?? "somebody"
             kubectls[version, default: []].insert(user)
         }
@@ -240,10 +244,14 @@ package struct APIUseSearch: Sendable {
         let object = event["objectRef"]
         let (group, version) = (object["apiGroup"].string ?? "", object["apiVersion"].string ?? "")
         let groupVersion = group.isEmpty ? version : "\(group)/\(version)"
-        let (user, program) = (event["user"]["username"].string ?? "somebody", String((event["userAgent"].string ?? "an unknown program").prefix { $0 != " " }))
+        let (user, program) = (
+            event["user"]["username"].string ?? "somebody", String((event["userAgent"].string ?? "an unknown program").prefix { $0 != " " })
+        )
         // The cluster's own parts are upgraded with it, and drydock looks at everything.
         let own = ["kube-apiserver/", "kube-controller-manager/", "kube-scheduler/", "kubelet/", "kube-proxy/", "drydock/"]
-        guard !own.contains(where: { program.hasPrefix($0) }), !["system:apiserver", "system:kube-controller-manager", "system:kube-scheduler"].contains(user) else {
+        guard !own.contains(where: { program.hasPrefix($0) }),
+            !["system:apiserver", "system:kube-controller-manager", "system:kube-scheduler"].contains(user)
+        else {
             return
         }
         for row in APILifecycle.table where row.groupVersion == groupVersion && row.plural == object["resource"].string {

@@ -337,7 +337,10 @@ package struct UpgradeChecks: Sendable {
 
     private var window: UpgradeCheck {
         let total = facts.expectedSeconds
-        guard total > 0 else { return UpgradeCheck("window", facts.window.map { "\($0); nobody knows how long it takes" } ?? "none is given", isUnknown: facts.window != nil) }
+        guard total > 0 else {
+            return UpgradeCheck(
+                "window", facts.window.map { "\($0); nobody knows how long it takes" } ?? "none is given", isUnknown: facts.window != nil)
+        }
         let text =
             "about \(Duration.seconds(total).minutesText) in all, \(Duration.seconds(facts.longestStepSeconds).minutesText) for the longest node"
         guard let window = facts.window else { return UpgradeCheck("window", text + "; no window is given") }
