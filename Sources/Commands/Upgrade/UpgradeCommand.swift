@@ -124,7 +124,7 @@ struct UpgradeOptions: ParsableArguments {
     private static func documents(at path: String) throws -> (found: [(file: String, text: String)], unread: [String]) {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-            throw ValidationError("There is no \(path). Check --manifests.")
+            throw OperationError(.invalid, "There is no \(path). Check --manifests.")
         }
         let inside = isFolder.boolValue ? FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String } ?? [] : []
         let names = inside.sorted().filter { name in [".yaml", ".yml", ".json"].contains { name.hasSuffix($0) } }.map { "\(path)/\($0)" }
@@ -144,7 +144,7 @@ struct UpgradeOptions: ParsableArguments {
 
     private static func program(_ path: String) throws -> String {
         let absolute = URL(fileURLWithPath: path).path
-        guard FileManager.default.isExecutableFile(atPath: absolute) else { throw ValidationError("\(path) is no program.") }
+        guard FileManager.default.isExecutableFile(atPath: absolute) else { throw OperationError(.invalid, "\(path) is no program.") }
         return absolute
     }
 }
@@ -180,12 +180,14 @@ struct UpgradeBackupOptions: ParsableArguments {
     func backup() throws -> UpgradeBackup? {
         if noBackup { return nil }
         if !recipient.isEmpty, identity.paths().isEmpty {
-            throw ValidationError(
+            throw OperationError(
+                .invalid,
                 "The backup is encrypted, and without an --identity nobody sees whether it can be read. Give one, or --no-backup after `drydock backup create`."
             )
         }
         guard !recipient.isEmpty || acceptPlainKeys else {
-            throw ValidationError(
+            throw OperationError(
+                .invalid,
                 "The backup has the keys of the cluster's authorities. Give a --recipient (and an --identity, so that it can be read back), or --accept-plain-keys, or --no-backup."
             )
         }

@@ -25,7 +25,7 @@ struct UpgradePlanCommand: AsyncParsableCommand {
             clusterOnly ? try await request.inspect(client) : try await request.make(client)
         }
         if let quotaFor, quotaFor.isEmpty || quotaFor.contains(where: { !$0.isASCII || !($0.isLowercase || $0.isNumber || $0 == "-") }) {
-            throw ValidationError("--quota-for \"\(quotaFor)\" is no namespace.")
+            throw OperationError(.invalid, "--quota-for \"\(quotaFor)\" is no namespace.")
         }
         if let quotaFor {
             guard let quota = UpgradeQuota(made.facts) else {
