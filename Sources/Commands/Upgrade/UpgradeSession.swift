@@ -69,8 +69,19 @@ struct UpgradeSession {
         checks: [UpgradeCheck]? = nil, loss: DataLoss? = nil, _ work: @escaping @Sendable (Runner<UpgradeRun>) async throws -> RunRecord
     ) async throws -> RunRecord {
         let session = session
-        return try await UpgradeRun.working(client, settings, on: hosts(settings), restore: restore(settings)) { operation in
-            try await session.carryOut(operation, gate: gate, patience: settings.drain.patienceSeconds, checks: checks, loss: loss, work)
+        do {
+            return try await UpgradeRun.working(client, settings, on: hosts(settings), restore: restore(settings)) { operation in
+                try await session.carryOut(operation, gate: gate, patience: settings.drain.patienceSeconds, checks: checks, loss: loss, work)
+            }
+        } catch {
+            // No node is left closed without a word.
+            let journal = try Journal.ofThisUser()
+            if let run = try journal.runs(limit: 100).first(where: { $0.owner == journal.owner && $0.operation.hasPrefix("upgrade ") }),
+                let report = try? UpgradeRunReport(run, journal, at: Date())
+            {
+                for line in report.leftOvers { session.output.remark("left: \(line)") }
+            }
+            throw error
         }
     }
 

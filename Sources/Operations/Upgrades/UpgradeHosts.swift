@@ -155,15 +155,30 @@ package struct KubeadmHosts: UpgradeHosts {
         if !settings.control.loadBalancers.isEmpty {
             // Who is still connected to this API server must not wait there for an etcd that is away: kubeadm starts etcd anew when its manifest differs by
             // a word. No new connections come, so those that end here begin elsewhere.
-            notify("kube-apiserver starts anew first, so that its clients go elsewhere")
-            let isStopped = try await restarts.isStopped(.apiServer, on: name)
-            _ = isStopped ? try await restarts.start(.apiServer, on: name) : try await restarts.restart(.apiServer, on: name)
+            try await emptyServer(of: name, before: version, notify)
             try await restarts.prove(.apiServer, on: name, notify: notify)
         }
         let command =
             isFirst
             ? "kubeadm upgrade plan \(version)\(ignoring)\nkubeadm upgrade apply \(version) --yes\(ignoring)" : "kubeadm upgrade node\(ignoring)"
         _ = try await job.run(jobName, command, notify: notify)
+    }
+
+    /// Starts the API server anew, once: an attempt that was cut off has left when it began.
+    private func emptyServer(of name: String, before version: KubernetesVersion, _ notify: Notify) async throws {
+        let file = q("\(settings.aside)/emptied-\(version)")
+        let text = try await settings.node(name).text(
+            "umask 077; mkdir -p \(q(settings.aside)); if [ -e \(file) ]; then cat \(file); else date +%s >\(file).part; mv \(file).part \(file); fi")
+        if try await restarts.isStopped(.apiServer, on: name) {
+            _ = try await restarts.start(.apiServer, on: name)
+            return
+        }
+        if let began = Double(text.trimmingCharacters(in: .whitespacesAndNewlines)) {
+            // A kubelet that was asked twice takes its time; it is waited for afterwards.
+            guard let started = try await restarts.state(of: .apiServer, on: name).startedAt, started.timeIntervalSince1970 < began else { return }
+        }
+        notify("kube-apiserver starts anew first, so that its clients go elsewhere")
+        _ = try await restarts.restart(.apiServer, on: name)
     }
 
     package func hasUpgradedControlPlane(_ version: KubernetesVersion, on name: String) async throws -> Bool {
