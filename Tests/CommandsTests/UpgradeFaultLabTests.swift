@@ -13,7 +13,8 @@ struct UpgradeFaultLabTests {
                 let troubles = [
                     UpgradeLab.Trouble("ssh is cut during kubeadm upgrade apply", at: "upgrade the control plane on cp1", after: .seconds(40)) {
                         lab in
-                        _ = try await CommandRun.run("pkill", ["-KILL", "-f", "--", "^ssh.*\(lab.folder)"])
+                        // Those that run commands, and the connections that they share.
+                        _ = try await CommandRun.run("pkill", ["-KILL", "-f", "--", "^ssh(:? .*drydock-ssh-|.*\(lab.folder))"])
                     },
                     .init("a control plane boots by itself between two steps", at: "fetch the images of v1.21.0 to cp3") { lab in
                         _ = try await lab.run(["ssh", "cp3", "systemctl reboot"])

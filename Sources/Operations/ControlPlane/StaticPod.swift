@@ -49,6 +49,23 @@ struct StaticPod: Sendable, Equatable {
             .joined(separator: "\n")
     }
 
+    /// The same manifest with an annotation more, or with another value of it. A kubelet takes it for another pod: it ends the old one, and starts the new one
+    /// without the pauses that it makes before it starts a pod again and again.
+    /// - Throws: `OperationError` `.refused` where the pod's metadata does not stand as kubeadm writes it.
+    static func annotating(_ text: String, _ name: String, _ value: String, from place: String) throws -> String {
+        var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init).filter { !$0.hasPrefix("    \(name): ") }
+        guard let metadata = lines.firstIndex(of: "metadata:") else {
+            throw OperationError(.refused, "\(place): there is no line `metadata:`, as kubeadm writes it. Change it there.")
+        }
+        let end = lines[(metadata + 1)...].firstIndex { !$0.isEmpty && !$0.hasPrefix(" ") } ?? lines.count
+        if let annotations = lines[metadata..<end].firstIndex(of: "  annotations:") {
+            lines.insert("    \(name): \"\(value)\"", at: annotations + 1)
+        } else {
+            lines.insert(contentsOf: ["  annotations:", "    \(name): \"\(value)\""], at: metadata + 1)
+        }
+        return lines.joined(separator: "\n")
+    }
+
     /// Of the image's tag: `3.4.13` of `k8s.gcr.io/etcd:3.4.13-0`; nil where that is none.
     var version: String? {
         let tag = ImageReference(image).tag

@@ -164,21 +164,36 @@ package struct KubeadmHosts: UpgradeHosts {
         _ = try await job.run(jobName, command, notify: notify)
     }
 
-    /// Starts the API server anew, once: an attempt that was cut off has left when it began.
+    /// Starts the API server anew, once, by an annotation in its manifest, which kubeadm then writes anew.
     private func emptyServer(of name: String, before version: KubernetesVersion, _ notify: Notify) async throws {
-        let file = q("\(settings.aside)/emptied-\(version)")
-        let text = try await settings.node(name).text(
-            "umask 077; mkdir -p \(q(settings.aside)); if [ -e \(file) ]; then cat \(file); else date +%s >\(file).part; mv \(file).part \(file); fi")
-        if try await restarts.isStopped(.apiServer, on: name) {
+        let access = try settings.node(name)
+        let path = "\(settings.control.folders.kubernetes)/manifests/kube-apiserver.yaml"
+        let text = try await access.text("if [ -e \(q(path)) ]; then cat \(q(path)); fi")
+        guard !text.isEmpty else {
             _ = try await restarts.start(.apiServer, on: name)
             return
         }
-        if let began = Double(text.trimmingCharacters(in: .whitespacesAndNewlines)) {
-            // A kubelet that was asked twice takes its time; it is waited for afterwards.
-            guard let started = try await restarts.state(of: .apiServer, on: name).startedAt, started.timeIntervalSince1970 < began else { return }
+        let value = "\(settings.control.tag) \(version)"
+        if !text.contains("drydock.dev/emptied: \"\(value)\"") {
+            notify("kube-apiserver starts anew first, so that its clients go elsewhere")
+            let bytes = Array(try StaticPod.annotating(text, "drydock.dev/emptied", value, from: "\(path) on \(name)").utf8)
+            let part = q("\(settings.aside)/kube-apiserver.yaml")
+            // Not among the manifests: the kubelet starts whatever is there.
+            _ = try await access.text(
+                """
+                umask 077
+                mkdir -p \(q(settings.aside))
+                cat >\(part)
+                [ "$(wc -c <\(part))" -eq \(bytes.count) ] || { echo "the manifest did not arrive whole" >&2; exit 1; }
+                sync
+                mv -f \(part) \(q(path))
+                """, input: bytes)
         }
-        notify("kube-apiserver starts anew first, so that its clients go elsewhere")
-        _ = try await restarts.restart(.apiServer, on: name)
+        try await time.wait(within: settings.control.patienceSeconds, notify: notify) {
+            let written = Double(try await access.text("stat -c %Y \(q(path))").trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0
+            guard let started = try await restarts.state(of: .apiServer, on: name).startedAt else { return "kube-apiserver does not run on \(name)" }
+            return started.timeIntervalSince1970 < written ? "the old kube-apiserver still ends on \(name)" : nil
+        }
     }
 
     package func hasUpgradedControlPlane(_ version: KubernetesVersion, on name: String) async throws -> Bool {
