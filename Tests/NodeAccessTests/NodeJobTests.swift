@@ -7,7 +7,7 @@ import Testing
 /// Commands that go on without a connection, over a real sshd.
 @Suite(.enabled(if: SSHHost.mayRun, Comment(rawValue: SSHHost.missing)), .timeLimit(.minutes(5)))
 struct NodeJobTests {
-    private func job(_ host: SSHHost, patience: Duration = .seconds(60)) -> NodeJob {
+    private func job(_ host: SSHHost, patience: Duration = .seconds(120)) -> NodeJob {
         NodeJob(host.access, folder: host.folder.appendingPathComponent("jobs").path, patience: patience)
     }
 
@@ -48,9 +48,9 @@ struct NodeJobTests {
 
     @Test func `Whoever began it is gone: the next one waits for it, and does not begin it again`() async throws {
         try await SSHHost.running { host in
-            let script = counting(host, "sleep 2; echo done")
+            let script = counting(host, "sleep 10; echo done")
             let first = Task { try await job(host).run("left", script) }
-            _ = try await eventually(within: 20) { runs(host) == 1 ? true : nil }
+            _ = try await eventually(within: 60) { runs(host) == 1 ? true : nil }
             first.cancel()
             _ = await first.result
             #expect(try await job(host).run("left", script) == "done\n")
@@ -64,7 +64,7 @@ struct NodeJobTests {
     @Test func `One that its host ends is told from one that fails`() async throws {
         try await SSHHost.running { host in
             let running = Task { try await job(host).run("killed", counting(host, "sleep 60")) }
-            let process = try await eventually(within: 20) { () -> String? in
+            let process = try await eventually(within: 60) { () -> String? in
                 guard runs(host) == 1 else { return nil }
                 return try? String(contentsOf: host.folder.appendingPathComponent("jobs/killed/process"), encoding: .utf8)
             }
