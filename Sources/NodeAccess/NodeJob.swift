@@ -129,8 +129,8 @@ package struct NodeJob: Sendable {
             umask 077
             \(isAlive(folder))
             mkdir -p \(folder)
-            if [ "$(cat \(folder)/attempt 2>/dev/null)" = \(attempt) ] && [ -s \(folder)/process ]; then exit 0; fi
-            if [ ! -e \(folder)/code ] && alive; then exit 0; fi
+            if [ "$(cat \(folder)/attempt 2>/dev/null)" = \(attempt) ] && [ -s \(folder)/process ]; then cat >/dev/null; exit 0; fi
+            if [ ! -e \(folder)/code ] && alive; then cat >/dev/null; exit 0; fi
             rm -f \(folder)/attempt \(folder)/code \(folder)/process \(folder)/out
             cat >\(folder)/script
             [ "$(tail -n 1 \(folder)/script)" = "\(end)" ] || { echo "the script did not arrive whole" >&2; exit 1; }
