@@ -2,9 +2,9 @@ internal import ClusterPKI
 internal import Foundation
 internal import KubernetesAPI
 package import KubernetesClient
-internal import Maintenance
+package import Maintenance
 
-/// What kubeadm was told of a cluster, as far as it is in its certificates: the document `ClusterConfiguration` (v1beta1 to v1beta4).
+/// What kubeadm was told of a cluster, as far as it is used here: the document `ClusterConfiguration` (v1beta1 to v1beta4).
 package struct ClusterConfiguration: Sendable, Equatable {
     package var controlPlaneEndpoint: String?
     package var serviceSubnet = "10.96.0.0/12"
@@ -12,6 +12,9 @@ package struct ClusterConfiguration: Sendable, Equatable {
     package var apiServerNames: [String] = []
     package var etcdServerNames: [String] = []
     package var etcdPeerNames: [String] = []
+    /// Where images come from; nil when nobody said so.
+    package var imageRepository: String?
+    package var kubernetesVersion: KubernetesVersion?
 
     /// - Throws: `OperationError` `.invalid` when the text holds no such document.
     package init(parsing text: String, from place: String) throws {
@@ -27,6 +30,8 @@ package struct ClusterConfiguration: Sendable, Equatable {
         apiServerNames = strings(document["apiServer"]["certSANs"])
         etcdServerNames = strings(document["etcd"]["local"]["serverCertSANs"])
         etcdPeerNames = strings(document["etcd"]["local"]["peerCertSANs"])
+        imageRepository = document["imageRepository"].string.flatMap { $0.isEmpty ? nil : $0 }
+        kubernetesVersion = document["kubernetesVersion"].string.flatMap { KubernetesVersion($0) }
     }
 
     /// As the cluster keeps it: the ConfigMap kube-system/kubeadm-config.

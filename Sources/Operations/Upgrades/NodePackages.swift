@@ -68,7 +68,14 @@ package struct NodePackages: Codable, Sendable, Equatable {
     /// Installs packages at a version, older or newer, and holds again what is to be held.
     /// - Parameter lockSeconds: how long another package manager is waited for.
     func install(_ names: [String], _ version: KubernetesVersion, lockSeconds: Int) -> String {
-        let wanted = names.joined(separator: " ")
+        let choosing = """
+            chosen=
+            for name in \(names.joined(separator: " ")); do
+                found=$(find "$name")
+                [ -n "$found" ] || { echo "no repository has $name \(version)" >&2; exit 4; }
+                chosen="$chosen $name\(manager == .dnf ? "-" : "=")$found"
+            done
+            """
         let rest: String
         switch manager {
         case .apt:
@@ -77,22 +84,12 @@ package struct NodePackages: Codable, Sendable, Equatable {
                 export DEBIAN_FRONTEND=noninteractive
                 dpkg --configure -a --force-confdef --force-confold || :
                 apt-get \(lock) -q update || echo "warning: apt-get update failed; what is known already is used" >&2
-                chosen=
-                for name in \(wanted); do
-                    found=$(find "$name")
-                    [ -n "$found" ] || { echo "no repository has $name \(version)" >&2; exit 4; }
-                    chosen="$chosen $name=$found"
-                done
+                \(choosing)
                 apt-get \(lock) \(Self.aptOptions) --allow-downgrades --allow-change-held-packages --no-install-recommends install $chosen
                 """
         case .dnf:
             rest = """
-                chosen=
-                for name in \(wanted); do
-                    found=$(find "$name")
-                    [ -n "$found" ] || { echo "no repository has $name \(version)" >&2; exit 4; }
-                    chosen="$chosen $name-$found"
-                done
+                \(choosing)
                 for name in \(held.joined(separator: " ")); do dnf -q versionlock delete "$name" || :; done
                 dnf -y --disableexcludes=all install $chosen || dnf -y --disableexcludes=all downgrade $chosen
                 """
@@ -100,12 +97,7 @@ package struct NodePackages: Codable, Sendable, Equatable {
             rest = """
                 export ZYPP_LOCK_TIMEOUT=\(lockSeconds)
                 zypper -q -n refresh || echo "warning: zypper refresh failed; what is known already is used" >&2
-                chosen=
-                for name in \(wanted); do
-                    found=$(find "$name")
-                    [ -n "$found" ] || { echo "no repository has $name \(version)" >&2; exit 4; }
-                    chosen="$chosen $name=$found"
-                done
+                \(choosing)
                 for name in \(held.joined(separator: " ")); do zypper -q -n removelock "$name" || :; done
                 zypper -n install --oldpackage --no-recommends $chosen
                 """

@@ -89,22 +89,9 @@ package struct UpgradeRun: RunOperation {
 
     /// A node goes when the workloads are whole that were whole when the run began.
     private func workloads() async throws -> GateCheck {
-        let unready = try await Self.unready(client).filter { !settings.unreadyBefore.contains($0.workload) }
+        let unready = UpgradeFacts.complaints(of: try await UpgradeFacts.rolling(client)).filter { !settings.unreadyBefore.contains($0.workload) }
         return GateCheck(
             "workloads", unready.isEmpty ? .holds : .notYet, unready.prefix(3).map { "\($0.workload): \($0.complaint)" }.joined(separator: "; "))
-    }
-
-    /// Workloads that are not whole.
-    package static func unready(_ client: KubernetesClient) async throws -> [(workload: String, complaint: String)] {
-        var found: [(String, String)] = []
-        for kind in Workload.rolling {
-            let resource = Workload(kind: kind, name: ObjectName("", "")).resource
-            for object in try await client.list(resource) {
-                let workload = Workload(kind: kind, name: object.objectName)
-                if let complaint = workload.rollout(of: object) { found.append(("\(workload)", complaint)) }
-            }
-        }
-        return found
     }
 
     // MARK: Look, act, verify
@@ -210,12 +197,7 @@ package struct UpgradeRun: RunOperation {
 
     /// Those that the node will run, one at a time, where they are not there yet.
     private func fetchImages(_ version: KubernetesVersion, on name: String, _ notify: @escaping @Sendable (String) -> Void) async throws -> String? {
-        let configuration = try? await client.get(.configMaps, ObjectName("kube-system", "kubeadm-config"))
-        let repository = configuration.flatMap { map -> String? in
-            let text = map["data"]["ClusterConfiguration"].string ?? ""
-            return text.split(separator: "\n").first { $0.hasPrefix("imageRepository:") }?.dropFirst("imageRepository:".count)
-                .trimmingCharacters(in: CharacterSet(charactersIn: " \"'"))
-        }
+        let repository = try? await ClusterConfiguration.read(client).imageRepository
         var wanted = settings.isControlPlane(name) ? ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"] : []
         if try await find(.daemonSets, "kube-proxy") != nil { wanted.append("kube-proxy") }
         if try await find(.deployments, "coredns") != nil { wanted.append("coredns") }
@@ -268,8 +250,9 @@ package struct UpgradeRun: RunOperation {
             guard pod.isRunning else { return "\(component.rawValue) on \(name) does not run yet" }
         }
         guard isFirst else { return nil }
-        let configuration = try await find(.configMaps, "kubeadm-config")?["data"]["ClusterConfiguration"].string ?? ""
-        guard configuration.contains("kubernetesVersion: \(version)\n") else { return "kube-system/kubeadm-config is not of \(version) yet" }
+        guard try await ClusterConfiguration.read(client).kubernetesVersion == version else {
+            return "kube-system/kubeadm-config is not of \(version) yet"
+        }
         if let proxy = try await find(.daemonSets, "kube-proxy") {
             let image = ImageReference(proxy["spec"]["template"]["spec"]["containers"].elements.first?["image"].string ?? "")
             guard image.version == version else { return "kube-proxy is not of \(version) yet" }

@@ -73,14 +73,8 @@ package struct UpgradeFacts: Sendable {
         let system = try await client.list(Pod.self, namespace: "kube-system").map(\.json)
         components = ComponentsReport(nodes: nodes.map(\.json), pods: system)
         controlPlanePods = system.filter { $0["metadata"]["labels"].strings["tier"] == "control-plane" }
-        for kind in Workload.rolling {
-            let resource = Workload(kind: kind, name: ObjectName("", "")).resource
-            for object in try await client.list(resource) {
-                workloads.append((kind, object))
-                let workload = Workload(kind: kind, name: object.objectName)
-                if let complaint = workload.rollout(of: object) { unready.append(("\(workload)", complaint)) }
-            }
-        }
+        workloads = try await Self.rolling(client)
+        unready = Self.complaints(of: workloads)
         for kind in ["mutating", "validating"] {
             webhooks += await list(
                 client,
@@ -95,8 +89,24 @@ package struct UpgradeFacts: Sendable {
         if let map = try? await client.get(.configMaps, ObjectName("kube-system", "kubeadm-config")) {
             let text = map["data"]["ClusterConfiguration"].string ?? ""
             search.read(file: text, "ConfigMap kube-system/kubeadm-config")
-            imageRepository = text.split(separator: "\n").first { $0.hasPrefix("imageRepository:") }?.dropFirst("imageRepository:".count)
-                .trimmingCharacters(in: CharacterSet(charactersIn: " \"'"))
+            imageRepository = try? ClusterConfiguration(parsing: text, from: "kube-system/kubeadm-config").imageRepository
+        }
+    }
+
+    /// Those that roll out.
+    static func rolling(_ client: KubernetesClient) async throws -> [(kind: String, object: JSON)] {
+        var found: [(kind: String, object: JSON)] = []
+        for kind in Workload.rolling {
+            found += try await client.list(Workload(kind: kind, name: ObjectName("", "")).resource).map { (kind, $0) }
+        }
+        return found
+    }
+
+    /// Workloads that are not whole, and what they lack.
+    static func complaints(of workloads: [(kind: String, object: JSON)]) -> [(workload: String, complaint: String)] {
+        workloads.compactMap { kind, object in
+            let workload = Workload(kind: kind, name: object.objectName)
+            return workload.rollout(of: object).map { ("\(workload)", $0) }
         }
     }
 
