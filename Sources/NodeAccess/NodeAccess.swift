@@ -114,12 +114,8 @@ package struct NodeAccess: Sendable, Codable, Equatable {
     }
 
     /// The same without a record: what only asks how another command goes.
-    func answer(_ script: String) async throws -> String {
-        try await Self.$recorder.withValue(nil) { try await text(script) }
-    }
-
-    func perform(_ script: String, input: [UInt8]) async throws {
-        _ = try await Self.$recorder.withValue(nil) { try await text(script, input: input) }
+    func answer(_ script: String, input: [UInt8] = []) async throws -> String {
+        try await Self.$recorder.withValue(nil) { try await text(script, input: input) }
     }
 
     private func command(_ script: String) -> (Executable, [String]) {

@@ -34,7 +34,9 @@ package struct NodeJob: Sendable {
         let attempt = UUID().uuidString
         let input = Array("set -eu\n\(script)\n\(Self.end)\n".utf8)
         return try await overLostConnections(name, notify) { isBegun in
-            if !isBegun.isSo { try await access.perform(Self.starting(path(name), attempt), input: input) }
+            if !isBegun.isSo, try await access.answer(Self.starting(path(name), attempt), input: input).hasPrefix("running") {
+                notify("\(name) still runs on \(access.name), and is waited for")
+            }
             isBegun.isSo = true
             let (state, output) = Self.split(try await access.answer(Self.waiting(path(name))))
             switch state {
@@ -130,7 +132,7 @@ package struct NodeJob: Sendable {
             \(isAlive(folder))
             mkdir -p \(folder)
             if [ "$(cat \(folder)/attempt 2>/dev/null)" = \(attempt) ] && [ -s \(folder)/process ]; then cat >/dev/null; exit 0; fi
-            if [ ! -e \(folder)/code ] && alive; then cat >/dev/null; exit 0; fi
+            if [ ! -e \(folder)/code ] && alive; then cat >/dev/null; echo running; exit 0; fi
             rm -f \(folder)/attempt \(folder)/code \(folder)/process \(folder)/out
             cat >\(folder)/script
             [ "$(tail -n 1 \(folder)/script)" = "\(end)" ] || { echo "the script did not arrive whole" >&2; exit 1; }

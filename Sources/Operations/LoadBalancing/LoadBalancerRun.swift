@@ -27,10 +27,14 @@ package struct LoadBalancerRun: RunOperation {
             let view = try await view(target.loadBalancer)
             guard let server = view.server(target.server), server.takesTraffic else { return [] }
             let others = view.others(beside: server)
+            guard others.isEmpty else { return [GateCheck("others serve", .holds, "\(others.count) others take traffic")] }
+            // One that was just opened, or whose check failed on a busy machine, is back in a moment; one that somebody took out is not.
+            let coming = view.servers.filter { $0.backend == server.backend && $0.name != server.name && $0.mode == .ready && $0.weight > 0 }
+            let found = coming.map { "\($0.name) is \($0.statusText)" }
             return [
                 GateCheck(
-                    "others serve", others.isEmpty ? .fails : .holds,
-                    others.isEmpty ? "\(target.server) is the last that takes traffic" : "\(others.count) others take traffic")
+                    "others serve", coming.isEmpty ? .fails : .notYet,
+                    (["\(target.server) is the last that takes traffic"] + found).joined(separator: ", "))
             ]
         case .replace(let name), .reload(let name):
             let table = try await settings.loadBalancer(name).askingMaster { try await $0.processes() }
