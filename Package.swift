@@ -95,7 +95,7 @@ let package = Package(
         .target(
             name: "Rehearsals",
             dependencies: [
-                "ClusterTwin", "Journal", "KubernetesAPI", "KubernetesClient", "Maintenance", "NodeAccess", "Operations", system,
+                "ClusterTwin", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient", "Maintenance", "NodeAccess", "Operations", system,
             ],
             swiftSettings: strict),
 
@@ -204,8 +204,8 @@ let package = Package(
         .testTarget(
             name: "ClusterTwinTests",
             dependencies: [
-                "ClusterTwin", "Journal", "KubernetesAPI", "KubernetesClient", "KubernetesRuntime", "Maintenance", "Operations", "Proving", "drydock",
-                system,
+                "ClusterTwin", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient", "KubernetesRuntime", "Maintenance", "Operations",
+                "Proving", "drydock", system,
             ],
             swiftSettings: strict),
         .testTarget(name: "NodeAccessTests", dependencies: ["NodeAccess", "Proving"], swiftSettings: strict),

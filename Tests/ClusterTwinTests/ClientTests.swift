@@ -316,6 +316,7 @@ struct RealClusterTests {
                 try await BuiltProgram.withFolder { folder in
                     let environment = ["KUBECONFIG": real.kubeconfig.path, "XDG_STATE_HOME": folder.path, "HOME": folder.path]
                     try await DrainSuite(client: client, environment: environment).run()
+                    try await StoredObjectSuite(client: client, etcd: real.etcd, folder: folder, environment: environment).run()
                 }
             }
         }

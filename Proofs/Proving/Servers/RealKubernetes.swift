@@ -15,6 +15,8 @@ package struct RealKubernetes: Sendable {
     package let access: ClusterAccess
     /// Every request that was answered, a JSON object a line.
     package let auditLog: URL
+    /// Of its etcd, without TLS.
+    package let etcd: String
     private let kubelets: HollowKubelets
 
     /// How often a hollow kubelet had to be started anew; their fake runtime crashes now and then (concurrent map writes).
@@ -161,7 +163,10 @@ package struct RealKubernetes: Sendable {
                 // Pods need their namespace's account.
                 _ = try await client.get(Resource(plural: "serviceaccounts", kind: "ServiceAccount"), .init("default", "default"))
             }
-            return try await body(RealKubernetes(kubeconfig: kubeconfig, folder: assets, access: access, auditLog: auditLog, kubelets: kubelets))
+            return try await body(
+                RealKubernetes(
+                    kubeconfig: kubeconfig, folder: assets, access: access, auditLog: auditLog, etcd: "http://127.0.0.1:\(etcdClient)",
+                    kubelets: kubelets))
         }
     }
 

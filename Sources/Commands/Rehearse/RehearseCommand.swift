@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import ClusterTwin
+internal import EtcdStorage
 internal import Foundation
 internal import Journal
 internal import KubernetesAPI
@@ -28,8 +29,8 @@ struct RehearseCommand: AsyncParsableCommand {
         @Option(
             name: .customLong("from"), parsing: .upToNextOption,
             help: ArgumentHelp(
-                "`live` for the cluster of the kubeconfig, or YAML or JSON files of objects, as `kubectl get -o yaml` writes them.",
-                valueName: "live|files"))
+                "`live` for the cluster of the kubeconfig, a snapshot of its etcd, or YAML or JSON files of objects, as `kubectl get -o yaml` writes them.",
+                valueName: "live|snapshot|files"))
         var sources: [String] = ["live"]
         @Option(help: "How many nodes of the cluster may be away at once, a number or a percentage; control planes go one at a time.")
         var maxUnavailable: CountArgument?
@@ -89,32 +90,18 @@ struct RehearseCommand: AsyncParsableCommand {
         }
 
         private func copy() async throws -> [JSON] {
-            guard sources == ["live"] else {
-                return try sources.flatMap { file in
-                    do {
-                        return try YAMLText.documents(try TextFile.read(file)).flatMap { $0["kind"].string == "List" ? $0["items"].elements : [$0] }
-                    } catch let error as KubernetesError { throw OperationError(.invalid, "\(file): \(error)") }
+            if sources == ["live"] { return try await KubernetesClient.connected(try kubernetes.access) { try await ClusterCopy.live($0) } }
+            var objects: [JSON] = []
+            for file in sources {
+                if SnapshotValues.isSnapshot(FilePath(file)) {
+                    objects += try await ClusterCopy.snapshot(FilePath(file))
+                    continue
+                }
+                do { objects += ClusterCopy.objects(try YAMLText.documents(try TextFile.read(file))) } catch let error as KubernetesError {
+                    throw OperationError(.invalid, "\(file): \(error)")
                 }
             }
-            return try await KubernetesClient.connected(try kubernetes.access) { client in
-                let discovery = try await client.discover()
-                let policy = try discovery.resource(.podDisruptionBudgets, versions: ["v1", "v1beta1"])
-                var objects: [JSON] = []
-                for resource in [Resource.namespaces, .nodes, .deployments, .statefulSets, .daemonSets, .replicaSets, policy, .pods] {
-                    for var object in try await client.list(resource) {
-                        let name = object.objectName
-                        // What a twin has by itself; static pods it makes anew.
-                        if resource == .namespaces, ["default", "kube-system", "kube-public", "kube-node-lease"].contains(name.name) { continue }
-                        if resource == .pods, Pod(object).facts().isMirror || Pod(object).facts().isFinished { continue }
-                        if resource == .daemonSets, name == ObjectName("kube-system", "kube-proxy") { continue }
-                        if resource == .pods, object["metadata"]["labels"].strings["k8s-app"] == "kube-proxy" { continue }
-                        object["apiVersion"] = .string(resource.apiVersion)
-                        object["kind"] = .string(resource.kind)
-                        objects.append(object)
-                    }
-                }
-                return objects
-            }
+            return objects
         }
     }
 }

@@ -1,10 +1,10 @@
 /// Reads the protobuf wire format (protobuf.dev, "Encoding") a field at a time, without copies: for the few fixed messages
-/// that etcd stores, where a general decoder would copy every value of the database.
-struct ProtobufReader {
-    enum Malformed: Error { case malformed }
+/// that etcd stores and for the objects of Kubernetes, where a general decoder would copy every value of the database.
+package struct ProtobufReader {
+    package enum Malformed: Error { case malformed }
 
     /// A field's number and its value: a varint (or a fixed number), or where its bytes stand.
-    enum Value {
+    package enum Value {
         case varint(UInt64)
         case fixed(UInt64)
         case bytes(Range<Int>)
@@ -13,12 +13,12 @@ struct ProtobufReader {
     private(set) var offset: Int
     let end: Int
 
-    init(_ range: Range<Int>) {
+    package init(_ range: Range<Int>) {
         offset = range.lowerBound
         end = range.upperBound
     }
 
-    var isAtEnd: Bool { offset == end }
+    package var isAtEnd: Bool { offset == end }
 
     @inline(__always)
     private mutating func varint(_ bytes: RawSpan) throws(Malformed) -> UInt64 {
@@ -37,7 +37,7 @@ struct ProtobufReader {
 
     /// The next field; the caller has checked `isAtEnd`. Groups, which no message of etcd has, are malformed.
     @inline(__always)
-    mutating func next(_ bytes: RawSpan) throws(Malformed) -> (field: Int, value: Value) {
+    package mutating func next(_ bytes: RawSpan) throws(Malformed) -> (field: Int, value: Value) {
         let tag = try varint(bytes)
         guard tag >> 3 >= 1, tag >> 3 <= 536_870_911 else { throw .malformed }
         let field = Int(tag >> 3)

@@ -1,46 +1,10 @@
 internal import KubernetesAPI
 
-/// Kubernetes' own types as schemas.
-struct TypeTable: Sendable {
-    struct Field: Sendable {
-        var name: String
-        /// A letter of the table, or the name of a type.
-        var type: String
-        var isList: Bool
-        var isMap: Bool
-    }
-
-    let types: [String: [Field]]
-
-    static let builtIn = TypeTable(BuiltInTypes.table)
-
-    init(_ text: String) {
-        var types: [String: [Field]] = [:]
-        var name = ""
-        for line in text.split(separator: "\n") {
-            var words = line.split(separator: " ")[...]
-            if !line.hasPrefix(" "), let first = words.popFirst() {
-                name = String(first)
-                types[name] = []
-            }
-            for word in words {
-                guard let colon = word.firstIndex(of: ":") else { continue }
-                var type = word[word.index(after: colon)...]
-                let isList = type.hasPrefix("[]")
-                let isMap = type.hasPrefix("{}")
-                if isList || isMap { type = type.dropFirst(2) }
-                types[name]?.append(Field(name: String(word[..<colon]), type: String(type), isList: isList, isMap: isMap))
-            }
-        }
-        self.types = types
-    }
-
+/// Kubernetes' own types as schemas, and as what an object is checked by.
+extension TypeTable {
     /// The name of a kind's type in the table; nil for custom resources.
     static func name(of kind: Kind) -> String? {
-        guard !kind.isCustom else { return nil }
-        let group = kind.resource.group.isEmpty ? "core" : kind.resource.group.split(separator: ".")[0]
-        let name = "\(group).v1.\(kind.resource.kind)"
-        return builtIn.types[name] == nil ? nil : name
+        kind.isCustom ? nil : name(group: kind.resource.group, kind: kind.resource.kind)
     }
 
     /// `io.k8s.api.core.v1.Pod`, as OpenAPI documents have it.
