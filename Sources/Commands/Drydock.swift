@@ -14,7 +14,7 @@ struct Drydock: AsyncParsableCommand {
             SnapshotCommand.self, BackupCommand.self, EtcdCommand.self, LoadBalancerCommand.self, CertificatesCommand.self, ComponentsCommand.self,
             NodeCommand.self, UpgradeCommand.self,
             MaintenanceCommand.self,
-            ControllerCommand.self, AgentCommand.self, ChrootCommand.self, TwinCommand.self, RehearseCommand.self, ProbeCommand.self,
+            ControllerCommand.self, AgentCommand.self, ChrootCommand.self, HostShellCommand.self, NodeExecCommand.self, TwinCommand.self, RehearseCommand.self, ProbeCommand.self,
             RunsCommand.self,
             RunbookCommand.self, ManifestsCommand.self, MonitoringCommand.self, CompletionsCommand.self, ManCommand.self,
         ]

@@ -12,6 +12,10 @@ package struct NodeAccess: Sendable, Codable, Equatable {
         /// - configuration: of ssh; nil for the user's.
         /// - jump: hosts on the way, as ssh's -J takes them; nil for what the configuration says.
         case ssh(destination: String, configuration: String?, jump: String? = nil)
+        /// By a Job that is pinned to the node, for clusters whose nodes have no ssh; through `drydock node-exec`.
+        /// - image: with drydock in it.
+        /// - kubeconfigs: empty for the account of the pod that this is.
+        case job(namespace: String, image: String, kubeconfigs: [String], context: String?)
         /// The host whose file system is mounted here, as in a privileged pod; through `drydock chroot`, since a small image has no other.
         case chroot(root: String)
     }
@@ -27,6 +31,9 @@ package struct NodeAccess: Sendable, Codable, Equatable {
         self.way = way
         self.usesSudo = usesSudo
     }
+
+    /// Whether it is of no use while the cluster's API is away.
+    package var needsCluster: Bool { if case .job = way { true } else { false } }
 
     /// The host that is mounted at `root`; this one where that is /.
     package static func host(named name: String, root: String) -> NodeAccess {
@@ -80,7 +87,7 @@ package struct NodeAccess: Sendable, Codable, Equatable {
         let outcome: ExecutionResult<Result<Void, any Error>, SequenceOutput, StringOutput<UTF8>>
         do {
             outcome = try await Subprocess.run(
-                executable, arguments: Arguments(arguments), input: .inputWriter, output: .sequence, error: .string(limit: Self.complaintLimit)
+                executable, arguments: Arguments(arguments), environment: environment, input: .inputWriter, output: .sequence, error: .string(limit: Self.complaintLimit)
             ) { execution -> Result<Void, any Error> in
                 do {
                     let input = Input(writer: execution.standardInputWriter)
@@ -123,6 +130,7 @@ package struct NodeAccess: Sendable, Codable, Equatable {
         switch way {
         case .local: return (.name(shell[0]), Array(shell.dropFirst()))
         case .chroot(let root): return (.path("/proc/self/exe"), ["chroot", root] + shell)
+        case .job: return (.path("/proc/self/exe"), Self.nodeExec(way, name) + ["--"] + shell)
         case .ssh(let destination, let configuration, let jump):
             // One connection for all that is run on a node within some seconds.
             let shared =
@@ -161,8 +169,12 @@ package struct NodeAccess: Sendable, Codable, Equatable {
     private func check(_ status: TerminationStatus, _ complaint: String) throws {
         guard !status.isSuccess else { return }
         let said = complaint.split(whereSeparator: \.isNewline).suffix(5).joined(separator: "; ")
-        if case .ssh(let destination, _, _) = way, case .exited(255) = status {
-            throw NodeError(.unreachable, "\(name) cannot be reached by ssh as \(destination): \(said)")
+        if case .exited(255) = status {
+            switch way {
+            case .ssh(let destination, _, _): throw NodeError(.unreachable, "\(name) cannot be reached by ssh as \(destination): \(said)")
+            case .job(let namespace, _, _, _): throw NodeError(.unreachable, "\(name) cannot be reached by a Job in \(namespace): \(said)")
+            case .local, .chroot: break
+            }
         }
         var error = NodeError(.failed, "\(name): \(said.isEmpty ? "\(status)" : said)")
         if case .exited(let code) = status { error.exitCode = Int(code) }
@@ -178,10 +190,13 @@ package struct NodeAccess: Sendable, Codable, Equatable {
     package func reaching<Outcome: Sendable>(_ host: String, _ port: Int, body: (_ host: String, _ port: Int) async throws -> Outcome) async throws
         -> Outcome
     {
-        guard case .ssh = way else { return try await body(host, port) }
+        switch way {
+        case .local, .chroot: return try await body(host, port)
+        case .ssh, .job: break
+        }
         let near = try Loopback.freePorts(1)[0]
         let target = host.contains(":") ? "[\(host)]" : host
-        return try await forwarding("127.0.0.1:\(near):\(target):\(port)", isThere: { Loopback.listens(near) }) { try await body("127.0.0.1", near) }
+        return try await forwarding("\(near)", "\(target):\(port)", isThere: { Loopback.listens(near) }) { try await body("127.0.0.1", near) }
     }
 
     /// Makes a Unix socket of the node reachable at a path of this machine, for as long as `body` works. The user of the node must be let in there.
@@ -190,27 +205,49 @@ package struct NodeAccess: Sendable, Codable, Equatable {
         switch way {
         case .local: return try await body(socket)
         case .chroot(let root): return try await body(root + socket)
-        case .ssh:
+        case .ssh, .job:
             // Whoever may open the near end may command the far one.
             let folder = FileManager.default.temporaryDirectory.appendingPathComponent("drydock-\(UUID().uuidString.prefix(8))")
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
             defer { try? FileManager.default.removeItem(at: folder) }
             let near = folder.appendingPathComponent("socket").path
-            return try await forwarding("\(near):\(socket)", isThere: { FileManager.default.fileExists(atPath: near) }) { try await body(near) }
+            return try await forwarding(near, socket, isThere: { FileManager.default.fileExists(atPath: near) }) { try await body(near) }
         }
     }
 
+    private var environment: Subprocess.Environment {
+        guard case .job(_, _, let kubeconfigs, _) = way, !kubeconfigs.isEmpty else { return .inherit }
+        return .inherit.updating(["KUBECONFIG": kubeconfigs.joined(separator: ":")])
+    }
+
+    private static func nodeExec(_ way: Way, _ name: String) -> [String] {
+        guard case .job(let namespace, let image, _, let context) = way else { return [] }
+        return ["node-exec", "--node", name, "--namespace", namespace, "--image", image]
+            + (context.map { ["--context", $0] } ?? [])
+    }
+
+    /// - Parameters:
+    ///   - near: a port of 127.0.0.1, or the path of a socket.
+    ///   - far: `HOST:PORT`, or the path of a socket, of the node.
     private func forwarding<Outcome: Sendable>(
-        _ specification: String, isThere: () -> Bool, _ body: () async throws -> Outcome
+        _ near: String, _ far: String, isThere: () -> Bool, _ body: () async throws -> Outcome
     ) async throws -> Outcome {
-        guard case .ssh(let destination, let configuration, let jump) = way else { return try await body() }
-        // A shared connection would keep the forwarding when this one has ended.
-        let arguments =
-            Self.options(configuration, jump) + [
-                "-o", "ControlPath=none", "-N", "-o", "ExitOnForwardFailure=yes", "-L", specification, "--", destination,
-            ]
+        let (executable, arguments): (Executable, [String])
+        switch way {
+        case .local, .chroot: return try await body()
+        case .job: (executable, arguments) = (.path("/proc/self/exe"), Self.nodeExec(way, name) + ["--listen", near, "--to", far])
+        case .ssh(let destination, let configuration, let jump):
+            // A shared connection would keep the forwarding when this one has ended.
+            (executable, arguments) = (
+                .name("ssh"),
+                Self.options(configuration, jump) + [
+                    "-o", "ControlPath=none", "-N", "-o", "ExitOnForwardFailure=yes", "-L",
+                    "\(near.hasPrefix("/") ? near : "127.0.0.1:\(near)"):\(far)", "--", destination,
+                ]
+            )
+        }
         let outcome = try await Subprocess.run(
-            .name("ssh"), arguments: Arguments(arguments), input: .none, output: .discarded, error: .string(limit: Self.complaintLimit)
+            executable, arguments: Arguments(arguments), environment: environment, input: .none, output: .discarded, error: .string(limit: Self.complaintLimit)
         ) { execution -> Result<Outcome, any Error> in
             let result: Result<Outcome, any Error>
             do {

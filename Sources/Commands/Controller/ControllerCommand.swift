@@ -108,6 +108,8 @@ struct ChrootCommand: ParsableCommand {
         guard Foundation.chroot(root) == 0, chdir("/") == 0 else {
             throw ValidationError("Cannot make \(root) the root: \(String(cString: strerror(errno))). That takes CAP_SYS_CHROOT.")
         }
+        // Whoever began this may have other ideas of broken pipes than programs have.
+        signal(SIGPIPE, SIG_DFL)
         setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1)
         var arguments = words.map { strdup($0) } + [nil]
         execvp(words.first ?? "", &arguments)

@@ -64,6 +64,7 @@ struct UpgradeOptions: ParsableArguments {
     @OptionGroup(title: "Run") var gate: GateOptions
     @OptionGroup(title: "Load balancers") var front: FrontOptions
     @OptionGroup(title: "Nodes") var nodes: CertificateOptions
+    @OptionGroup(title: "Nodes without ssh") var jobs: NodeJobOptions
     @OptionGroup(title: "Kubernetes") var kubernetes: KubernetesOptions
     @OptionGroup(title: "Output") var output: OutputOptions
 
@@ -86,9 +87,13 @@ struct UpgradeOptions: ParsableArguments {
             respectsQuorum: true,
             patienceSeconds: stepTimeout.duration.seconds, mark: "upgrade \(tag)", reason: "upgrade to \(target)")
         drainSettings.gracePeriodSeconds = drain.gracePeriod
+        let reach: @Sendable (String) throws -> NodeAccess = { [jobs, nodes, kubernetes] word in
+            // Those whose destination is named are reached there.
+            guard !word.contains("="), let way = jobs.way(kubernetes) else { return try nodes.hosts.nodes([word])[0] }
+            return NodeAccess(name: word, way: way)
+        }
         var request = UpgradeRequest(
-            target: target, via: via, tag: tag, folders: try nodes.folders(), hosts: nodes.hosts.hosts.isEmpty ? nil : try nodes.hosts.nodes(),
-            reach: { try nodes.hosts.nodes([$0])[0] }, loadBalancers: try await front.loadBalancers(nodes.hosts), holdsTraffic: front.lbHold,
+            target: target, via: via, tag: tag, folders: try nodes.folders(), hosts: nodes.hosts.hosts.isEmpty ? nil : try nodes.hosts.hosts.map(reach), reach: reach, loadBalancers: try await front.loadBalancers(nodes.hosts), holdsTraffic: front.lbHold,
             sessionSeconds: front.lbDrain.duration.seconds, drain: drainSettings, canaries: canaries, soakSeconds: soak.duration.seconds,
             backup: needsBackup ? try backup.backup() : nil, hooks: hooks, ignoredPreflightErrors: ignorePreflightErrors,
             patienceSeconds: stepTimeout.duration.seconds, lockSeconds: lockTimeout.duration.seconds, window: gate.window, maxSeconds: gate.maxSeconds
@@ -146,6 +151,20 @@ struct UpgradeOptions: ParsableArguments {
         let absolute = URL(fileURLWithPath: path).path
         guard FileManager.default.isExecutableFile(atPath: absolute) else { throw OperationError(.invalid, "\(path) is no program.") }
         return absolute
+    }
+}
+
+/// Nodes that are reached by Jobs.
+struct NodeJobOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Reach nodes by privileged Jobs of this image, which has drydock in it, instead of by ssh; but those that --host names with a DESTINATION.",
+            valueName: "image"))
+    var byJob: String?
+    @Option(help: "Where the Jobs are; Pod Security has to let them be privileged there.") var jobNamespace = "drydock"
+
+    func way(_ kubernetes: KubernetesOptions) -> NodeAccess.Way? {
+        byJob.map { .job(namespace: jobNamespace, image: $0, kubeconfigs: kubernetes.files, context: kubernetes.context) }
     }
 }
 

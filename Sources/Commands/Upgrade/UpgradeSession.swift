@@ -3,6 +3,7 @@ internal import Foundation
 internal import Journal
 internal import KubernetesClient
 internal import Maintenance
+internal import NodeAccess
 internal import ObjectStore
 internal import Operations
 
@@ -71,7 +72,15 @@ struct UpgradeSession {
         let session = session
         do {
             return try await UpgradeRun.working(client, settings, on: hosts(settings), restore: restore(settings)) { operation in
-                try await session.carryOut(operation, gate: gate, patience: settings.drain.patienceSeconds, checks: checks, loss: loss, work)
+                let run = try await session.carryOut(
+                    operation, gate: gate, patience: settings.drain.patienceSeconds, checks: checks, loss: loss, work)
+                for node in settings.nodes {
+                    // They end by themselves, too.
+                    guard case .job(let namespace, let image, _, _) = node.way else { continue }
+                    try? await NodeShell(client, namespace: namespace, image: image).removeAll()
+                    break
+                }
+                return run
             }
         } catch {
             // No node is left closed without a word.

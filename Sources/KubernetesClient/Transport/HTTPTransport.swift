@@ -81,6 +81,9 @@ package struct HTTPTransport: KubernetesTransport {
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
+    /// For connections beside the client's.
+    func tls() async throws -> TLSConfiguration { try Self.tls(access, try await credentials.identity()) }
+
     private static func tls(_ access: ClusterAccess, _ identity: Identity?) throws(KubernetesError) -> TLSConfiguration {
         var tls = TLSConfiguration.makeClientConfiguration()
         if access.skipsVerification { tls.certificateVerification = .none }
@@ -167,14 +170,7 @@ package struct HTTPTransport: KubernetesTransport {
         message.headers.add(name: "accept", value: request.accept)
         message.headers.add(name: "user-agent", value: "drydock")
         for (name, value) in access.headers { message.headers.add(name: name, value: value) }
-        if let header = try await credentials.header() {
-            // A token is for the server alone; over plain HTTP everybody on the way reads it.
-            guard access.server.scheme == "https" || ["127.0.0.1", "localhost", "::1"].contains(access.server.host ?? "") else {
-                throw KubernetesError(
-                    .configuration, "\(access) is plain HTTP, and the user has a credential, which is not sent in the clear. Use https.")
-            }
-            message.headers.add(name: "authorization", value: header)
-        }
+        if let header = try await authorization() { message.headers.add(name: "authorization", value: header) }
         if let body = request.body {
             message.headers.add(name: "content-type", value: request.contentType)
             message.body = .bytes(ByteBuffer(bytes: body.bytes()))
@@ -182,15 +178,26 @@ package struct HTTPTransport: KubernetesTransport {
         return try await reading { () async throws -> HTTPClientResponse in try await client.execute(message, deadline: deadline) }
     }
 
+    /// The header's value; nil for who has none to send.
+    func authorization() async throws -> String? {
+        guard let header = try await credentials.header() else { return nil }
+        // A token is for the server alone; over plain HTTP everybody on the way reads it.
+        guard access.server.scheme == "https" || ["127.0.0.1", "localhost", "::1"].contains(access.server.host ?? "") else {
+            throw KubernetesError(
+                .configuration, "\(access) is plain HTTP, and the user has a credential, which is not sent in the clear. Use https.")
+        }
+        return header
+    }
+
     /// Says in our words what goes wrong on the way.
-    private func reading<Result>(_ body: () async throws -> Result) async throws -> Result {
+    func reading<Result>(_ body: () async throws -> Result) async throws -> Result {
         do { return try await body() } catch let passed as Passed { throw passed.error } catch { throw explain(error) }
     }
 
     /// What a receiver throws is his own, and none of the connection's.
     private struct Passed: Error { let error: any Error }
 
-    private func passing(_ body: () async throws -> Void) async throws {
+    func passing(_ body: () async throws -> Void) async throws {
         do { try await body() } catch { throw Passed(error: error) }
     }
 

@@ -13,6 +13,9 @@ package struct DrainFilters: Sendable, Codable, Equatable {
 
     package init() {}
 
+    /// Of pods by which nodes are worked on, which stay until the work is over.
+    package static let nodeShellLabel = "drydock.dev/node-shell"
+
     package enum Verdict: Sendable, Equatable {
         case take(warning: String?)
         /// It stays, and the drain goes on.
@@ -35,7 +38,7 @@ package struct DrainFilters: Sendable, Codable, Equatable {
             guard force else { return .refuse(missing) }
             warning = missing
         }
-        if pod.isMirror { return .leave(warning: nil) }
+        if pod.isMirror || pod.labels[Self.nodeShellLabel] != nil { return .leave(warning: nil) }
         if pod.hasEmptyDir, !pod.isFinished {
             guard deleteEmptyDirData else { return .refuse("Pods with local storage (use --delete-emptydir-data to override)") }
             warning = "deleting Pods with local storage"

@@ -26,6 +26,12 @@ package struct WholeRollback: Sendable {
         else {
             throw OperationError(.refused, "the run \(run.id) made no backup: etcd's data cannot go back. --keep-data goes back without it.")
         }
+        if let name = settings.control.nodes.first(where: \.needsCluster)?.name {
+            throw OperationError(
+                .refused,
+                "\(name) is reached by a Job of the cluster, whose API is away while etcd's data is exchanged. --keep-data goes back without that."
+            )
+        }
         backup = result
     }
 

@@ -1,0 +1,161 @@
+internal import Foundation
+internal import KubernetesAPI
+package import Maintenance
+internal import NIOCore
+internal import NIOHTTP1
+internal import NIOPosix
+internal import NIOSSL
+internal import NIOWebSocket
+
+/// The streams of a command in a container, numbered as in the subprotocol `v4.channel.k8s.io` (pkg/kubelet/cri/streaming/remotecommand).
+package enum ExecStream: UInt8, Sendable {
+    case input = 0
+    case output = 1
+    case errors = 2
+    /// How the command ended, as a Status.
+    case end = 3
+}
+
+extension HTTPTransport {
+    private enum Upgraded: Sendable {
+        case open(NIOAsyncChannel<WebSocketFrame, WebSocketFrame>)
+        case refused(NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>)
+    }
+
+    /// The most that one message may have, bytes; kubelets send 32 KiB at a time.
+    private static let longestMessage = 1 << 24
+    /// Of what is sent.
+    private static let pieceSize = 16 << 10
+
+    /// Runs a command in a container of a pod, over a WebSocket, and returns its exit code. The end of `input` is not told to the command: the subprotocol
+    /// has no word for it.
+    /// - Throws: `APIStatus` when the server refuses; `KubernetesError` `.unavailable` when the connection breaks before the command has said how it ended.
+    package func exec(
+        in pod: ObjectName, container: String, _ command: [String], input: AsyncStream<[UInt8]>,
+        receive: (ExecStream, [UInt8]) async throws -> Void
+    ) async throws -> Int {
+        let path = Resource.pods.path(namespace: pod.namespace, name: pod.name, subresource: "exec")
+        let query =
+            ["container=\(container.pathSegment)", "stdin=true", "stdout=true", "stderr=true"] + command.map { "command=\($0.pathSegment)" }
+        switch try await reading({ try await upgraded("\(path)?\(query.joined(separator: "&"))") }) {
+        case .refused(let channel): throw try await reading { try await refusal(channel) }
+        case .open(let channel):
+            return try await reading {
+                try await channel.executeThenClose { inbound, outbound in
+                    try await withThrowingTaskGroup(of: Void.self) { group in
+                        group.addTask {
+                            for await piece in input {
+                                for start in stride(from: 0, to: piece.count, by: Self.pieceSize) {
+                                    let part = piece[start..<min(piece.count, start + Self.pieceSize)]
+                                    try await outbound.write(Self.frame([ExecStream.input.rawValue] + part))
+                                }
+                            }
+                        }
+                        defer { group.cancelAll() }
+                        var stream: ExecStream?
+                        var end: [UInt8] = []
+                        for try await frame in inbound {
+                            var bytes = Array(frame.unmaskedData.readableBytesView)
+                            switch frame.opcode {
+                            case .binary, .text:
+                                guard let first = bytes.first else { continue }
+                                stream = ExecStream(rawValue: first)
+                                bytes.removeFirst()
+                            case .continuation: break
+                            case .ping:
+                                try await outbound.write(WebSocketFrame(fin: true, opcode: .pong, maskKey: .random(), data: frame.unmaskedData))
+                                continue
+                            default: continue
+                            }
+                            switch stream {
+                            case .end: end += bytes
+                            case .some(let stream) where !bytes.isEmpty: try await passing { try await receive(stream, bytes) }
+                            default: break
+                            }
+                            if stream == .end, frame.fin { break }
+                        }
+                        return try exitCode(end)
+                    }
+                }
+            }
+        }
+    }
+
+    private static func frame(_ bytes: [UInt8]) -> WebSocketFrame {
+        WebSocketFrame(fin: true, opcode: .binary, maskKey: .random(), data: ByteBuffer(bytes: bytes))
+    }
+
+    private func exitCode(_ end: [UInt8]) throws -> Int {
+        guard let status = try? JSON(parsing: end) else {
+            throw KubernetesError(.unavailable, "the connection to \(access) broke before the command ended", brokeOff: true)
+        }
+        if status["status"] == "Success" { return 0 }
+        let code = status["details"]["causes"].elements.first { $0["reason"] == "ExitCode" }?["message"].string.flatMap(Int.init)
+        guard status["reason"] == "NonZeroExitCode", let code else {
+            throw KubernetesError(.unavailable, "\(access): \(status["message"].string ?? "\(status)")", brokeOff: true)
+        }
+        return code
+    }
+
+    private func upgraded(_ target: String) async throws -> Upgraded {
+        guard access.proxy == nil else {
+            throw KubernetesError(.configuration, "commands in pods are not run through a proxy. Reach \(access) without one.")
+        }
+        guard let host = access.server.host else { throw KubernetesError(.configuration, "\(access) names no host.") }
+        let isSecure = access.server.scheme == "https"
+        let port = access.server.port ?? (isSecure ? 443 : 80)
+        var headers = HTTPHeaders([
+            ("host", host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"), ("user-agent", "drydock"),
+            ("sec-websocket-protocol", "v4.channel.k8s.io"),
+        ])
+        for (name, value) in access.headers { headers.add(name: name, value: value) }
+        if let header = try await authorization() { headers.add(name: "authorization", value: header) }
+        var prefix = access.server.path
+        while prefix.hasSuffix("/") { prefix.removeLast() }
+        let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: prefix + target, headers: headers)
+        let context = isSecure ? try NIOSSLContext(configuration: try await tls()) : nil
+        let name = access.tlsServerName ?? host
+        let isAddress = (try? SocketAddress(ipAddress: name, port: 0)) != nil
+        let bootstrap = ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+            .connectTimeout(.seconds(10))
+            // A peer that is gone without a word is noticed after half a minute.
+            .channelOption(ChannelOptions.socketOption(.so_keepalive), value: 1)
+            .channelOption(ChannelOptions.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: 10)
+            .channelOption(ChannelOptions.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: 5)
+            .channelOption(ChannelOptions.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: 4)
+        let result: EventLoopFuture<Upgraded> = try await bootstrap.connect(host: host, port: port) { channel in
+            channel.eventLoop.makeCompletedFuture {
+                if let context {
+                    try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: context, serverHostname: isAddress ? nil : name))
+                }
+                let upgrader = NIOTypedWebSocketClientUpgrader<Upgraded>(maxFrameSize: Self.longestMessage) { channel, _ in
+                    channel.eventLoop.makeCompletedFuture { .open(try NIOAsyncChannel(wrappingChannelSynchronously: channel)) }
+                }
+                let configuration = NIOTypedHTTPClientUpgradeConfiguration<Upgraded>(upgradeRequestHead: head, upgraders: [upgrader]) { channel in
+                    channel.eventLoop.makeCompletedFuture { .refused(try NIOAsyncChannel(wrappingChannelSynchronously: channel)) }
+                }
+                return try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(
+                    configuration: .init(upgradeConfiguration: configuration))
+            }
+        }
+        return try await result.get()
+    }
+
+    /// What a server says that does not go over to a WebSocket.
+    private func refusal(_ channel: NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>) async throws -> any Error {
+        try await channel.executeThenClose { inbound, _ in
+            var status = 0
+            var body: [UInt8] = []
+            for try await part in inbound {
+                switch part {
+                case .head(let head): status = Int(head.status.code)
+                case .body(let bytes): if body.count < 1 << 20 { body += Array(bytes.readableBytesView) }
+                case .end:
+                    return APIStatus(
+                        APIResponse(status: status, headers: [:], body: (try? JSON(parsing: body)) ?? .string(String(decoding: body, as: UTF8.self))))
+                }
+            }
+            return KubernetesError(.unavailable, "\(access) hung up", brokeOff: true)
+        }
+    }
+}
