@@ -76,12 +76,14 @@ struct ManifestsCommand: ParsableCommand {
                 "Where the API is, for pods that are not to depend on its service; the API server's certificate must have the name.",
                 valueName: "host:port"))
         var apiServer: String?
+        @Flag(help: "Let it also carry ClusterUpgrades out: it may then run privileged Jobs, and so is root on every host.") var upgrades = false
         @Flag(help: "Also a ServiceMonitor, for Prometheus' operator.") var serviceMonitor = false
         @Option(help: "Write a folder for kustomize, and print nothing.") var outputDir: String?
 
         func run() throws {
             var manifests = ControllerManifests(image: image, minor: try ManifestsCommand.minor(of: kubernetesVersion))
             (manifests.namespace, manifests.replicas, manifests.withServiceMonitor) = (namespace, replicas, serviceMonitor)
+            manifests.withUpgrades = upgrades
             let variables = [
                 ("MAX_UNAVAILABLE", maxUnavailable), ("MAINTENANCE_WINDOW", maintenanceWindow), ("MAINTENANCE_DURATION", maintenanceDuration),
                 ("TZ", timeZone),

@@ -19,6 +19,8 @@ package final class MaintenanceController: Sendable {
         package var staleSeconds = NodeAgent.staleSeconds
         /// Everything is looked at again so often, seconds, whatever changed.
         package var resyncSeconds = 600.0
+        /// Nil where ClusterUpgrades are not carried out.
+        package var upgrader: UpgraderOptions?
 
         package init() {}
     }
@@ -79,6 +81,9 @@ package final class MaintenanceController: Sendable {
                     group.addTask { await crew.run() }
                     group.addTask { try await self.enqueue(queue, view, changes) }
                     group.addTask { try await self.reconcile(queue, reconciler) }
+                    if let options = self.options.upgrader {
+                        group.addTask { try await Upgrader(view: view, crew: crew, options: options, leader: leader, log: self.log).run() }
+                    }
                     defer { group.cancelAll() }
                     try await group.next()
                 }

@@ -87,7 +87,8 @@ package struct NodeAccess: Sendable, Codable, Equatable {
         let outcome: ExecutionResult<Result<Void, any Error>, SequenceOutput, StringOutput<UTF8>>
         do {
             outcome = try await Subprocess.run(
-                executable, arguments: Arguments(arguments), environment: environment, input: .inputWriter, output: .sequence, error: .string(limit: Self.complaintLimit)
+                executable, arguments: Arguments(arguments), environment: environment, input: .inputWriter, output: .sequence,
+                error: .string(limit: Self.complaintLimit)
             ) { execution -> Result<Void, any Error> in
                 do {
                     let input = Input(writer: execution.standardInputWriter)
@@ -247,7 +248,8 @@ package struct NodeAccess: Sendable, Codable, Equatable {
             )
         }
         let outcome = try await Subprocess.run(
-            executable, arguments: Arguments(arguments), environment: environment, input: .none, output: .discarded, error: .string(limit: Self.complaintLimit)
+            executable, arguments: Arguments(arguments), environment: environment, input: .none, output: .discarded,
+            error: .string(limit: Self.complaintLimit)
         ) { execution -> Result<Outcome, any Error> in
             let result: Result<Outcome, any Error>
             do {

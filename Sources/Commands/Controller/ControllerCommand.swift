@@ -25,6 +25,10 @@ struct ControllerCommand: AsyncParsableCommand {
     @Option(help: "How long a leader may be silent before another takes over.") var leaderElectLeaseDuration = DurationArgument(seconds: 15)
     @Option(help: "How long a leader tries to renew its lease before it gives up.") var leaderElectRenewDeadline = DurationArgument(seconds: 10)
     @Option(help: "Between two tries.") var leaderElectRetryPeriod = DurationArgument(seconds: 2)
+    @Option(
+        help: ArgumentHelp(
+            "Also carry ClusterUpgrades out, and reach nodes by privileged Jobs of this image, which has drydock in it.", valueName: "image"))
+    var upgradesByJob: String?
     @OptionGroup(title: "Kubernetes") var kubernetes: KubernetesOptions
 
     func validate() throws {
@@ -48,6 +52,9 @@ struct ControllerCommand: AsyncParsableCommand {
         election.renewSeconds = leaderElectRenewDeadline.duration.seconds
         election.retrySeconds = leaderElectRetryPeriod.duration.seconds
         options.election = election
+        options.upgrader = upgradesByJob.map { image in
+            UpgraderOptions(image: image) { settings in UpgradeSession.hosts(settings) { JSONLog.write("warning", $0, [:]) } }
+        }
         options.fallback = try DefaultMaintenance(environment: environment)
         let address = try MetricsServer.Address(listen)
         try await WebClient.connected { [options] web in

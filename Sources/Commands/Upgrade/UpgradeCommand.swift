@@ -93,7 +93,9 @@ struct UpgradeOptions: ParsableArguments {
             return NodeAccess(name: word, way: way)
         }
         var request = UpgradeRequest(
-            target: target, via: via, tag: tag, folders: try nodes.folders(), hosts: nodes.hosts.hosts.isEmpty ? nil : try nodes.hosts.hosts.map(reach), reach: reach, loadBalancers: try await front.loadBalancers(nodes.hosts), holdsTraffic: front.lbHold,
+            target: target, via: via, tag: tag, folders: try nodes.folders(),
+            hosts: nodes.hosts.hosts.isEmpty ? nil : try nodes.hosts.hosts.map(reach), reach: reach,
+            loadBalancers: try await front.loadBalancers(nodes.hosts), holdsTraffic: front.lbHold,
             sessionSeconds: front.lbDrain.duration.seconds, drain: drainSettings, canaries: canaries, soakSeconds: soak.duration.seconds,
             backup: needsBackup ? try backup.backup() : nil, hooks: hooks, ignoredPreflightErrors: ignorePreflightErrors,
             patienceSeconds: stepTimeout.duration.seconds, lockSeconds: lockTimeout.duration.seconds, window: gate.window, maxSeconds: gate.maxSeconds

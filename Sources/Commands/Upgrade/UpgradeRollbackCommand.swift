@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Foundation
 internal import Journal
+internal import KubernetesAPI
 internal import KubernetesClient
 internal import Maintenance
 internal import ObjectStore
@@ -46,6 +47,14 @@ struct UpgradeRollbackCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        if let name = reference.clusterUpgrade {
+            guard keepData else {
+                throw OperationError(
+                    .refused, "a controller in the cluster can only go back with --keep-data: while etcd's data is exchanged there is no API for it.")
+            }
+            return try await ClusterUpgradeDesk(name: name, kubernetes: kubernetes).ask(
+                ["spec": ["rollBack": true, "paused": false]], "the ClusterUpgrade \(name) is taken back", output)
+        }
         let journal = try Journal.ofThisUser()
         let run = try reference.find(in: journal)
         let session = UpgradeSession(session: RunSession(output: output, probe: probe))

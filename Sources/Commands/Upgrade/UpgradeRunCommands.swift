@@ -8,7 +8,12 @@ internal import Operations
 
 /// Which upgrade: the newest of the journal, unless somebody names one.
 struct UpgradeReference: ParsableArguments {
-    @Argument(help: "The run's id, or how it begins. (default: the newest upgrade)") var id: String?
+    @Argument(help: "The run's id, or how it begins; or clusterupgrade/NAME for one of the cluster's. (default: the newest upgrade)") var id: String?
+
+    /// The name of a ClusterUpgrade, where it is about one.
+    var clusterUpgrade: String? {
+        id.flatMap { $0.hasPrefix("clusterupgrade/") ? String($0.dropFirst("clusterupgrade/".count)) : nil }
+    }
 
     func find(in journal: Journal) throws -> RunRecord {
         if let id {
@@ -30,7 +35,38 @@ struct UpgradeReference: ParsableArguments {
     }
 }
 
-struct UpgradeStatusCommand: ParsableCommand {
+/// What commands do with a ClusterUpgrade: its controller does the work.
+struct ClusterUpgradeDesk {
+    let name: String
+    let kubernetes: KubernetesOptions
+
+    func read() async throws -> ClusterUpgrade {
+        try await KubernetesClient.connected(try kubernetes.access) { client in
+            guard let found = try await client.find(ClusterUpgrade.self, ObjectName("", name)) else {
+                throw OperationError(.invalid, "the cluster has no ClusterUpgrade \(name). `kubectl get clusterupgrades` shows what there is.")
+            }
+            return found
+        }
+    }
+
+    func report() async throws -> UpgradeRunReport {
+        let upgrade = try await read()
+        guard let run = ClusterJournal.record(of: upgrade.json) else {
+            throw OperationError(.invalid, "the ClusterUpgrade \(name) has not begun\(upgrade.message.isEmpty ? "." : ": \(upgrade.message)")")
+        }
+        return try UpgradeRunReport(run, persons: [], checks: [], probes: [], commands: [])
+    }
+
+    func ask(_ change: JSON, _ remark: String, _ output: OutputOptions) async throws {
+        _ = try await read()
+        _ = try await KubernetesClient.connected(try kubernetes.access) {
+            try await $0.patch(.clusterUpgrades, ObjectName("", name), .merge(change))
+        }
+        output.remark(remark)
+    }
+}
+
+struct UpgradeStatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
         abstract: "Show how far an upgrade is, node by node, and what can still be taken back and how.",
@@ -39,24 +75,34 @@ struct UpgradeStatusCommand: ParsableCommand {
     @OptionGroup var reference: UpgradeReference
     @Option(help: ArgumentHelp("Write the whole report to this file: .html, .md or .json; may be repeated.", valueName: "file")) var report:
         [String] = []
+    @OptionGroup(title: "Kubernetes") var kubernetes: KubernetesOptions
     @OptionGroup(title: "Output") var output: OutputOptions
 
-    func run() throws {
-        let journal = try Journal.ofThisUser()
-        let found = try UpgradeRunReport(reference.find(in: journal), journal, at: Date())
+    func run() async throws {
+        let found =
+            if let name = reference.clusterUpgrade { try await ClusterUpgradeDesk(name: name, kubernetes: kubernetes).report() } else {
+                try UpgradeRunReport(reference.find(in: Journal.ofThisUser()), Journal.ofThisUser(), at: Date())
+            }
         for file in report { try ReportFile.write(found, to: file) }
         try output.emit(found) { UpgradeStatusText(found).text }
     }
 }
 
-struct UpgradePauseCommand: ParsableCommand {
+struct UpgradePauseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pause", abstract: "Ask an upgrade that is at work to stop when the node that it works on is done.")
 
     @OptionGroup var reference: UpgradeReference
+    @OptionGroup(title: "Kubernetes") var kubernetes: KubernetesOptions
     @OptionGroup(title: "Output") var output: OutputOptions
 
-    func run() throws {
+    func run() async throws {
+        if let name = reference.clusterUpgrade {
+            return try await ClusterUpgradeDesk(name: name, kubernetes: kubernetes).ask(
+                ["spec": ["paused": true]],
+                "the ClusterUpgrade \(name) stops when its node is done; `drydock upgrade resume clusterupgrade/\(name)` goes on with it",
+                output)
+        }
         let journal = try Journal.ofThisUser()
         let run = try reference.find(in: journal)
         try journal.pause(run.id, by: CordonMark.currentUser, at: Date())
@@ -75,6 +121,10 @@ struct UpgradeResumeCommand: AsyncParsableCommand {
     @OptionGroup(title: "Output") var output: OutputOptions
 
     func run() async throws {
+        if let name = reference.clusterUpgrade {
+            let changes: JSON = ["spec": ["paused": false], "metadata": ["annotations": [Annotations.resume: .string(CordonMark.currentUser)]]]
+            return try await ClusterUpgradeDesk(name: name, kubernetes: kubernetes).ask(changes, "the ClusterUpgrade \(name) goes on", output)
+        }
         let run = try reference.find(in: Journal.ofThisUser())
         let upgrade = UpgradeSession(session: RunSession(output: output, probe: probe))
         let window = stay ? try UpgradeSettings(of: run).window : nil
@@ -82,7 +132,7 @@ struct UpgradeResumeCommand: AsyncParsableCommand {
     }
 }
 
-struct UpgradeAbortCommand: ParsableCommand {
+struct UpgradeAbortCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "abort",
         abstract: "Declare an upgrade that stopped over, and say what it leaves.",
@@ -91,9 +141,20 @@ struct UpgradeAbortCommand: ParsableCommand {
 
     @OptionGroup var reference: UpgradeReference
     @Flag(help: "Also when the run's owner is on another host, so that nobody here can tell whether it lives.") var takeLock = false
+    @OptionGroup(title: "Kubernetes") var kubernetes: KubernetesOptions
     @OptionGroup(title: "Output") var output: OutputOptions
 
-    func run() throws {
+    func run() async throws {
+        if let name = reference.clusterUpgrade {
+            let desk = ClusterUpgradeDesk(name: name, kubernetes: kubernetes)
+            guard try await desk.read().state == .stopped else {
+                throw OperationError(
+                    .refused, "the ClusterUpgrade \(name) has not stopped. `drydock upgrade pause clusterupgrade/\(name)` stops it between two nodes."
+                )
+            }
+            return try await desk.ask(
+                ["metadata": ["annotations": [Annotations.abort: .string(CordonMark.currentUser)]]], "the ClusterUpgrade \(name) is given up", output)
+        }
         let journal = try Journal.ofThisUser()
         let run = try reference.find(in: journal)
         try journal.abandon(run.id, takingLock: takeLock, now: Date())

@@ -71,7 +71,8 @@ struct UpgradeSession {
     ) async throws -> RunRecord {
         let session = session
         do {
-            return try await UpgradeRun.working(client, settings, on: hosts(settings), restore: restore(settings)) { operation in
+            return try await UpgradeRun.working(client, settings, on: Self.hosts(settings, remark: session.output.remark), restore: restore(settings))
+            { operation in
                 let run = try await session.carryOut(
                     operation, gate: gate, patience: settings.drain.patienceSeconds, checks: checks, loss: loss, work)
                 for node in settings.nodes {
@@ -105,14 +106,13 @@ struct UpgradeSession {
     }
 
     /// The nodes themselves, and a backup that is read back whole.
-    private func hosts(_ settings: UpgradeSettings) -> KubeadmHosts {
-        let output = session.output
-        return KubeadmHosts(settings) { client, files, asked in
+    static func hosts(_ settings: UpgradeSettings, remark: @escaping @Sendable (String) -> Void) -> KubeadmHosts {
+        KubeadmHosts(settings) { client, files, asked in
             let now = Date(timeIntervalSince1970: Date().timeIntervalSince1970.rounded(.down))
             let create = BackupCreate(cluster: asked.cluster, recipients: asked.recipients, files: files, drydock: Version.current)
             return try await BackupPlace.open(asked.locations[...], []) { stores in
                 let outcome = try await create.run(client, into: stores, at: now)
-                for (location, error) in outcome.failed { output.remark("warning: the backup is not in \(location): \(error)") }
+                for (location, error) in outcome.failed { remark("warning: the backup is not in \(location): \(error)") }
                 let identities = try IdentityOptions.read(asked.identityFiles)
                 for store in stores where outcome.stored.contains(store.location) {
                     let catalog = BackupCatalog(store)

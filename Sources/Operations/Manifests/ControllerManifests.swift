@@ -12,6 +12,8 @@ package struct ControllerManifests: Sendable {
     package var environment: [(name: String, value: String)] = []
     /// `HOST:PORT` of the API, for pods that are not to depend on its service and kube-proxy; nil for the service.
     package var apiServer: (host: String, port: Int)?
+    /// Whether it carries ClusterUpgrades out, which makes it root on every host.
+    package var withUpgrades = false
     /// Whether Prometheus' operator is there.
     package var withServiceMonitor = false
 
@@ -80,7 +82,7 @@ package struct ControllerManifests: Sendable {
         }
 
         fileprivate var yaml: String {
-            func list(_ words: [String]) -> String { "[\(words.map { $0.isEmpty ? "\"\"" : $0 }.joined(separator: ", "))]" }
+            func list(_ words: [String]) -> String { "[\(words.map { $0.isEmpty || $0 == "*" ? "\"\($0)\"" : $0 }.joined(separator: ", "))]" }
             return """
                   # \(why)
                   - apiGroups: \(list([group]))
@@ -98,11 +100,31 @@ package struct ControllerManifests: Sendable {
         Rule("", ["pods/eviction"], ["create"], "pods are evicted, as their budgets allow"),
         Rule("apps", ["daemonsets"], ["get"], "a DaemonSet's pods stay while it is there"),
         Rule("policy", ["poddisruptionbudgets"], ["list", "watch"], "budgets are known beforehand"),
-        Rule(CustomResources.group, ["maintenancewindows", "nodemaintenances"], ["list", "watch"], "what people ask for"),
+        Rule(CustomResources.group, ["maintenancewindows", "nodemaintenances", "clusterupgrades"], ["list", "watch"], "what people ask for"),
         Rule(CustomResources.group, ["maintenancewindows/status", "nodemaintenances/status"], ["patch"], "what they are told"),
         Rule(CustomResources.group, ["maintenanceruns"], ["get", "list", "watch", "create", "patch", "delete"], "the journal"),
         Rule(CustomResources.group, ["maintenanceruns/status"], ["update", "patch"], "its steps"),
         Rule(CustomResources.group, ["nodeagents"], ["get", "list", "watch", "create", "patch"], "orders to agents, and their reports"),
+    ]
+
+    /// Of the controller, where it carries ClusterUpgrades out.
+    package static let upgradeRules: [Rule] = [
+        Rule("*", ["*"], ["get", "list"], "what a minor takes away may stand in any kind, and in the Secrets of Helm's releases"),
+        Rule(CustomResources.group, ["clusterupgrades"], ["patch"], "annotations that people set are taken away when they are obeyed"),
+        Rule(CustomResources.group, ["clusterupgrades/status"], ["update", "patch"], "the journal"),
+    ]
+
+    /// The same, in its own namespace.
+    package static let ownUpgradeRules: [Rule] = [
+        Rule(
+            "batch", ["jobs"], ["create", "delete"], "nodes are reached by Jobs, whose pods are privileged: whoever has this is root on every host"),
+        Rule("", ["pods/exec"], ["get", "create"], "commands are run in them"),
+    ]
+
+    /// The same, in kube-system.
+    package static let addonRules: [Rule] = [
+        Rule("", ["configmaps"], ["create", "update", "patch"], "kubeadm's add-ons are put back by a rollback"),
+        Rule("apps", ["daemonsets", "deployments"], ["create", "update", "patch"], "kubeadm's add-ons are put back by a rollback"),
     ]
 
     /// What drains that pass over budgets need besides: `drain.disableEviction`.
@@ -138,7 +160,8 @@ package struct ControllerManifests: Sendable {
         Rule(CustomResources.group, ["nodeagents/status"], ["patch"], "reports"),
     ]
 
-    private func role(_ kind: String, _ name: String, in place: String?, _ rules: [Rule]) -> String {
+    /// - Parameter account: whose it is; nil for the account of its name.
+    private func role(_ kind: String, _ name: String, in place: String?, _ rules: [Rule], of account: String? = nil) -> String {
         """
         apiVersion: rbac.authorization.k8s.io/v1
         kind: \(kind)
@@ -158,7 +181,7 @@ package struct ControllerManifests: Sendable {
           name: \(name)
         subjects:
           - kind: ServiceAccount
-            name: \(name)
+            name: \(account ?? name)
             namespace: \(namespace)
 
         """
@@ -184,7 +207,13 @@ package struct ControllerManifests: Sendable {
                 account("drydock-controller"), account("drydock-agent"), role("ClusterRole", "drydock-controller", in: nil, cluster),
                 role("Role", "drydock-controller", in: namespace, ownRules()),
             ] + Self.otherRules.map { role("Role", "drydock-controller", in: $0.namespace, [$0.rule]) }
-            + [role("ClusterRole", "drydock-agent", in: nil, Self.agentRules)]).joined(separator: "---\n")
+            + [role("ClusterRole", "drydock-agent", in: nil, Self.agentRules)] + (withUpgrades ? upgradeRoles : [])).joined(separator: "---\n")
+    }
+
+    private var upgradeRoles: [String] {
+        [(nil, Self.upgradeRules), (namespace, Self.ownUpgradeRules), ("kube-system", Self.addonRules)].map { place, rules in
+            role(place == nil ? "ClusterRole" : "Role", "drydock-upgrades", in: place, rules, of: "drydock-controller")
+        }
     }
 
     // MARK: Pods
@@ -231,7 +260,7 @@ package struct ControllerManifests: Sendable {
                 - name: controller
                   image: \(image)
                   imagePullPolicy: IfNotPresent
-                  args: [controller]
+                  args: [controller\(withUpgrades ? ", --upgrades-by-job, \"\(image)\"" : "")]
                   env:
                     - name: POD_NAMESPACE
                       valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
@@ -251,7 +280,7 @@ package struct ControllerManifests: Sendable {
                     allowPrivilegeEscalation: false
                     readOnlyRootFilesystem: true
                     capabilities: {drop: [ALL]}
-        ---
+        \(withUpgrades ? Self.room : "")---
         apiVersion: policy/\(minor < 21 ? "v1beta1" : "v1")
         kind: PodDisruptionBudget
         metadata:
@@ -276,6 +305,16 @@ package struct ControllerManifests: Sendable {
 
         """
     }
+
+    /// Backups are made in files first.
+    private static let room = """
+                  volumeMounts:
+                    - {name: tmp, mountPath: /tmp}
+              volumes:
+                - name: tmp
+                  emptyDir: {}
+
+        """
 
     private var agent: String {
         """

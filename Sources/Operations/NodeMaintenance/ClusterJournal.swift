@@ -34,73 +34,131 @@ package struct MaintenanceRun: KubernetesObject {
     }
 }
 
-/// Keeps the run of one node in the cluster, as a MaintenanceRun: whoever leads next goes on with it. The object's name is the lock: one run a node.
+/// Keeps a run in the cluster: whoever leads next goes on with it. The object's name is the lock: one run a node, one a ClusterUpgrade.
 package final class ClusterJournal: RunJournal {
+    /// Whose run it is, and so where it stands.
+    private enum Place: Sendable {
+        /// In a MaintenanceRun of the node's name, which goes when the node does.
+        case node(Node, maintenance: String)
+        /// In the ClusterUpgrade itself.
+        case upgrade(String)
+
+        var resource: Resource {
+            switch self {
+            case .node: .maintenanceRuns
+            case .upgrade: .clusterUpgrades
+            }
+        }
+        var name: ObjectName {
+            switch self {
+            case .node(let node, _): node.objectName
+            case .upgrade(let name): ObjectName("", name)
+            }
+        }
+        /// Where its plan stands: nobody but the controller writes it.
+        var part: String {
+            switch self {
+            case .node: "spec"
+            case .upgrade: "status"
+            }
+        }
+        var text: String { "the \(resource.kind) \(name.name)" }
+    }
+
     package let owner: RunOwner
     private let client: KubernetesClient
-    private let maintenance: String
-    private let node: Node
+    private let place: Place
     /// As it was written last, so that it need not be read before every write.
     private let known = Mutex<JSON?>(nil)
 
+    /// The most that an object may have, bytes: etcd takes 1.5 MiB.
+    private static let largest = 1 << 20
+
+    /// Of a node.
     /// - Parameters:
     ///   - leader: the identity of the leader election.
     ///   - node: whom the run is about; it goes when the node does.
-    package init(_ client: KubernetesClient, leader: String, maintenance: String, node: Node) {
+    package convenience init(_ client: KubernetesClient, leader: String, maintenance: String, node: Node) {
+        self.init(client, leader, .node(node, maintenance: maintenance))
+    }
+
+    /// Of a ClusterUpgrade.
+    package convenience init(_ client: KubernetesClient, leader: String, upgrade: String) { self.init(client, leader, .upgrade(upgrade)) }
+
+    private init(_ client: KubernetesClient, _ leader: String, _ place: Place) {
         self.client = client
-        self.maintenance = maintenance
-        self.node = node
+        self.place = place
         owner = RunOwner(host: leader, processID: 0, processStart: 0, bootID: "", user: "")
     }
 
     package func begin(_ run: RunRecord) async throws {
         try await speaking {
-            if let old = try await client.find(MaintenanceRun.self, node.objectName) {
-                guard !old.isUnfinished else {
+            switch place {
+            case .node(let node, let maintenance): try await create(run, on: node, maintenance)
+            case .upgrade:
+                guard run.plan.utf8.count + run.settings.utf8.count < Self.largest else {
                     throw JournalError(
-                        .locked, "the MaintenanceRun \(node.name) of \(old.maintenance) is not over: \(old.state?.rawValue ?? "begun")")
+                        .invalid,
+                        "a plan of \(run.plan.utf8.count >> 10) KiB has no room in \(place.text): upgrade so many nodes with `drydock upgrade apply`")
                 }
-                try await client.delete(.maintenanceRuns, node.objectName, DeleteOptions(uid: old.uid))
+                let found = MaintenanceRun(try await read())
+                guard found.state?.isOver ?? true else { throw JournalError(.locked, "\(place.text) is not over: \(found.state?.rawValue ?? "")") }
+                var status = Self.status(run)
+                (status["operation"], status["subject"]) = (.string(run.operation), .string(run.subject))
+                (status["plan"], status["settings"]) = (try JSON(parsing: run.plan), try JSON(parsing: run.settings))
+                try await write { [status] object in
+                    status.object?.members.forEach { object["status"][$0.name] = $0.value }
+                    for field in ["message", "step", "failed", "retries"] { object["status"][field] = .null }
+                }
             }
-            let object: JSON = [
-                "apiVersion": .string(Resource.maintenanceRuns.apiVersion), "kind": "MaintenanceRun",
-                "metadata": [
-                    "name": .string(node.name), "labels": [Annotations.maintenance: .string(maintenance)],
-                    "ownerReferences": [["apiVersion": "v1", "kind": "Node", "name": .string(node.name), "uid": .string(node.uid)]],
-                ],
-                "spec": [
-                    "maintenance": .string(maintenance), "operation": .string(run.operation), "subject": .string(run.subject),
-                    "plan": try JSON(parsing: run.plan), "settings": try JSON(parsing: run.settings),
-                ],
-            ]
-            var created: JSON
-            do { created = try await client.create(.maintenanceRuns, object) } catch let error as APIStatus where error.code == 409 {
-                throw JournalError(.locked, "a MaintenanceRun \(node.name) was begun at this moment")
-            }
-            created["status"] = Self.status(run)
-            known.withLock { [created] in $0 = created }
-            try await write { _ in }
         }
     }
 
+    private func create(_ run: RunRecord, on node: Node, _ maintenance: String) async throws {
+        if let old = try await client.find(MaintenanceRun.self, node.objectName) {
+            guard !old.isUnfinished else {
+                throw JournalError(.locked, "\(place.text) of \(old.maintenance) is not over: \(old.state?.rawValue ?? "begun")")
+            }
+            try await client.delete(.maintenanceRuns, node.objectName, DeleteOptions(uid: old.uid))
+        }
+        let object: JSON = [
+            "apiVersion": .string(Resource.maintenanceRuns.apiVersion), "kind": "MaintenanceRun",
+            "metadata": [
+                "name": .string(node.name), "labels": [Annotations.maintenance: .string(maintenance)],
+                "ownerReferences": [["apiVersion": "v1", "kind": "Node", "name": .string(node.name), "uid": .string(node.uid)]],
+            ],
+            "spec": [
+                "maintenance": .string(maintenance), "operation": .string(run.operation), "subject": .string(run.subject),
+                "plan": try JSON(parsing: run.plan), "settings": try JSON(parsing: run.settings),
+            ],
+        ]
+        var created: JSON
+        do { created = try await client.create(.maintenanceRuns, object) } catch let error as APIStatus where error.code == 409 {
+            throw JournalError(.locked, "\(place.text) was begun at this moment")
+        }
+        created["status"] = Self.status(run)
+        known.withLock { [created] in $0 = created }
+        try await write { _ in }
+    }
+
     package func run(_ id: String) async throws -> RunRecord {
-        try await speaking { try Self.record(try await read()) }
+        try await speaking { try record(try await read()) }
     }
 
     package func takeOver(_ id: String, takingLock: Bool, reopening: Bool, at now: Date) async throws -> RunRecord {
         try await speaking {
             try await read()
-            return try Self.record(
+            return try record(
                 try await write { object in
-                    if let state = MaintenanceRun(object).state, state.isOver {
-                        throw JournalError(.invalid, "the MaintenanceRun \(id) is over: \(state.rawValue)")
+                    if let state = MaintenanceRun(object).state, state.isOver, !(reopening && state == .done) {
+                        throw JournalError(.invalid, "\(place.text) is over: \(state.rawValue)")
                     }
                     object["status"]["state"] = .string(RunState.running.rawValue)
                     object["status"]["owner"] = .string(owner.host)
                     object["status"]["updatedAt"] = .string(Timestamp.time(now))
                     if object["status"]["steps"].isNull {
                         // It was created, and then nobody wrote on.
-                        let steps = object["spec"]["plan"]["steps"].elements
+                        let steps = object[place.part]["plan"]["steps"].elements
                         object["status"]["steps"] = .array(steps.map { ["id": $0["id"], "title": $0["title"], "state": "pending"] })
                         object["status"]["startedAt"] = .string(Timestamp.time(now))
                     }
@@ -113,10 +171,13 @@ package final class ClusterJournal: RunJournal {
             try await write { object in
                 try checkOwns(object)
                 var steps = object["status"]["steps"].elements
-                guard steps.indices.contains(position) else { throw JournalError(.invalid, "the MaintenanceRun \(run) has no step \(position)") }
+                guard steps.indices.contains(position) else { throw JournalError(.invalid, "\(place.text) has no step \(position)") }
                 steps[position] = Self.json(step)
                 object["status"]["steps"] = .array(steps)
                 if step.state != .undone { object["status"]["step"] = .string(step.title) }
+                if case .upgrade = place {
+                    object["status"]["progress"] = .string("\(steps.count { ["done", "alreadySo"].contains($0["state"].string) })/\(steps.count)")
+                }
                 object["status"]["updatedAt"] = .string(Timestamp.time(now))
             }
         }
@@ -154,8 +215,9 @@ package final class ClusterJournal: RunJournal {
 
     @discardableResult
     private func read() async throws -> JSON {
-        guard let object = try await client.find(MaintenanceRun.self, node.objectName)?.json else {
-            throw JournalError(.invalid, "there is no MaintenanceRun \(node.name)")
+        let object: JSON
+        do { object = try await client.get(place.resource, place.name) } catch let error as APIStatus where error.isNotFound {
+            throw JournalError(.invalid, "there is no \(place.resource.kind) \(place.name.name)")
         }
         known.withLock { $0 = object }
         return object
@@ -170,7 +232,7 @@ package final class ClusterJournal: RunJournal {
             if let own = known.withLock({ $0 }) { object = own } else { object = try await read() }
             try change(&object)
             do {
-                let written = try await client.replace(.maintenanceRuns, object, subresource: "status")
+                let written = try await client.replace(place.resource, object, subresource: "status")
                 known.withLock { $0 = written }
                 return written
             } catch let error as APIStatus where error.code == 409 && attempts < 8 {
@@ -195,16 +257,16 @@ package final class ClusterJournal: RunJournal {
         let run = MaintenanceRun(object)
         guard run.owner == owner.host, run.state == .running else {
             throw JournalError(
-                .locked, "the MaintenanceRun \(run.name) is no longer this leader's: it is \(run.state?.rawValue ?? "begun"), of \(run.owner)")
+                .locked, "\(place.text) is no longer this leader's: it is \(run.state?.rawValue ?? "begun"), of \(run.owner)")
         }
     }
 
     @discardableResult
     private func speaking<Result>(_ body: () async throws -> Result) async throws -> Result {
         do { return try await body() } catch let error as APIStatus {
-            throw JournalError(.system, "the MaintenanceRun \(node.name) cannot be read or written: \(error)")
+            throw JournalError(.system, "\(place.text) cannot be read or written: \(error)")
         } catch let error as KubernetesError {
-            throw JournalError(.system, "the MaintenanceRun \(node.name) cannot be read or written: \(error)")
+            throw JournalError(.system, "\(place.text) cannot be read or written: \(error)")
         }
     }
 
@@ -228,14 +290,21 @@ package final class ClusterJournal: RunJournal {
         return json
     }
 
-    private static func record(_ object: JSON) throws -> RunRecord {
+    /// A run as it stands in a ClusterUpgrade; nil where none has begun.
+    package static func record(of upgrade: JSON) -> RunRecord? {
+        MaintenanceRun(upgrade).state == nil ? nil : record(upgrade, part: "status")
+    }
+
+    private func record(_ object: JSON) throws -> RunRecord { Self.record(object, part: place.part) }
+
+    private static func record(_ object: JSON, part: String) -> RunRecord {
         let run = MaintenanceRun(object)
         let status = object["status"]
         return RunRecord(
-            id: run.name, operation: object["spec"]["operation"].string ?? "", subject: object["spec"]["subject"].string ?? "",
+            id: run.name, operation: object[part]["operation"].string ?? "", subject: object[part]["subject"].string ?? "",
             state: run.state ?? .running, startedAt: run.startedAt ?? .distantPast, updatedAt: run.updatedAt ?? .distantPast,
             message: status["message"].string, owner: RunOwner(host: run.owner, processID: 0, processStart: 0, bootID: "", user: ""),
-            plan: object["spec"]["plan"].description, settings: object["spec"]["settings"].description,
+            plan: object[part]["plan"].description, settings: object[part]["settings"].description,
             steps: status["steps"].elements.map { step in
                 StepRecord(
                     id: step["id"].string ?? "", title: step["title"].string ?? "",

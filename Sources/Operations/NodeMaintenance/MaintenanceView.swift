@@ -15,6 +15,7 @@ package final class MaintenanceView: Sendable {
     package let maintenances: Informer<JSON>
     package let windows: Informer<JSON>
     package let runs: Informer<MaintenanceRun>
+    package let upgrades: Informer<ClusterUpgrade>
     private let pauses: Informer<String?>
     private let bell: Bell
 
@@ -65,6 +66,7 @@ package final class MaintenanceView: Sendable {
         maintenances = follow(.nodeMaintenances, concern: asked, keep: Self.withoutManagedFields)
         windows = follow(.maintenanceWindows, concern: asked, keep: Self.withoutManagedFields)
         runs = follow(.maintenanceRuns) { MaintenanceRun($0).withoutPlan() }
+        upgrades = follow(.clusterUpgrades) { ClusterUpgrade($0).withoutPlan() }
         pauses = follow(.namespaces, ListOptions(fields: .equal("metadata.name", namespace))) {
             $0["metadata"]["annotations"][Annotations.pause].string
         }
@@ -72,8 +74,10 @@ package final class MaintenanceView: Sendable {
 
     /// Follows the cluster for as long as `body` runs, which begins when everything has been seen once.
     package func following<Result: Sendable>(_ body: @escaping @Sendable () async throws -> Result) async throws -> Result {
-        let followers: [@Sendable () async throws -> Void] = [nodes.run, agents.run, maintenances.run, windows.run, runs.run, pauses.run]
-        let firsts = [nodes.synced, agents.synced, maintenances.synced, windows.synced, runs.synced, pauses.synced]
+        let followers: [@Sendable () async throws -> Void] = [
+            nodes.run, agents.run, maintenances.run, windows.run, runs.run, upgrades.run, pauses.run,
+        ]
+        let firsts = [nodes.synced, agents.synced, maintenances.synced, windows.synced, runs.synced, upgrades.synced, pauses.synced]
         return try await withThrowingTaskGroup(of: Result?.self) { group in
             for follow in followers {
                 group.addTask {
@@ -117,8 +121,15 @@ package final class MaintenanceView: Sendable {
     package func agent(_ name: String) -> NodeAgent? { agents[ObjectName("", name)] }
     package func run(_ node: String) -> MaintenanceRun? { runs[ObjectName("", node)] }
 
-    /// Why nothing begins anywhere.
+    package func upgrade(_ name: String) -> ClusterUpgrade? { upgrades[ObjectName("", name)] }
+
+    /// Why no maintenance begins anywhere.
     package var pause: String? {
+        pauseOfAll ?? upgrades.values.first(where: \.isUnfinished).map { "the ClusterUpgrade \($0.name) is under way" }
+    }
+
+    /// Why nothing begins anywhere.
+    package var pauseOfAll: String? {
         (pauses[ObjectName("", namespace)] ?? nil).map { $0.isEmpty ? "everything is paused" : $0 }
     }
 

@@ -40,7 +40,10 @@ package struct NodeShell: Sendable {
             if !isMade { try await make(on: node) }
             isMade = true
             guard client.time.now() < limit else {
-                throw OperationError(.stopped, "the pod on \(node) does not run: \(pods.first.map(Self.complaint) ?? "there is none"). Look at it with `kubectl describe pod -n \(namespace) -l \(Self.label)`.")
+                throw OperationError(
+                    .stopped,
+                    "the pod on \(node) does not run: \(pods.first.map(Self.complaint) ?? "there is none"). Look at it with `kubectl describe pod -n \(namespace) -l \(Self.label)`."
+                )
             }
             try await client.time.sleep(.milliseconds(500))
         }
@@ -57,7 +60,8 @@ package struct NodeShell: Sendable {
     private static var selector: LabelSelector { LabelSelector([.init(label, .exists)]) }
 
     private static func complaint(_ pod: JSON) -> String {
-        let waiting = pod["status"]["containerStatuses"].elements.compactMap { $0["state"]["waiting"].object == nil ? nil : $0["state"]["waiting"] }.first
+        let waiting = pod["status"]["containerStatuses"].elements.compactMap { $0["state"]["waiting"].object == nil ? nil : $0["state"]["waiting"] }
+            .first
         return [pod["status"]["phase"].string, pod["status"]["message"].string, waiting?["reason"].string, waiting?["message"].string]
             .compactMap(\.self).joined(separator: ": ")
     }
@@ -66,7 +70,8 @@ package struct NodeShell: Sendable {
         let name = ObjectName(namespace, "drydock-node-\(node.prefix(40))-\(Self.digest(node))")
         // One that has come to its end makes no pod any more.
         if let old = try? await client.get(.jobs, name) {
-            guard old["status"]["conditions"].elements.contains(where: { ["Complete", "Failed"].contains($0["type"].string) && $0["status"] == "True" })
+            guard
+                old["status"]["conditions"].elements.contains(where: { ["Complete", "Failed"].contains($0["type"].string) && $0["status"] == "True" })
             else { return }
             try await client.delete(.jobs, name, DeleteOptions(propagationPolicy: "Background"))
         }

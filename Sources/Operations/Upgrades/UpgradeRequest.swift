@@ -122,6 +122,12 @@ package struct UpgradeRequest: Sendable {
             throw OperationError(
                 .invalid, "none of the nodes is a control plane (node-role.kubernetes.io/control-plane or /master). Is the cluster kubeadm's?")
         }
+        if holdsTraffic, !loadBalancers.isEmpty, let first = controlPlanes.first(where: \.needsCluster) {
+            throw OperationError(
+                .invalid,
+                "--lb-hold would hold the API by which \(first.name) is reached. Leave it out: some reads may then fail when etcd's leadership moves; or reach the control planes by ssh: --host \(first.name)=DESTINATION."
+            )
+        }
         var settings = UpgradeSettings(control: try await control(controlPlanes), nodes: accesses, drain: drain)
         (settings.backup, settings.hooks, settings.ignoredPreflightErrors, settings.lockSeconds) = (
             backup, hooks, ignoredPreflightErrors, lockSeconds

@@ -1,0 +1,205 @@
+internal import Foundation
+internal import Journal
+internal import KubernetesAPI
+internal import KubernetesClient
+internal import KubernetesRuntime
+internal import Maintenance
+internal import NodeAccess
+package import Operations
+
+/// What a controller needs to upgrade clusters besides.
+package struct UpgraderOptions: Sendable {
+    /// Of the Jobs by which nodes are reached.
+    package var image: String
+    /// The hosts of an upgrade; its backups go where the process can write.
+    package var hosts: @Sendable (UpgradeSettings) -> KubeadmHosts
+
+    package init(image: String, hosts: @escaping @Sendable (UpgradeSettings) -> KubeadmHosts) {
+        self.image = image
+        self.hosts = hosts
+    }
+}
+
+/// Carries ClusterUpgrades out, one at a time, each to its end. The run stands in the resource: whoever leads next goes on with it.
+final class Upgrader: Sendable {
+    private let view: MaintenanceView
+    private let crew: Crew
+    private let options: UpgraderOptions
+    private let leader: String
+    private let log: ControllerLog
+
+    /// How often everything is looked at again, whatever changed, seconds.
+    private static let pause = 30.0
+    /// When what forbade an upgrade is looked at again, seconds.
+    private static let retryPause = 600.0
+
+    init(view: MaintenanceView, crew: Crew, options: UpgraderOptions, leader: String, log: ControllerLog) {
+        self.view = view
+        self.crew = crew
+        self.options = options
+        self.leader = leader
+        self.log = log
+    }
+
+    private var client: KubernetesClient { view.client }
+
+    /// Works until it is cancelled.
+    func run() async throws {
+        var triedAt: [String: Date] = [:]
+        while true {
+            let all = view.upgrades.values.sorted {
+                ($0.isUnfinished ? 0 : 1, $0.creation ?? .distantPast) < ($1.isUnfinished ? 0 : 1, $1.creation ?? .distantPast)
+            }
+            for upgrade in all {
+                try Task.checkCancellation()
+                do { try await attend(upgrade, &triedAt) } catch let error where !(error is CancellationError) {
+                    log(.warning, "\(error)", ["upgrade": upgrade.name])
+                }
+                // One that is under way, or stopped half way, is finished first.
+                if view.upgrade(upgrade.name)?.isUnfinished == true { break }
+            }
+            try await client.time.sleep(.seconds(view.upgrades.values.isEmpty ? Self.pause : 2))
+        }
+    }
+
+    private func attend(_ upgrade: ClusterUpgrade, _ triedAt: inout [String: Date]) async throws {
+        let annotations = upgrade.annotations
+        if upgrade.isUnfinished {
+            if annotations[Annotations.abort] != nil { return try await abort(upgrade) }
+            if upgrade.isFailed {
+                guard annotations[Annotations.resume] != nil || upgrade.observedGeneration != upgrade.generation else { return }
+                try await client.patch(
+                    .clusterUpgrades, upgrade.objectName, .merge(["metadata": ["annotations": [Annotations.resume: .null]]]))
+            }
+            guard !upgrade.isPaused, try isOpen(upgrade) else { return }
+            return try await goOn(upgrade)
+        }
+        if upgrade.state == .done, upgrade.isTakenBack { return try await goOn(upgrade) }
+        // Whatever was decided of this spec stays so, but for what forbade it.
+        if upgrade.observedGeneration == upgrade.generation, let state = upgrade.state, state != .cancelled { return }
+        guard !upgrade.isPaused, !upgrade.isTakenBack else { return }
+        let key = "\(upgrade.uid) \(upgrade.generation)"
+        if let last = triedAt[key], client.time.now().timeIntervalSince(last) < Self.retryPause { return }
+        guard try isOpen(upgrade) else { return }
+        triedAt[key] = client.time.now()
+        try await begin(upgrade)
+    }
+
+    private func isOpen(_ upgrade: ClusterUpgrade) throws -> Bool {
+        try upgrade.window(among: view.windows.values).map { $0.remaining(at: client.time.now()) != nil } ?? true
+    }
+
+    // MARK: Runs
+
+    private func begin(_ upgrade: ClusterUpgrade) async throws {
+        let image = options.image
+        let namespace = view.namespace
+        let made: UpgradeRequest.Made
+        do {
+            let window = try upgrade.window(among: view.windows.values)
+            made = try await upgrade.request(window) {
+                NodeAccess(name: $0, way: .job(namespace: namespace, image: image, kubeconfigs: [], context: nil))
+            }.make(client)
+        } catch let error where error is MaintenanceError || error is OperationError {
+            return try await say(upgrade, "\(error)")
+        }
+        guard made.plan.refusals.isEmpty else { return try await say(upgrade, "forbidden: \(made.plan.refusals.joined(separator: "; "))") }
+        guard !made.plan.steps.isEmpty else {
+            return try await say(upgrade, "the cluster is of \(made.hops.last?.description ?? "this version") already")
+        }
+        log(.info, "begins", ["upgrade": upgrade.name])
+        try await carryOut(upgrade, made.settings) { runner in
+            _ = try await runner.begin(made.plan, id: upgrade.name, settings: try made.settings.json())
+        }
+    }
+
+    private func goOn(_ upgrade: ClusterUpgrade) async throws {
+        let journal = ClusterJournal(client, leader: leader, upgrade: upgrade.name)
+        let record = try await journal.run(upgrade.name)
+        let subject = try await client.clusterSubject()
+        log(.info, upgrade.isTakenBack ? "is taken back" : "goes on", ["upgrade": upgrade.name])
+        try await carryOut(upgrade, try UpgradeSettings(of: record)) { runner in
+            if upgrade.isTakenBack {
+                _ = try await runner.rollBack(upgrade.name, on: subject, takingLock: true)
+            } else {
+                _ = try await runner.resume(upgrade.name, on: subject, takingLock: true)
+            }
+        }
+    }
+
+    private func carryOut(
+        _ upgrade: ClusterUpgrade, _ settings: UpgradeSettings, _ work: @escaping @Sendable (Runner<UpgradeRun>) async throws -> Void
+    ) async throws {
+        let (view, crew, log, name) = (view, crew, log, upgrade.name)
+        let journal = ClusterJournal(client, leader: leader, upgrade: name)
+        let gate: @Sendable () -> Gate = {
+            let now = view.upgrade(name)
+            var checks: [GateCheck] = []
+            if let now, now.isPaused { checks.append(GateCheck("pause", .fails, "spec.paused asked the run to stop here")) }
+            if let reason = view.pauseOfAll { checks.append(GateCheck("pause", .fails, reason)) }
+            if !crew.inWork.isEmpty { checks.append(GateCheck("maintenance", .notYet, "\(crew.inWork.sorted().joined(separator: ", ")) in work")) }
+            return Gate(window: (try? now?.window(among: view.windows.values)) ?? settings.window).observing(checks)
+        }
+        do {
+            try await NodeAccess.$recorder.withValue({ Self.tell($0, log, name) }) {
+                try await UpgradeRun.working(client, settings, on: options.hosts(settings)) { operation in
+                    try await work(
+                        Runner(
+                            operation: operation, journal: journal, gate: gate, patience: .seconds(settings.drain.patienceSeconds),
+                            time: view.client.time
+                        ) { event in
+                            switch event {
+                            case .step(_, _, let title): log(.info, title, ["upgrade": name])
+                            case .waiting(let reasons): log(.info, "the gate waits: \(reasons.joined(separator: "; "))", ["upgrade": name])
+                            case .note(let text): log(.info, text, ["upgrade": name])
+                            default: break
+                            }
+                        })
+                }
+            }
+            log(.info, "done", ["upgrade": name])
+            try? await NodeShell(client, namespace: view.namespace, image: options.image).removeAll()
+        } catch let error as JournalError where error.code != .system {
+            log(.info, "\(error)", ["upgrade": name])
+        } catch let error where !(error is CancellationError) && !Task.isCancelled {
+            log(.warning, "\(error)", ["upgrade": name])
+            // What a person or the clock stopped goes on when they let it; what a step or a check stopped waits for a person.
+            let isHeld = (error as? OperationError)?.code == .refused && view.upgrade(name).map { $0.isPaused || (try? isOpen($0)) != true } ?? false
+            if view.upgrade(name)?.isUnfinished ?? true { try await journal.judge(failed: !isHeld, retries: 0) }
+        }
+        try await observe(upgrade)
+    }
+
+    private static func tell(_ command: RemoteCommand, _ log: ControllerLog, _ upgrade: String) {
+        let code =
+            switch command.status {
+            case .exited(let code): "\(code)"
+            case .unreachable: "unreachable"
+            }
+        log(
+            .info, "ran: \(command.script.split(separator: "\n").suffix(1).joined().prefix(120))",
+            ["upgrade": upgrade, "node": command.node, "exit": code, "seconds": String(format: "%.1f", command.seconds)])
+    }
+
+    private func abort(_ upgrade: ClusterUpgrade) async throws {
+        let journal = ClusterJournal(client, leader: leader, upgrade: upgrade.name)
+        _ = try await journal.takeOver(upgrade.name, takingLock: true, reopening: false, at: client.time.now())
+        try await journal.end(upgrade.name, as: .abandoned, message: "a person aborted it", now: client.time.now())
+        try await client.patch(.clusterUpgrades, upgrade.objectName, .merge(["metadata": ["annotations": [Annotations.abort: .null]]]))
+        log(.warning, "aborted", ["upgrade": upgrade.name])
+    }
+
+    // MARK: What it says
+
+    private func say(_ upgrade: ClusterUpgrade, _ message: String) async throws {
+        log(.info, message, ["upgrade": upgrade.name])
+        guard upgrade.message != message else { return }
+        try await client.patch(
+            .clusterUpgrades, upgrade.objectName, .merge(["status": ["message": .string(String(message.prefix(2000)))]]), subresource: "status")
+    }
+
+    private func observe(_ upgrade: ClusterUpgrade) async throws {
+        try await client.patch(
+            .clusterUpgrades, upgrade.objectName, .merge(["status": ["observedGeneration": JSON(upgrade.generation)]]), subresource: "status")
+    }
+}
