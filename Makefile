@@ -25,8 +25,9 @@ test-nodes: setup ## Run the suites on real nodes, which must be there (DRYDOCK_
 	swift test --filter UpgradeLabTests
 	swift test --filter RestoreLabTests
 
-test-nodes-long: setup ## Faults in the middle of an upgrade, its way back, certificates and authorities on real nodes (DRYDOCK_LAB); over an hour
+test-nodes-long: setup ## Faults in the middle of an upgrade, one from within, the way back, certificates and authorities on real nodes (DRYDOCK_LAB); two hours
 	swift test --filter UpgradeFaultLabTests
+	swift test --filter ClusterUpgradeLabTests
 	swift test --filter CertificateLabTests
 	swift test --filter RotationLabTests
 

@@ -214,15 +214,16 @@ let package = Package(
         .testTarget(
             name: "RehearsalsTests",
             dependencies: [
-                "ClusterTwin", "Journal", "KubernetesAPI", "KubernetesClient", "Maintenance", "NodeAccess", "ObjectStore", "Operations", "Proving",
-                "Rehearsals", "drydock", system,
+                "ClusterTwin", "Controller", "Journal", "KubernetesAPI", "KubernetesClient", "KubernetesRuntime", "Maintenance", "NodeAccess",
+                "ObjectStore",
+                "Operations", "Proving", "Rehearsals", "drydock", system,
             ],
             swiftSettings: strict),
         .testTarget(
             name: "ControllerTests",
             dependencies: [
                 "ClusterTwin", "Controller", "KubernetesAPI", "KubernetesClient", "KubernetesRuntime", "Maintenance", "NodeAccess", "Operations",
-                "Proving", "drydock",
+                "Proving", "Rehearsals", "drydock",
             ],
             swiftSettings: strict),
         .testTarget(name: "JournalTests", dependencies: ["Journal", "Maintenance", "Proving"], swiftSettings: strict),

@@ -1,22 +1,39 @@
 internal import Foundation
 internal import Journal
 internal import KubernetesAPI
-internal import KubernetesClient
+package import KubernetesClient
 internal import KubernetesRuntime
-internal import Maintenance
+package import Maintenance
 internal import NodeAccess
 package import Operations
 
-/// What a controller needs to upgrade clusters besides.
+/// What a controller needs to upgrade clusters besides: how hosts are reached.
 package struct UpgraderOptions: Sendable {
-    /// Of the Jobs by which nodes are reached.
-    package var image: String
+    /// Makes the plan of a ClusterUpgrade.
+    package var plan: @Sendable (ClusterUpgrade, Window?, KubernetesClient) async throws -> UpgradeRequest.Made
     /// The hosts of an upgrade; its backups go where the process can write.
-    package var hosts: @Sendable (UpgradeSettings) -> KubeadmHosts
+    package var hosts: @Sendable (UpgradeSettings) -> any UpgradeHosts
+    /// Leaves nothing behind when an upgrade is over.
+    package var tidy: @Sendable (KubernetesClient) async -> Void = { _ in }
 
-    package init(image: String, hosts: @escaping @Sendable (UpgradeSettings) -> KubeadmHosts) {
-        self.image = image
+    package init(
+        plan: @escaping @Sendable (ClusterUpgrade, Window?, KubernetesClient) async throws -> UpgradeRequest.Made,
+        hosts: @escaping @Sendable (UpgradeSettings) -> any UpgradeHosts
+    ) {
+        self.plan = plan
         self.hosts = hosts
+    }
+
+    /// By Jobs of this image, in this namespace.
+    package static func byJobs(image: String, namespace: String, hosts: @escaping @Sendable (UpgradeSettings) -> any UpgradeHosts) -> Self {
+        var options = UpgraderOptions(
+            plan: { upgrade, window, client in
+                try await upgrade.request(window) {
+                    NodeAccess(name: $0, way: .job(namespace: namespace, image: image, kubeconfigs: [], context: nil))
+                }.make(client)
+            }, hosts: hosts)
+        options.tidy = { try? await NodeShell($0, namespace: namespace, image: image).removeAll() }
+        return options
     }
 }
 
@@ -28,8 +45,8 @@ final class Upgrader: Sendable {
     private let leader: String
     private let log: ControllerLog
 
-    /// How often everything is looked at again, whatever changed, seconds.
-    private static let pause = 30.0
+    /// How often what is known of the cluster is looked at, seconds; that asks nobody.
+    private static let pause = 2.0
     /// When what forbade an upgrade is looked at again, seconds.
     private static let retryPause = 600.0
 
@@ -58,7 +75,7 @@ final class Upgrader: Sendable {
                 // One that is under way, or stopped half way, is finished first.
                 if view.upgrade(upgrade.name)?.isUnfinished == true { break }
             }
-            try await client.time.sleep(.seconds(view.upgrades.values.isEmpty ? Self.pause : 2))
+            try await client.time.sleep(.seconds(Self.pause))
         }
     }
 
@@ -92,15 +109,10 @@ final class Upgrader: Sendable {
     // MARK: Runs
 
     private func begin(_ upgrade: ClusterUpgrade) async throws {
-        let image = options.image
-        let namespace = view.namespace
         let made: UpgradeRequest.Made
         do {
-            let window = try upgrade.window(among: view.windows.values)
-            made = try await upgrade.request(window) {
-                NodeAccess(name: $0, way: .job(namespace: namespace, image: image, kubeconfigs: [], context: nil))
-            }.make(client)
-        } catch let error where error is MaintenanceError || error is OperationError {
+            made = try await options.plan(upgrade, try upgrade.window(among: view.windows.values), client)
+        } catch let error where !(error is CancellationError) && !Task.isCancelled {
             return try await say(upgrade, "\(error)")
         }
         guard made.plan.refusals.isEmpty else { return try await say(upgrade, "forbidden: \(made.plan.refusals.joined(separator: "; "))") }
@@ -158,7 +170,7 @@ final class Upgrader: Sendable {
                 }
             }
             log(.info, "done", ["upgrade": name])
-            try? await NodeShell(client, namespace: view.namespace, image: options.image).removeAll()
+            await options.tidy(client)
         } catch let error as JournalError where error.code != .system {
             log(.info, "\(error)", ["upgrade": name])
         } catch let error where !(error is CancellationError) && !Task.isCancelled {

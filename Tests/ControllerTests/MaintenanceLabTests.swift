@@ -8,35 +8,19 @@ import Testing
 /// The controller and its agents as pods of our own image, on real Debian hosts with systemd, apt and kubelets.
 @Suite(.enabled(if: RealNodes() != nil, Comment(rawValue: RealNodes.missing)), .timeLimit(.minutes(40)))
 struct MaintenanceLabTests {
-    private static let image = "drydock.dev/drydock:lab"
-
     @Test func `Every real node is updated and booted anew, one after the other, while workloads stay up`() async throws {
         let lab = try #require(RealNodes())
         let nodes = try await lab.kubectl("get", "nodes", "-o", "name").split(separator: "\n").map { String($0.dropFirst("node/".count)) }
         try await BuiltProgram.withFolder { folder in
-            let tar = folder.appendingPathComponent("image.tar").path
-            let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../Scripts/image").standardizedFileURL
-                .path
-            let packed = try await CommandRun.run(script, [BuiltProgram.path, Self.image, tar])
-            try #require(packed.status == 0, "\(packed.errors)")
-            for node in nodes {
-                // The lab's load balancer has no way back to pods of its own.
-                let address = try await lab.kubectl("get", "node", node, "-o", "jsonpath={.status.addresses[0].address}")
-                let last = address.split(separator: ".").last ?? ""
-                _ = try await lab.run(["ip", "route", "replace", "10.244.\(last).0/24", "via", address])
-                let imported = try await CommandRun.run(
-                    "/bin/sh", ["-c", "\(lab.folder)/run ssh \(node) ctr -n k8s.io images import - <\(tar) >/dev/null"])
-                try #require(imported.status == 0, "\(imported.errors)")
-                try await prepare(lab, node)
-            }
+            let image = try await lab.load(in: folder)
+            for node in nodes { try await prepare(lab, node) }
             let before = try await boots(lab)
             let manifests = folder.appendingPathComponent("manifests").path
             let made = try await BuiltProgram.run([
-                "manifests", "controller", "--kubernetes-version", "1.20", "--image", Self.image, "--output-dir", manifests, "--max-unavailable",
+                "manifests", "controller", "--kubernetes-version", "1.20", "--image", image, "--output-dir", manifests, "--max-unavailable",
                 "20%",
                 "--maintenance-window", "0 0 * * *", "--maintenance-duration", "24h", "--time-zone", "UTC",
-                // The lab's load balancer: its kernel has no rules for services.
-                "--api-server", "10.88.0.2:6443",
+                "--api-server", RealNodes.apiServer,
             ])
             try #require(made.status == 0, "\(made.errors)")
             let workload = folder.appendingPathComponent("workload.yaml")

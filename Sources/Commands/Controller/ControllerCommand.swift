@@ -53,7 +53,7 @@ struct ControllerCommand: AsyncParsableCommand {
         election.retrySeconds = leaderElectRetryPeriod.duration.seconds
         options.election = election
         options.upgrader = upgradesByJob.map { image in
-            UpgraderOptions(image: image) { settings in UpgradeSession.hosts(settings) { JSONLog.write("warning", $0, [:]) } }
+            .byJobs(image: image, namespace: place) { settings in UpgradeSession.hosts(settings) { JSONLog.write("warning", $0, [:]) } }
         }
         options.fallback = try DefaultMaintenance(environment: environment)
         let address = try MetricsServer.Address(listen)

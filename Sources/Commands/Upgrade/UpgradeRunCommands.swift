@@ -51,9 +51,11 @@ struct ClusterUpgradeDesk {
 
     func report() async throws -> UpgradeRunReport {
         let upgrade = try await read()
-        guard let run = ClusterJournal.record(of: upgrade.json) else {
+        guard var run = ClusterJournal.record(of: upgrade.json) else {
             throw OperationError(.invalid, "the ClusterUpgrade \(name) has not begun\(upgrade.message.isEmpty ? "." : ": \(upgrade.message)")")
         }
+        // As commands take it.
+        run.id = "clusterupgrade/\(name)"
         return try UpgradeRunReport(run, persons: [], checks: [], probes: [], commands: [])
     }
 

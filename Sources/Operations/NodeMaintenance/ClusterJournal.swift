@@ -155,6 +155,7 @@ package final class ClusterJournal: RunJournal {
                     }
                     object["status"]["state"] = .string(RunState.running.rawValue)
                     object["status"]["owner"] = .string(owner.host)
+                    if case .upgrade = place { for field in ["message", "failed"] { object["status"][field] = .null } }
                     object["status"]["updatedAt"] = .string(Timestamp.time(now))
                     if object["status"]["steps"].isNull {
                         // It was created, and then nobody wrote on.
