@@ -12,11 +12,11 @@ struct Drydock: AsyncParsableCommand {
         version: Version.current,
         subcommands: [
             SnapshotCommand.self, BackupCommand.self, EtcdCommand.self, LoadBalancerCommand.self, CertificatesCommand.self, ComponentsCommand.self,
-            NodeCommand.self, UpgradeCommand.self,
-            MaintenanceCommand.self,
-            ControllerCommand.self, AgentCommand.self, ChrootCommand.self, HostShellCommand.self, NodeExecCommand.self, TwinCommand.self, RehearseCommand.self, ProbeCommand.self,
-            RunsCommand.self,
-            RunbookCommand.self, ManifestsCommand.self, MonitoringCommand.self, CompletionsCommand.self, ManCommand.self,
+            NodeCommand.self, UpgradeCommand.self, MaintenanceCommand.self, ControllerCommand.self, AgentCommand.self, TwinCommand.self,
+            RehearseCommand.self, ProbeCommand.self, RunsCommand.self, RunbookCommand.self, ManifestsCommand.self, MonitoringCommand.self,
+            CompletionsCommand.self, ManCommand.self,
+            // For this program itself.
+            ChrootCommand.self, HostShellCommand.self, NodeExecCommand.self,
         ]
     )
 }

@@ -74,7 +74,7 @@ enum ExitStatus: Int32 {
             switch error.code {
             case .damaged: self = .findings
             case .refused: self = .refused
-            case .stopped, .held: self = .failed
+            case .stopped, .held, .unreachable: self = .failed
             case .invalid: self = .usage
             }
         case let error as JournalError:

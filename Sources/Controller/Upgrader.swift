@@ -6,6 +6,7 @@ internal import KubernetesRuntime
 package import Maintenance
 internal import NodeAccess
 package import Operations
+internal import Synchronization
 
 /// What a controller needs to upgrade clusters besides: how hosts are reached.
 package struct UpgraderOptions: Sendable {
@@ -14,7 +15,7 @@ package struct UpgraderOptions: Sendable {
     /// The hosts of an upgrade; its backups go where the process can write.
     package var hosts: @Sendable (UpgradeSettings) -> any UpgradeHosts
     /// Leaves nothing behind when an upgrade is over.
-    package var tidy: @Sendable (KubernetesClient) async -> Void = { _ in }
+    package var tidy: @Sendable (UpgradeSettings, KubernetesClient) async -> Void = { _, _ in }
 
     package init(
         plan: @escaping @Sendable (ClusterUpgrade, Window?, KubernetesClient) async throws -> UpgradeRequest.Made,
@@ -28,11 +29,15 @@ package struct UpgraderOptions: Sendable {
     package static func byJobs(image: String, namespace: String, hosts: @escaping @Sendable (UpgradeSettings) -> any UpgradeHosts) -> Self {
         var options = UpgraderOptions(
             plan: { upgrade, window, client in
-                try await upgrade.request(window) {
-                    NodeAccess(name: $0, way: .job(namespace: namespace, image: image, kubeconfigs: [], context: nil))
-                }.make(client)
+                let job = NodeAccess.PinnedJob(namespace: namespace, image: image, tag: upgrade.tag)
+                do { return try await upgrade.request(window) { NodeAccess(name: $0, way: .job(job)) }.make(client) } catch {
+                    try? await NodeShell(client, job).removeAll()
+                    throw error
+                }
             }, hosts: hosts)
-        options.tidy = { try? await NodeShell($0, namespace: namespace, image: image).removeAll() }
+        options.tidy = { settings, client in
+            if let job = settings.nodes.pinnedJob { try? await NodeShell(client, job).removeAll() }
+        }
         return options
     }
 }
@@ -44,7 +49,12 @@ final class Upgrader: Sendable {
     private let options: UpgraderOptions
     private let leader: String
     private let log: ControllerLog
+    /// How often in a run a node could not be reached, by upgrade.
+    private let cuts = Mutex<[String: Int]>([:])
 
+    /// How often that may be, and how long is waited then, seconds.
+    private static let mostCuts = 30
+    private static let cutPause = 10.0
     /// How often what is known of the cluster is looked at, seconds; that asks nobody.
     private static let pause = 2.0
     /// When what forbade an upgrade is looked at again, seconds.
@@ -115,7 +125,10 @@ final class Upgrader: Sendable {
         } catch let error where !(error is CancellationError) && !Task.isCancelled {
             return try await say(upgrade, "\(error)")
         }
-        guard made.plan.refusals.isEmpty else { return try await say(upgrade, "forbidden: \(made.plan.refusals.joined(separator: "; "))") }
+        guard made.plan.refusals.isEmpty else {
+            await options.tidy(made.settings, client)
+            return try await say(upgrade, "forbidden: \(made.plan.refusals.joined(separator: "; "))")
+        }
         guard !made.plan.steps.isEmpty else {
             return try await say(upgrade, "the cluster is of \(made.hops.last?.description ?? "this version") already")
         }
@@ -170,14 +183,23 @@ final class Upgrader: Sendable {
                 }
             }
             log(.info, "done", ["upgrade": name])
-            await options.tidy(client)
+            cuts.withLock { $0[name] = nil }
+            await options.tidy(settings, client)
         } catch let error as JournalError where error.code != .system {
             log(.info, "\(error)", ["upgrade": name])
         } catch let error where !(error is CancellationError) && !Task.isCancelled {
             log(.warning, "\(error)", ["upgrade": name])
             // What a person or the clock stopped goes on when they let it; what a step or a check stopped waits for a person.
             let isHeld = (error as? OperationError)?.code == .refused && view.upgrade(name).map { $0.isPaused || (try? isOpen($0)) != true } ?? false
-            if view.upgrade(name)?.isUnfinished ?? true { try await journal.judge(failed: !isHeld, retries: 0) }
+            // Connections to nodes go over the API servers that are upgraded.
+            let isCut =
+                (error as? OperationError)?.code == .unreachable
+                && cuts.withLock { cuts -> Bool in
+                    cuts[name, default: 0] += 1
+                    return cuts[name, default: 0] <= Self.mostCuts
+                }
+            if isCut { try await client.time.sleep(.seconds(Self.cutPause)) }
+            if view.upgrade(name)?.isUnfinished ?? true { try await journal.judge(failed: !isHeld && !isCut, retries: 0) }
         }
         try await observe(upgrade)
     }

@@ -13,11 +13,25 @@ package struct NodeAccess: Sendable, Codable, Equatable {
         /// - jump: hosts on the way, as ssh's -J takes them; nil for what the configuration says.
         case ssh(destination: String, configuration: String?, jump: String? = nil)
         /// By a Job that is pinned to the node, for clusters whose nodes have no ssh; through `drydock node-exec`.
-        /// - image: with drydock in it.
-        /// - kubeconfigs: empty for the account of the pod that this is.
-        case job(namespace: String, image: String, kubeconfigs: [String], context: String?)
+        case job(PinnedJob)
         /// The host whose file system is mounted here, as in a privileged pod; through `drydock chroot`, since a small image has no other.
         case chroot(root: String)
+    }
+
+    /// Where the Job of a node is, and how the cluster is reached.
+    package struct PinnedJob: Sendable, Codable, Equatable {
+        package var namespace: String
+        /// With drydock in it.
+        package var image: String
+        /// Of the run whose Jobs these are: each has its own. Letters, digits and dashes, 63 at most.
+        package var tag: String
+        /// Empty for the account of the pod that this is.
+        package var kubeconfigs: [String]
+        package var context: String?
+
+        package init(namespace: String, image: String, tag: String, kubeconfigs: [String] = [], context: String? = nil) {
+            (self.namespace, self.image, self.tag, self.kubeconfigs, self.context) = (namespace, image, tag, kubeconfigs, context)
+        }
     }
 
     /// The node's name, as the cluster has it.
@@ -131,7 +145,7 @@ package struct NodeAccess: Sendable, Codable, Equatable {
         switch way {
         case .local: return (.name(shell[0]), Array(shell.dropFirst()))
         case .chroot(let root): return (.path("/proc/self/exe"), ["chroot", root] + shell)
-        case .job: return (.path("/proc/self/exe"), Self.nodeExec(way, name) + ["--"] + shell)
+        case .job(let job): return (.path("/proc/self/exe"), Self.nodeExec(job, name) + ["--"] + shell)
         case .ssh(let destination, let configuration, let jump):
             // One connection for all that is run on a node within some seconds.
             let shared =
@@ -170,12 +184,13 @@ package struct NodeAccess: Sendable, Codable, Equatable {
     private func check(_ status: TerminationStatus, _ complaint: String) throws {
         guard !status.isSuccess else { return }
         let said = complaint.split(whereSeparator: \.isNewline).suffix(5).joined(separator: "; ")
-        if case .exited(255) = status {
-            switch way {
-            case .ssh(let destination, _, _): throw NodeError(.unreachable, "\(name) cannot be reached by ssh as \(destination): \(said)")
-            case .job(let namespace, _, _, _): throw NodeError(.unreachable, "\(name) cannot be reached by a Job in \(namespace): \(said)")
-            case .local, .chroot: break
-            }
+        switch (way, status) {
+        case (.ssh(let destination, _, _), .exited(255)):
+            throw NodeError(.unreachable, "\(name) cannot be reached by ssh as \(destination): \(said)")
+        case (.job(let job), .exited(255)): throw NodeError(.unreachable, "\(name) cannot be reached by a Job in \(job.namespace): \(said)")
+        case (.job(let job), .exited(254)):
+            throw NodeError(.failed, "\(name) cannot be reached by a Job in \(job.namespace), and asking again does not help: \(said)")
+        default: break
         }
         var error = NodeError(.failed, "\(name): \(said.isEmpty ? "\(status)" : said)")
         if case .exited(let code) = status { error.exitCode = Int(code) }
@@ -185,6 +200,7 @@ package struct NodeAccess: Sendable, Codable, Equatable {
     // MARK: Ports
 
     private static let patience = Duration.seconds(20)
+    private static let podPatience = Duration.seconds(110)
 
     /// Makes a port of the node reachable at a port of this machine's loopback interface, for as long as `body` works.
     /// - Parameter host: as the node calls it: 127.0.0.1, or an address of its own.
@@ -217,14 +233,13 @@ package struct NodeAccess: Sendable, Codable, Equatable {
     }
 
     private var environment: Subprocess.Environment {
-        guard case .job(_, _, let kubeconfigs, _) = way, !kubeconfigs.isEmpty else { return .inherit }
-        return .inherit.updating(["KUBECONFIG": kubeconfigs.joined(separator: ":")])
+        guard case .job(let job) = way, !job.kubeconfigs.isEmpty else { return .inherit }
+        return .inherit.updating(["KUBECONFIG": job.kubeconfigs.joined(separator: ":")])
     }
 
-    private static func nodeExec(_ way: Way, _ name: String) -> [String] {
-        guard case .job(let namespace, let image, _, let context) = way else { return [] }
-        return ["node-exec", "--node", name, "--namespace", namespace, "--image", image]
-            + (context.map { ["--context", $0] } ?? [])
+    private static func nodeExec(_ job: PinnedJob, _ name: String) -> [String] {
+        ["node-exec", "--node", name, "--namespace", job.namespace, "--image", job.image, "--tag", job.tag]
+            + (job.context.map { ["--context", $0] } ?? [])
     }
 
     /// - Parameters:
@@ -236,7 +251,8 @@ package struct NodeAccess: Sendable, Codable, Equatable {
         let (executable, arguments): (Executable, [String])
         switch way {
         case .local, .chroot: return try await body()
-        case .job: (executable, arguments) = (.path("/proc/self/exe"), Self.nodeExec(way, name) + ["--listen", near, "--to", far])
+        case .job(let job):
+            (executable, arguments) = (.path("/proc/self/exe"), Self.nodeExec(job, name) + ["--listen", near, "--to", far])
         case .ssh(let destination, let configuration, let jump):
             // A shared connection would keep the forwarding when this one has ended.
             (executable, arguments) = (
@@ -253,16 +269,20 @@ package struct NodeAccess: Sendable, Codable, Equatable {
         ) { execution -> Result<Outcome, any Error> in
             let result: Result<Outcome, any Error>
             do {
-                let limit = ContinuousClock.now + Self.patience
+                // A pod may have to be made first.
+                let limit = ContinuousClock.now + (needsCluster ? Self.podPatience : Self.patience)
                 while !isThere(), ContinuousClock.now < limit, kill(execution.processIdentifier.value, 0) == 0 {
                     try await Task.sleep(for: .milliseconds(20))
                 }
                 result = .success(try await body())
             } catch { result = .failure(error) }
-            try? execution.send(signal: .terminate)
+            await execution.teardown(using: [.gracefulShutDown(allowedDurationToNextStep: .seconds(3))])
             return result
         }
-        if case .exited(255) = outcome.terminationStatus { try check(outcome.terminationStatus, outcome.standardError) }
+        // One that ended by itself says why; one that was ended here by a signal was of use.
+        if case .exited(let code) = outcome.terminationStatus, code == 255 || code == 254 {
+            try check(outcome.terminationStatus, outcome.standardError)
+        }
         return try outcome.closureResult.get()
     }
 
@@ -270,6 +290,14 @@ package struct NodeAccess: Sendable, Codable, Equatable {
     package static func quoted(_ word: String) -> String {
         let isPlain = !word.isEmpty && word.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_=./:,@%+[]".contains($0)) }
         return isPlain ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
+    }
+}
+
+extension [NodeAccess] {
+    /// The Job of the first that is reached by one: those of a run have all in common.
+    package var pinnedJob: NodeAccess.PinnedJob? {
+        for case .job(let job) in map(\.way) { return job }
+        return nil
     }
 }
 

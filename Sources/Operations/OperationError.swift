@@ -8,6 +8,8 @@ package struct OperationError: Error, CustomStringConvertible, Sendable {
         case stopped
         /// The gate held a step up for longer than anybody waits; the run stands still and can be resumed.
         case held
+        /// A node could not be reached; the run stands still and can be resumed when it can be.
+        case unreachable
         /// The request makes no sense as it is.
         case invalid
         /// What was read is not what was written.

@@ -38,6 +38,12 @@ struct StoredObjectSuite: Sendable {
         let rehearsed = try await BuiltProgram.run(rehearsal + ["--delete-emptydir-data", "--force"], environment: ["HOME": folder.path])
         #expect([0, 3].contains(rehearsed.status) && rehearsed.output.contains("the upgrade takes"), "\(rehearsed.output)\(rehearsed.errors)")
         #expect(rehearsed.output.contains(worker) && rehearsed.output.contains("done"), "\(rehearsed.output)")
+        for (file, said) in [("nothing", "there is no file"), (".", "there is no file"), ("zip", "neither a snapshot of etcd nor text")] {
+            let path = folder.appendingPathComponent(file).path
+            if file == "zip" { try Data([0x1f, 0x8b, 0xff, 0xfe]).write(to: URL(fileURLWithPath: path)) }
+            let refused = try await BuiltProgram.run(["rehearse", "upgrade", "--from", path, "--to", "v1.21.0"], environment: ["HOME": folder.path])
+            #expect(refused.status == 2 && refused.errors.contains(said), "\(refused.status) \(refused.errors)")
+        }
         var damaged = try Data(contentsOf: URL(fileURLWithPath: snapshot))
         damaged[damaged.count / 2] ^= 1
         try damaged.write(to: URL(fileURLWithPath: snapshot))
@@ -90,6 +96,21 @@ struct StoredObjectSuite: Sendable {
             compared == [
                 "Namespace", "Node", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod", "ConfigMap", "PodDisruptionBudget", "Job",
             ])
+        // Repeated fields cost what they are long, not its square.
+        let began = ContinuousClock.now
+        let finalizers = (0..<400_000).flatMap { _ in [0x72, 0] as [UInt8] }
+        func message(_ field: UInt8, _ bytes: [UInt8]) -> [UInt8] {
+            var length: [UInt8] = []
+            var rest = bytes.count
+            repeat {
+                length.append(UInt8(rest & 0x7f) | (rest > 0x7f ? 0x80 : 0))
+                rest >>= 7
+            } while rest > 0
+            return [field << 3 | 2] + length + bytes
+        }
+        let type = message(1, message(1, Array("extensions/v1beta1".utf8)) + message(2, Array("ReplicaSet".utf8)))
+        let long = try StoredObject.decode([0x6b, 0x38, 0x73, 0] + type + message(2, message(1, finalizers)), key: "long")
+        #expect(long["metadata"]["finalizers"].elements.count == 400_000 && ContinuousClock.now - began < .seconds(20))
         for (value, said) in [
             (Array("k8s:enc:aescbc:v1:key1:x".utf8), "encrypted"), ([0xd9, 0xd9, 0xf7, 0xa0], "CBOR"),
             (Array("what".utf8), "neither protobuf nor JSON"),

@@ -166,3 +166,35 @@ struct ClusterUpgradeTests {
         }
     }
 }
+
+/// `drydock upgrade … clusterupgrade/NAME` as people type it, against a served twin.
+struct ClusterUpgradeCommandTests {
+    @Test func `Commands show, pause, resume and take back what the controller does, and refuse what it cannot`() async throws {
+        try await ServedTwin.running(
+            fill: { twin in for definition in try CustomResources.definitions() { try twin.create(definition) } }
+        ) { served in
+            let name = ObjectName("", "minor")
+            func upgrade() -> JSON { served.twin.object(.clusterUpgrades, name) ?? .null }
+            func expect(_ words: [String], _ status: Int32, _ said: String) async throws {
+                let folder = served.kubeconfig.deletingLastPathComponent().path
+                let run = try await BuiltProgram.run(
+                    ["upgrade"] + words, environment: ["KUBECONFIG": served.kubeconfig.path, "XDG_STATE_HOME": folder, "HOME": folder])
+                #expect(run.status == status && (run.output + run.errors).contains(said), "\(words): \(run.status) \(run.output)\(run.errors)")
+            }
+            try await expect(["status", "clusterupgrade/minor"], 2, "has no ClusterUpgrade minor")
+            try served.twin.create([
+                "apiVersion": .string(Resource.clusterUpgrades.apiVersion), "kind": "ClusterUpgrade", "metadata": ["name": "minor"],
+                "spec": ["version": "v1.24.0", "noBackup": true],
+            ])
+            try await expect(["status", "clusterupgrade/minor"], 2, "has not begun")
+            try await expect(["pause", "clusterupgrade/minor"], 0, "stops when its node is done")
+            #expect(upgrade()["spec"]["paused"] == true)
+            try await expect(["resume", "clusterupgrade/minor"], 0, "goes on")
+            #expect(upgrade()["spec"]["paused"] == false && !upgrade()["metadata"]["annotations"][Annotations.resume].isNull)
+            try await expect(["abort", "clusterupgrade/minor"], 4, "has not stopped")
+            try await expect(["rollback", "clusterupgrade/minor"], 4, "--keep-data")
+            try await expect(["rollback", "clusterupgrade/minor", "--keep-data"], 0, "is taken back")
+            #expect(upgrade()["spec"]["rollBack"] == true)
+        }
+    }
+}

@@ -25,8 +25,11 @@ struct HostShellCommand: AsyncParsableCommand {
         if let target = order["connect"].string { return try HostRelay(target, root: root).run() }
         let words = order["words"].elements.compactMap(\.string)
         guard !words.isEmpty else { throw ValidationError("The order has neither words nor connect.") }
+        var options = PlatformOptions()
+        // With all that it begins.
+        options.processGroupID = 0
         let outcome = try await Subprocess.run(
-            .path("/proc/self/exe"), arguments: Arguments(["chroot", root] + words), input: .inputWriter,
+            .path("/proc/self/exe"), arguments: Arguments(["chroot", root] + words), platformOptions: options, input: .inputWriter,
             output: .fileDescriptor(.standardOutput, closeAfterSpawningProcess: false),
             error: .fileDescriptor(.standardError, closeAfterSpawningProcess: false)
         ) { execution in
@@ -36,7 +39,7 @@ struct HostShellCommand: AsyncParsableCommand {
                 _ = try? await execution.standardInputWriter.write(piece)
             }
             // Cut off: what has read only half must not take it for the whole.
-            try? execution.send(signal: .kill)
+            try? execution.send(signal: .kill, toProcessGroup: true)
         }
         // The command's own, past what exit codes mean here.
         switch outcome.terminationStatus {
@@ -92,13 +95,18 @@ private struct HostRelay {
     func run() throws {
         let file = file
         Thread.detachNewThread {
-            while let piece = FramedInput.next(from: 0), !piece.isEmpty { guard Self.write(piece, to: file) else { break } }
+            while true {
+                // The near side is gone: nobody waits for an answer.
+                guard let piece = FramedInput.next(from: 0) else { Foundation.exit(1) }
+                guard !piece.isEmpty, Self.write(piece, to: file) else { break }
+            }
             shutdown(file, Int32(SHUT_WR))
         }
         var buffer = [UInt8](repeating: 0, count: 32 << 10)
         while true {
             let count = read(file, &buffer, buffer.count)
             if count < 0, errno == EINTR { continue }
+            if count < 0 { throw ValidationError("The connection broke: \(String(cString: strerror(errno))).") }
             guard count > 0, Self.write(Array(buffer[..<count]), to: 1) else { return }
         }
     }

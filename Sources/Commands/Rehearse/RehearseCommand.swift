@@ -93,11 +93,19 @@ struct RehearseCommand: AsyncParsableCommand {
             if sources == ["live"] { return try await KubernetesClient.connected(try kubernetes.access) { try await ClusterCopy.live($0) } }
             var objects: [JSON] = []
             for file in sources {
+                var isFolder: ObjCBool = false
+                guard file == "-" || FileManager.default.fileExists(atPath: file, isDirectory: &isFolder), !isFolder.boolValue else {
+                    throw OperationError(.invalid, "there is no file \(file). --from takes live, a snapshot of etcd, or files of objects.")
+                }
                 if SnapshotValues.isSnapshot(FilePath(file)) {
                     objects += try await ClusterCopy.snapshot(FilePath(file))
                     continue
                 }
-                do { objects += ClusterCopy.objects(try YAMLText.documents(try TextFile.read(file))) } catch let error as KubernetesError {
+                guard let text = try? TextFile.read(file) else {
+                    throw OperationError(
+                        .invalid, "\(file) is neither a snapshot of etcd nor text. One that is compressed or encrypted has to be opened first.")
+                }
+                do { objects += ClusterCopy.objects(try YAMLText.documents(text)) } catch {
                     throw OperationError(.invalid, "\(file): \(error)")
                 }
             }

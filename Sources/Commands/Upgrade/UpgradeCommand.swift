@@ -89,12 +89,16 @@ struct UpgradeOptions: ParsableArguments {
         drainSettings.gracePeriodSeconds = drain.gracePeriod
         let reach: @Sendable (String) throws -> NodeAccess = { [jobs, nodes, kubernetes] word in
             // Those whose destination is named are reached there.
-            guard !word.contains("="), let way = jobs.way(kubernetes) else { return try nodes.hosts.nodes([word])[0] }
+            guard !word.contains("="), let way = jobs.way(kubernetes, tag) else { return try nodes.hosts.nodes([word])[0] }
             return NodeAccess(name: word, way: way)
+        }
+        let named = try nodes.hosts.hosts.map(reach)
+        if let twice = Dictionary(grouping: named, by: \.name).first(where: { $1.count > 1 }) {
+            throw OperationError(.invalid, "the host \(twice.key) is named twice.")
         }
         var request = UpgradeRequest(
             target: target, via: via, tag: tag, folders: try nodes.folders(),
-            hosts: nodes.hosts.hosts.isEmpty ? nil : try nodes.hosts.hosts.map(reach), reach: reach,
+            hosts: named.isEmpty ? nil : named, reach: reach,
             loadBalancers: try await front.loadBalancers(nodes.hosts), holdsTraffic: front.lbHold,
             sessionSeconds: front.lbDrain.duration.seconds, drain: drainSettings, canaries: canaries, soakSeconds: soak.duration.seconds,
             backup: needsBackup ? try backup.backup() : nil, hooks: hooks, ignoredPreflightErrors: ignorePreflightErrors,
@@ -165,8 +169,11 @@ struct NodeJobOptions: ParsableArguments {
     var byJob: String?
     @Option(help: "Where the Jobs are; Pod Security has to let them be privileged there.") var jobNamespace = "drydock"
 
-    func way(_ kubernetes: KubernetesOptions) -> NodeAccess.Way? {
-        byJob.map { .job(namespace: jobNamespace, image: $0, kubeconfigs: kubernetes.files, context: kubernetes.context) }
+    /// - Parameter tag: of the run whose Jobs they are.
+    func way(_ kubernetes: KubernetesOptions, _ tag: String) -> NodeAccess.Way? {
+        byJob.map {
+            .job(.init(namespace: jobNamespace, image: $0, tag: tag, kubeconfigs: kubernetes.files, context: kubernetes.context))
+        }
     }
 }
 

@@ -22,7 +22,8 @@ struct UpgradePlanCommand: AsyncParsableCommand {
     func run() async throws {
         let request = try await options.request(RunTag.make(), needsBackup: false)
         let made = try await KubernetesClient.connected(try options.kubernetes.access) { client in
-            clusterOnly ? try await request.inspect(client) : try await request.make(client)
+            if clusterOnly { return try await request.inspect(client) }
+            return try await UpgradeSession.removingJobs(of: request, client, remark: options.output.remark) { try await request.make(client) }
         }
         if let quotaFor, quotaFor.isEmpty || quotaFor.contains(where: { !$0.isASCII || !($0.isLowercase || $0.isNumber || $0 == "-") }) {
             throw OperationError(.invalid, "--quota-for \"\(quotaFor)\" is no namespace.")

@@ -37,11 +37,12 @@ struct UpgradeSession {
 
     /// Goes on with a run of the journal, or takes it back.
     func goOn(_ record: RunRecord, _ continuation: RunReference.Continuation, _ kubernetes: KubernetesOptions, takingLock: Bool) async throws {
-        let settings = try UpgradeSettings(of: record)
+        var settings = try UpgradeSettings(of: record)
         // As the run began, unless somebody says otherwise: it is the same cluster in any case, which is checked.
         let isTold = kubernetes.kubeconfig != nil || kubernetes.context != nil
         let access = try isTold ? kubernetes.access : access(settings)
-        try await KubernetesClient.connected(access) { client in
+        if isTold { settings.reachNodes(by: kubernetes.files, context: kubernetes.context) }
+        try await KubernetesClient.connected(access) { [settings] client in
             // In the middle of a whole rollback there is no API that could say which cluster it is; the hosts are those that the run began with.
             let isAway = settings.restore == nil ? false : await !UpgradeRun.answers(client)
             let subject = isAway ? record.subject : try await client.clusterSubject()
@@ -75,15 +76,11 @@ struct UpgradeSession {
             { operation in
                 let run = try await session.carryOut(
                     operation, gate: gate, patience: settings.drain.patienceSeconds, checks: checks, loss: loss, work)
-                for node in settings.nodes {
-                    // They end by themselves, too.
-                    guard case .job(let namespace, let image, _, _) = node.way else { continue }
-                    try? await NodeShell(client, namespace: namespace, image: image).removeAll()
-                    break
-                }
+                await Self.removeJobs(of: settings.nodes, client, remark: session.output.remark)
                 return run
             }
         } catch {
+            if let job = settings.nodes.pinnedJob { session.output.remark(Self.whatStays(job)) }
             // No node is left closed without a word.
             let journal = try Journal.ofThisUser()
             if let run = try journal.runs(limit: 100).first(where: { $0.owner == journal.owner && $0.operation.hasPrefix("upgrade ") }),
@@ -93,6 +90,32 @@ struct UpgradeSession {
             }
             throw error
         }
+    }
+
+    /// Privileged pods do not stay when their run is over. While it has only stopped they do: what is at work in them is not cut off, and who goes on needs them.
+    static func removeJobs(of nodes: [NodeAccess], _ client: KubernetesClient, remark: @Sendable (String) -> Void) async {
+        guard let job = nodes.pinnedJob else { return }
+        do { try await NodeShell(client, job).removeAll() } catch { remark("\(whatStays(job)): \(error)") }
+    }
+
+    /// Looks at hosts, and leaves no Job there when nothing follows.
+    static func removingJobs(
+        of request: UpgradeRequest, _ client: KubernetesClient, remark: @Sendable (String) -> Void,
+        when isEnd: (UpgradeRequest.Made) -> Bool = { _ in true }, _ look: () async throws -> UpgradeRequest.Made
+    ) async throws -> UpgradeRequest.Made {
+        let nodes = try request.hosts ?? [request.reach("any")]
+        do {
+            let made = try await look()
+            if isEnd(made) { await removeJobs(of: nodes, client, remark: remark) }
+            return made
+        } catch {
+            await removeJobs(of: nodes, client, remark: remark)
+            throw error
+        }
+    }
+
+    private static func whatStays(_ job: NodeAccess.PinnedJob) -> String {
+        "left: privileged Jobs in \(job.namespace), which go by themselves, or by `kubectl delete jobs -n \(job.namespace) -l \(DrainFilters.nodeShellLabel)=\(job.tag)`"
     }
 
     private func restore(_ settings: UpgradeSettings) throws -> RestoreRun? {

@@ -8,13 +8,11 @@ package struct SnapshotValues: Sendable {
     /// By key; bytes of keys that are no UTF-8 are replaced.
     package let values: [String: [UInt8]]
 
-    /// Whether a file begins as a database of bbolt does.
+    /// Whether a file has a meta page of bbolt.
     package static func isSnapshot(_ path: FilePath) -> Bool {
-        guard let file = try? RandomAccessFile(path: path), file.size >= 64 else { return false }
-        var head = [UInt8](repeating: 0, count: 64)
-        guard (try? head.read(from: file, at: 0)) == head.count else { return false }
-        // After the header of the first page, 16 bytes.
-        return head.span.bytes.u32(at: 16) == Meta.magic
+        var findings = Findings()
+        guard let file = try? RandomAccessFile(path: path) else { return false }
+        return (try? BoltImage(file: file, findings: &findings)) != nil
     }
 
     /// - Parameters:

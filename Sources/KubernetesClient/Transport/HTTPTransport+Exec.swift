@@ -6,6 +6,7 @@ internal import NIOHTTP1
 internal import NIOPosix
 internal import NIOSSL
 internal import NIOWebSocket
+internal import Synchronization
 
 /// The streams of a command in a container, numbered as in the subprotocol `v4.channel.k8s.io` (pkg/kubelet/cri/streaming/remotecommand).
 package enum ExecStream: UInt8, Sendable {
@@ -26,58 +27,93 @@ extension HTTPTransport {
     private static let longestMessage = 1 << 24
     /// Of what is sent.
     private static let pieceSize = 16 << 10
+    /// How long a server may take to go over to a WebSocket.
+    private static let upgradePatience = TimeAmount.seconds(20)
+    private static let openPatience = Duration.seconds(60)
+    /// How often it is asked whether it is there, and after how many seconds without a word it is taken for gone: a command may be silent for as long as it
+    /// likes, and a balancer between us may not know that its server is gone.
+    private static let pingPause = 10
+    private static let silence = 40.0
 
-    /// Runs a command in a container of a pod, over a WebSocket, and returns its exit code. The end of `input` is not told to the command: the subprotocol
-    /// has no word for it.
+    /// Runs a command in a container of a pod, over a WebSocket, and returns its exit code, 0 to 255. The end of `input` is not told to the command: the
+    /// subprotocol has no word for it.
+    /// - Parameter sent: told after each piece of `input` that it has gone.
     /// - Throws: `APIStatus` when the server refuses; `KubernetesError` `.unavailable` when the connection breaks before the command has said how it ended.
     package func exec(
-        in pod: ObjectName, container: String, _ command: [String], input: AsyncStream<[UInt8]>,
+        in pod: ObjectName, container: String, _ command: [String], input: AsyncStream<[UInt8]>, sent: @escaping @Sendable () -> Void = {},
         receive: (ExecStream, [UInt8]) async throws -> Void
     ) async throws -> Int {
         let path = Resource.pods.path(namespace: pod.namespace, name: pod.name, subresource: "exec")
         let query =
             ["container=\(container.pathSegment)", "stdin=true", "stdout=true", "stderr=true"] + command.map { "command=\($0.pathSegment)" }
-        switch try await reading({ try await upgraded("\(path)?\(query.joined(separator: "&"))") }) {
-        case .refused(let channel): throw try await reading { try await refusal(channel) }
-        case .open(let channel):
-            return try await reading {
-                try await channel.executeThenClose { inbound, outbound in
-                    try await withThrowingTaskGroup(of: Void.self) { group in
-                        group.addTask {
-                            for await piece in input {
-                                for start in stride(from: 0, to: piece.count, by: Self.pieceSize) {
-                                    let part = piece[start..<min(piece.count, start + Self.pieceSize)]
-                                    try await outbound.write(Self.frame([ExecStream.input.rawValue] + part))
-                                }
+        let channel = try await opened("\(path)?\(query.joined(separator: "&"))")
+        return try await reading {
+            try await channel.executeThenClose { inbound, outbound in
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask {
+                        for await piece in input {
+                            for start in stride(from: 0, to: piece.count, by: Self.pieceSize) {
+                                let part = piece[start..<min(piece.count, start + Self.pieceSize)]
+                                try await outbound.write(Self.frame([ExecStream.input.rawValue] + part))
                             }
+                            sent()
                         }
-                        defer { group.cancelAll() }
-                        var stream: ExecStream?
-                        var end: [UInt8] = []
-                        for try await frame in inbound {
-                            var bytes = Array(frame.unmaskedData.readableBytesView)
-                            switch frame.opcode {
-                            case .binary, .text:
-                                guard let first = bytes.first else { continue }
-                                stream = ExecStream(rawValue: first)
-                                bytes.removeFirst()
-                            case .continuation: break
-                            case .ping:
-                                try await outbound.write(WebSocketFrame(fin: true, opcode: .pong, maskKey: .random(), data: frame.unmaskedData))
-                                continue
-                            default: continue
-                            }
-                            switch stream {
-                            case .end: end += bytes
-                            case .some(let stream) where !bytes.isEmpty: try await passing { try await receive(stream, bytes) }
-                            default: break
-                            }
-                            if stream == .end, frame.fin { break }
-                        }
-                        return try exitCode(end)
                     }
+                    let lastWord = Mutex(Date())
+                    group.addTask {
+                        while true {
+                            try await Task.sleep(for: .seconds(Self.pingPause))
+                            guard lastWord.withLock({ Date().timeIntervalSince($0) }) < Self.silence else { break }
+                            // One that takes nothing more must not hold this up.
+                            channel.channel.writeAndFlush(
+                                WebSocketFrame(fin: true, opcode: .ping, maskKey: .random(), data: ByteBuffer()), promise: nil)
+                        }
+                        channel.channel.close(promise: nil)
+                    }
+                    defer { group.cancelAll() }
+                    var stream: ExecStream?
+                    var end: [UInt8] = []
+                    for try await frame in inbound {
+                        lastWord.withLock { $0 = Date() }
+                        var bytes = Array(frame.unmaskedData.readableBytesView)
+                        switch frame.opcode {
+                        case .binary, .text:
+                            guard let first = bytes.first else { continue }
+                            stream = ExecStream(rawValue: first)
+                            bytes.removeFirst()
+                        case .continuation: break
+                        case .ping:
+                            try await outbound.write(WebSocketFrame(fin: true, opcode: .pong, maskKey: .random(), data: frame.unmaskedData))
+                            continue
+                        case .connectionClose: return try exitCode(end)
+                        default: continue
+                        }
+                        switch stream {
+                        case .end: end += bytes
+                        case .some(let stream) where !bytes.isEmpty: try await passing { try await receive(stream, bytes) }
+                        default: break
+                        }
+                        if stream == .end, frame.fin { break }
+                    }
+                    return try exitCode(end)
                 }
             }
+        }
+    }
+
+    /// Asks again for a while where nobody answers: the command has not begun, and an API server or a kubelet that starts anew is back in a moment.
+    private func opened(_ target: String) async throws -> NIOAsyncChannel<WebSocketFrame, WebSocketFrame> {
+        let limit = ContinuousClock.now + Self.openPatience
+        while true {
+            do {
+                switch try await reading({ try await upgraded(target) }) {
+                case .open(let channel): return channel
+                case .refused(let channel): throw try await reading { try await refusal(channel) }
+                }
+            } catch let error as KubernetesError where error.isTransient && ContinuousClock.now < limit {} catch let error as APIStatus
+                where (error.code >= 500 || error.isTransient) && ContinuousClock.now < limit
+            {}
+            try await Task.sleep(for: .seconds(1))
         }
     }
 
@@ -91,7 +127,7 @@ extension HTTPTransport {
         }
         if status["status"] == "Success" { return 0 }
         let code = status["details"]["causes"].elements.first { $0["reason"] == "ExitCode" }?["message"].string.flatMap(Int.init)
-        guard status["reason"] == "NonZeroExitCode", let code else {
+        guard status["reason"] == "NonZeroExitCode", let code, (0...255).contains(code) else {
             throw KubernetesError(.unavailable, "\(access): \(status["message"].string ?? "\(status)")", brokeOff: true)
         }
         return code
@@ -124,18 +160,22 @@ extension HTTPTransport {
             .channelOption(ChannelOptions.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: 5)
             .channelOption(ChannelOptions.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: 4)
         let result: EventLoopFuture<Upgraded> = try await bootstrap.connect(host: host, port: port) { channel in
-            channel.eventLoop.makeCompletedFuture {
+            let deadline = channel.eventLoop.scheduleTask(in: Self.upgradePatience) { channel.close(promise: nil) }
+            return channel.eventLoop.makeCompletedFuture {
                 if let context {
                     try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: context, serverHostname: isAddress ? nil : name))
                 }
                 let upgrader = NIOTypedWebSocketClientUpgrader<Upgraded>(maxFrameSize: Self.longestMessage) { channel, _ in
-                    channel.eventLoop.makeCompletedFuture { .open(try NIOAsyncChannel(wrappingChannelSynchronously: channel)) }
+                    deadline.cancel()
+                    return channel.eventLoop.makeCompletedFuture { .open(try NIOAsyncChannel(wrappingChannelSynchronously: channel)) }
                 }
                 let configuration = NIOTypedHTTPClientUpgradeConfiguration<Upgraded>(upgradeRequestHead: head, upgraders: [upgrader]) { channel in
                     channel.eventLoop.makeCompletedFuture { .refused(try NIOAsyncChannel(wrappingChannelSynchronously: channel)) }
                 }
-                return try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(
-                    configuration: .init(upgradeConfiguration: configuration))
+                var pipeline = NIOUpgradableHTTPClientPipelineConfiguration(upgradeConfiguration: configuration)
+                // What comes with the answer belongs to the command.
+                pipeline.leftOverBytesStrategy = .forwardBytes
+                return try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(configuration: pipeline)
             }
         }
         return try await result.get()

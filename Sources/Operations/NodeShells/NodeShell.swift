@@ -2,27 +2,36 @@ internal import Foundation
 internal import KubernetesAPI
 package import KubernetesClient
 package import Maintenance
+package import NodeAccess
 
 /// A Job that is pinned to a node, whose pod has the host's root at /host and waits for commands: a way to nodes without ssh.
 ///
-/// It is privileged, as whoever commands a host has to be, and nobody but who may run commands in pods of its namespace gets at it. It goes after a day, or
-/// with `removeAll`. Drains leave it.
+/// It is privileged, as whoever commands a host has to be, and nobody but who may run commands in pods of its namespace gets at it. Every run has its own, which
+/// go when it ends (`removeAll`), or by themselves. Drains leave them.
 package struct NodeShell: Sendable {
     private let client: KubernetesClient
     private let namespace: String
     private let image: String
+    private let tag: String
 
     package static let container = "shell"
     /// How long its pod may take to run.
     private static let patience = 90.0
-    /// How long one lives, seconds: longer than an upgrade of a node, whatever goes wrong.
-    private static let lifetime = 86400
+    /// How long one lives, seconds. A run that takes longer makes new ones; what was at work then is begun anew, as after a boot of the host.
+    private static let lifetime = 3 * 86400
 
-    /// - Parameter image: with drydock in it.
-    package init(_ client: KubernetesClient, namespace: String, image: String) {
+    /// - Parameters:
+    ///   - image: with drydock in it.
+    ///   - tag: of the run.
+    package init(_ client: KubernetesClient, namespace: String, image: String, tag: String) {
         self.client = client
         self.namespace = namespace
         self.image = image
+        self.tag = tag
+    }
+
+    package init(_ client: KubernetesClient, _ job: NodeAccess.PinnedJob) {
+        self.init(client, namespace: job.namespace, image: job.image, tag: job.tag)
     }
 
     /// The pod on a node, made where there is none.
@@ -31,7 +40,7 @@ package struct NodeShell: Sendable {
         let limit = client.time.now().addingTimeInterval(Self.patience)
         var isMade = false
         while true {
-            let pods = try await client.list(.pods, namespace: namespace, ListOptions(labels: Self.selector, fields: .equal("spec.nodeName", node)))
+            let pods = try await client.list(.pods, namespace: namespace, ListOptions(labels: selector, fields: .equal("spec.nodeName", node)))
             let usable = pods.first { pod in
                 pod["metadata"]["deletionTimestamp"].isNull && pod["status"]["phase"] == "Running"
                     && pod["status"]["containerStatuses"].elements.allSatisfy { $0["ready"] == true }
@@ -42,22 +51,22 @@ package struct NodeShell: Sendable {
             guard client.time.now() < limit else {
                 throw OperationError(
                     .stopped,
-                    "the pod on \(node) does not run: \(pods.first.map(Self.complaint) ?? "there is none"). Look at it with `kubectl describe pod -n \(namespace) -l \(Self.label)`."
+                    "the pod on \(node) does not run: \(pods.first.map(Self.complaint) ?? "there is none"). Look at it with `kubectl describe pod -n \(namespace) -l \(Self.label)=\(tag)`."
                 )
             }
             try await client.time.sleep(.milliseconds(500))
         }
     }
 
-    /// Ends them all.
+    /// Ends all of the run.
     package func removeAll() async throws {
-        for job in try await client.list(.jobs, namespace: namespace, ListOptions(labels: Self.selector)) {
-            try await client.delete(.jobs, job.objectName, DeleteOptions(propagationPolicy: "Background"))
+        for job in try await client.list(.jobs, namespace: namespace, ListOptions(labels: selector)) {
+            try await client.delete(.jobs, job.objectName, DeleteOptions(uid: job["metadata"]["uid"].string, propagationPolicy: "Background"))
         }
     }
 
     private static let label = DrainFilters.nodeShellLabel
-    private static var selector: LabelSelector { LabelSelector([.init(label, .exists)]) }
+    private var selector: LabelSelector { LabelSelector([LabelSelector.Requirement(Self.label, .isIn, [tag])]) }
 
     private static func complaint(_ pod: JSON) -> String {
         let waiting = pod["status"]["containerStatuses"].elements.compactMap { $0["state"]["waiting"].object == nil ? nil : $0["state"]["waiting"] }
@@ -67,15 +76,15 @@ package struct NodeShell: Sendable {
     }
 
     private func make(on node: String) async throws {
-        let name = ObjectName(namespace, "drydock-node-\(node.prefix(40))-\(Self.digest(node))")
+        let name = ObjectName(namespace, "drydock-node-\(node.prefix(30).replacing(".", with: "-"))-\(Self.digest("\(node) \(tag)"))")
         // One that has come to its end makes no pod any more.
         if let old = try? await client.get(.jobs, name) {
             guard
                 old["status"]["conditions"].elements.contains(where: { ["Complete", "Failed"].contains($0["type"].string) && $0["status"] == "True" })
             else { return }
-            try await client.delete(.jobs, name, DeleteOptions(propagationPolicy: "Background"))
+            try await client.delete(.jobs, name, DeleteOptions(uid: old["metadata"]["uid"].string, propagationPolicy: "Background"))
         }
-        let labels: JSON = [Self.label: "true", "app.kubernetes.io/name": "drydock"]
+        let labels: JSON = [Self.label: .string(tag), "app.kubernetes.io/name": "drydock"]
         let job: JSON = [
             "apiVersion": "batch/v1", "kind": "Job",
             "metadata": ["name": .string(name.name), "namespace": .string(namespace), "labels": labels],

@@ -1,6 +1,7 @@
 internal import Foundation
 internal import Journal
 package import Maintenance
+internal import NodeAccess
 
 /// Carries a plan out: for each step the gate, then check, act and verify, written ahead to the journal.
 ///
@@ -254,7 +255,7 @@ package struct Runner<Operation: RunOperation>: Sendable {
             throw error
         } catch {
             let why = error is CancellationError || Task.isCancelled ? "it was interrupted" : "\(error)"
-            let code = (error as? OperationError)?.code ?? .stopped
+            let code = (error as? OperationError)?.code ?? ((error as? NodeError)?.code == .unreachable ? .unreachable : .stopped)
             let separator = why.hasSuffix(".") ? "" : "."
             guard try await journal.run(run).steps.contains(where: { $0.attempts > 0 || $0.state == .undone }) else {
                 try await journal.end(run, as: .cancelled, message: why, now: time.now())

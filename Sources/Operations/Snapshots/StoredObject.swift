@@ -52,20 +52,25 @@ package enum StoredObject {
             default: break
             }
         }
-        guard let raw, let type = TypeTable.name(group: apiVersion.contains("/") ? String(apiVersion.prefix { $0 != "/" }) : "", kind: kind) else {
+        // What was written into extensions before 1.16 and not touched since stands so; its fields have the numbers of apps.
+        let group = apiVersion.contains("/") ? String(apiVersion.prefix { $0 != "/" }) : ""
+        guard let raw, let type = TypeTable.name(group: group == "extensions" ? "apps" : group, kind: kind) else {
             throw Problem(text: "\(apiVersion) \(kind) is of no type that is known here")
         }
         var members = try self.members(bytes, raw, TypeTable.builtIn.wire(type), depth: 0)
         members["apiVersion"] = .string(apiVersion)
         members["kind"] = .string(kind)
-        return .object(JSONObject(members.map { JSONObject.Member(name: $0.key, value: $0.value) }))
+        return .object(object(members))
     }
 
     private static func string(_ bytes: RawSpan, _ range: Range<Int>) -> String { String(decoding: bytes.extracting(range).copy(), as: UTF8.self) }
 
     private static func members(_ bytes: RawSpan, _ range: Range<Int>, _ fields: TypeTable.WireFields, depth: Int) throws -> [String: JSON] {
         guard depth < JSON.depthLimit else { throw Problem(text: "the value is nested more than \(JSON.depthLimit) deep") }
+        try Task.checkCancellation()
         var members: [String: JSON] = [:]
+        var lists: [String: [JSON]] = [:]
+        var maps: [String: [String: JSON]] = [:]
         var reader = ProtobufReader(range)
         while !reader.isAtEnd {
             let (number, value) = try reader.next(bytes)
@@ -86,18 +91,21 @@ package enum StoredObject {
                     default: break
                     }
                 }
-                var map = members[field.name]?.object ?? JSONObject()
                 // An entry counts by its name: `nodeSelector: {disk: ""}`.
-                map.set(name, element ?? (field.type == "s" || field.type == "y" ? .string("") : .null))
-                members[field.name] = .object(map)
+                maps[field.name, default: [:]][name] = element ?? (field.type == "s" || field.type == "y" ? .string("") : .null)
             case .field(let field) where field.isList:
-                let element = try json(bytes, value, field.type, depth: depth) ?? .null
-                members[field.name] = .array((members[field.name]?.elements ?? []) + [element])
+                lists[field.name, default: []].append(try json(bytes, value, field.type, depth: depth) ?? .null)
             case .field(let field):
                 if let element = try json(bytes, value, field.type, depth: depth), element != .string("") { members[field.name] = element }
             }
         }
+        for (name, elements) in lists { members[name] = .array(elements) }
+        for (name, entries) in maps { members[name] = .object(object(entries)) }
         return members
+    }
+
+    private static func object(_ members: [String: JSON]) -> JSONObject {
+        JSONObject(members.map { JSONObject.Member(name: $0.key, value: $0.value) })
     }
 
     /// nil for a time that is not.
@@ -116,10 +124,11 @@ package enum StoredObject {
         case ("o", .bytes(let range)):
             var reader = ProtobufReader(range)
             guard !reader.isAtEnd, case (1, .bytes(let range)) = try reader.next(bytes) else { return .object(JSONObject()) }
-            return try JSON(parsing: bytes.extracting(range).copy())
+            guard let parsed = try? JSON(parsing: bytes.extracting(range).copy()) else { throw ProtobufReader.Malformed.malformed }
+            return parsed
         case (_, .bytes(let range)) where type.count > 1:
             let members = try members(bytes, range, TypeTable.builtIn.wire(type), depth: depth + 1)
-            return .object(JSONObject(members.map { JSONObject.Member(name: $0.key, value: $0.value) }))
+            return .object(object(members))
         default: throw ProtobufReader.Malformed.malformed
         }
     }

@@ -21,6 +21,9 @@ package struct ClusterUpgrade: KubernetesObject {
     package var generation: Int { json["metadata"]["generation"].count ?? 0 }
     package var observedGeneration: Int? { json["status"]["observedGeneration"].count }
 
+    /// Of this spec: another one is another upgrade, whose copies and Jobs are others.
+    package var tag: String { "\(name.filter { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") }.prefix(40))-\(generation)" }
+
     /// Without what is most of its bytes.
     package func withoutPlan() -> ClusterUpgrade {
         var json = json
@@ -49,8 +52,6 @@ package struct ClusterUpgrade: KubernetesObject {
     package func request(_ window: Window?, reach: @escaping @Sendable (String) throws -> NodeAccess) throws -> UpgradeRequest {
         let spec = json["spec"]
         let version = try Self.version(spec["version"], "spec.version")
-        // Of this spec: another one is another upgrade, whose copies are others.
-        let tag = "\(name)-\(generation)".filter { $0.isLetter || $0.isNumber || $0 == "-" }
         var options = DrainMachine.Options()
         options.filters.ignoreDaemonSets = true
         options.filters.force = spec["drain"]["force"].bool ?? false

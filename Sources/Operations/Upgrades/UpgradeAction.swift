@@ -125,6 +125,18 @@ package struct UpgradeSettings: RunSettings {
     }
     package var maxSeconds: Double? { control.maxSeconds }
 
+    /// Nodes that are reached by Jobs are reached through the cluster that these say.
+    package mutating func reachNodes(by kubeconfigs: [String], context: String?) {
+        func changed(_ access: NodeAccess) -> NodeAccess {
+            guard case .job(var job) = access.way else { return access }
+            (job.kubeconfigs, job.context) = (kubeconfigs, context)
+            return NodeAccess(name: access.name, way: .job(job), usesSudo: access.usesSudo)
+        }
+        nodes = nodes.map(changed)
+        control.nodes = control.nodes.map(changed)
+        for index in control.hosts.indices { control.hosts[index].access = changed(control.hosts[index].access) }
+    }
+
     func node(_ name: String) throws -> NodeAccess {
         guard let node = nodes.first(where: { $0.name == name }) else { throw OperationError(.invalid, "the run knows no node \(name).") }
         return node
