@@ -103,7 +103,7 @@ final class Upgrader: Sendable {
         }
         if upgrade.state == .done, upgrade.isTakenBack { return try await goOn(upgrade) }
         // Whatever was decided of this spec stays so, but for what forbade it.
-        if upgrade.observedGeneration == upgrade.generation, let state = upgrade.state, state != .cancelled { return }
+        if upgrade.observedGeneration == upgrade.generation, upgrade.state != .cancelled { return }
         guard !upgrade.isPaused, !upgrade.isTakenBack else { return }
         let key = "\(upgrade.uid) \(upgrade.generation)"
         if let last = triedAt[key], client.time.now().timeIntervalSince(last) < Self.retryPause { return }
@@ -130,7 +130,9 @@ final class Upgrader: Sendable {
             return try await say(upgrade, "forbidden: \(made.plan.refusals.joined(separator: "; "))")
         }
         guard !made.plan.steps.isEmpty else {
-            return try await say(upgrade, "the cluster is of \(made.hops.last?.description ?? "this version") already")
+            await options.tidy(made.settings, client)
+            try await say(upgrade, "the cluster is of \(upgrade.json["spec"]["version"].string ?? "this version") already")
+            return try await observe(upgrade)
         }
         log(.info, "begins", ["upgrade": upgrade.name])
         try await carryOut(upgrade, made.settings) { runner in
@@ -221,6 +223,7 @@ final class Upgrader: Sendable {
         try await journal.end(upgrade.name, as: .abandoned, message: "a person aborted it", now: client.time.now())
         try await client.patch(.clusterUpgrades, upgrade.objectName, .merge(["metadata": ["annotations": [Annotations.abort: .null]]]))
         log(.warning, "aborted", ["upgrade": upgrade.name])
+        try await observe(upgrade)
     }
 
     // MARK: What it says
