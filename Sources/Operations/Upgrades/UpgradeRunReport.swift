@@ -306,11 +306,10 @@ package struct UpgradeRunReport: Report, Sendable {
         return document
     }
 
-    private static let colors: [(word: String, color: String, meaning: String)] = [
-        ("upgrade the control plane", "#7b4fb5", "control plane"), ("put ", "#7b4fb5", "control plane"), ("drain", "#c98a1b", "drain"),
-        ("wait", "#c98a1b", "drain"), ("cordon", "#c98a1b", "drain"), ("install kubelet", "#2563a8", "kubelet"),
-        ("install", "#5aa0a8", "packages, images"),
-        ("fetch", "#5aa0a8", "packages, images"), ("see", "#1a7f4b", "proof"), ("run", "#8d6e63", "hooks"),
+    /// Control planes violet, drains amber, kubelets blue, packages and images teal, proofs green.
+    private static let colors: [(word: String, color: String)] = [
+        ("upgrade the control plane", "#7b4fb5"), ("put ", "#7b4fb5"), ("drain", "#c98a1b"), ("wait", "#c98a1b"), ("cordon", "#c98a1b"),
+        ("install kubelet", "#2563a8"), ("install", "#5aa0a8"), ("fetch", "#5aa0a8"), ("see", "#1a7f4b"), ("run", "#8d6e63"),
     ]
 
     private var timeline: ReportDocument.Block {
@@ -321,12 +320,10 @@ package struct UpgradeRunReport: Report, Sendable {
                 row: step.node.isEmpty ? "cluster" : step.node, label: "\(step.title): \(Self.text(ended.timeIntervalSince(began)))", start: began,
                 end: ended, color: color)
         }
-        var legend: [String] = []
-        for entry in Self.colors where !legend.contains(entry.meaning) { legend.append(entry.meaning) }
         return .figure(
             svg: Drawing.timeline(bars, rows: ["cluster"] + nodes.map(\.node), from: startedAt, to: max(updatedAt, startedAt.addingTimeInterval(1))),
             caption:
-                "who was worked on when: control plane violet, drains amber, kubelets blue, packages and images teal, proofs green (\(legend.count) kinds; hold the pointer on a bar)"
+                "who was worked on when: control plane violet, drains amber, kubelets blue, packages and images teal, proofs green, hooks brown (hold the pointer on a bar)"
         )
     }
 
