@@ -86,7 +86,6 @@ package struct UpgradeRunReport: Report, Sendable {
         (self.persons, self.checks, self.probes, self.commands) = (persons, checks, probes, commands)
         let pairs = Array(zip(plan.steps, run.steps))
         backup = pairs.first { $0.0.action == .backup && $0.1.state.isOver }?.1.result
-        path = checks.first { $0.name == "path" }?.found ?? Self.hops(plan).map(\.description).joined(separator: " -> ")
         let names = Set(settings.nodes.map(\.name))
         steps = pairs.map { pair in
             StepRow(
@@ -95,6 +94,10 @@ package struct UpgradeRunReport: Report, Sendable {
                 attempts: pair.1.attempts, result: pair.1.result ?? "", undo: pair.0.undo.text)
         }
         nodes = settings.nodes.map { node in Self.row(node.name, settings, pairs.filter { $0.0.target == node.name }) }
+        let oldest = nodes.compactMap { KubernetesVersion($0.from) }.min()
+        path =
+            checks.first { $0.name == "path" }?.found
+            ?? ([oldest].compactMap(\.self) + Self.hops(plan)).map(\.description).joined(separator: " -> ")
         wayBack = []
         leftOvers = []
         wayBack = Self.wayBack(run, pairs, backup)
