@@ -70,27 +70,29 @@ struct ClusterUpgradeTests {
                     made.settings.window = window
                     return made
                 }, hosts: { _ in desk.hosts })
-            let outcome = rehearsal.run {
-                let client = KubernetesClient(transport: TwinTransport(desk.twin, time: time), rate: nil, time: time)
-                let restarts = Bell()
-                try await withThrowingTaskGroup(of: Void.self) { group in
-                    group.addTask {
-                        while true {
-                            try await withThrowingTaskGroup(of: Void.self) { life in
-                                let seen = restarts.count()
-                                var options = MaintenanceController.Options()
-                                options.upgrader = upgrader
-                                let web = WebClient { _, _, _, _ in .init(status: 200) }
-                                life.addTask { [options] in try await MaintenanceController(client, web: web, options: options).run() }
-                                life.addTask { try await restarts.wait(after: seen, seconds: nil, time) }
-                                defer { life.cancelAll() }
-                                try await life.next()
+            let outcome = try await onOwnThread {
+                rehearsal.run {
+                    let client = KubernetesClient(transport: TwinTransport(desk.twin, time: time), rate: nil, time: time)
+                    let restarts = Bell()
+                    try await withThrowingTaskGroup(of: Void.self) { group in
+                        group.addTask {
+                            while true {
+                                try await withThrowingTaskGroup(of: Void.self) { life in
+                                    let seen = restarts.count()
+                                    var options = MaintenanceController.Options()
+                                    options.upgrader = upgrader
+                                    let web = WebClient { _, _, _, _ in .init(status: 200) }
+                                    life.addTask { [options] in try await MaintenanceController(client, web: web, options: options).run() }
+                                    life.addTask { try await restarts.wait(after: seen, seconds: nil, time) }
+                                    defer { life.cancelAll() }
+                                    try await life.next()
+                                }
                             }
                         }
+                        group.addTask { try await body(Stage(desk: desk, client: client, restarts: restarts, rehearsal: rehearsal)) }
+                        defer { group.cancelAll() }
+                        try await group.next()
                     }
-                    group.addTask { try await body(Stage(desk: desk, client: client, restarts: restarts, rehearsal: rehearsal)) }
-                    defer { group.cancelAll() }
-                    try await group.next()
                 }
             }
             guard case .ended(.success) = outcome else {

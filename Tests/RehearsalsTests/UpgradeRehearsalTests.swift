@@ -16,7 +16,7 @@ struct UpgradeRehearsalTests {
     @Test func `Over two minors every node is upgraded, one control plane at a time, and no budget is broken`() async throws {
         try await BuiltProgram.withFolder { folder in
             let desk = try UpgradeDesk(in: folder.path, hops: [Self.version(24), Self.version(25)], workers: 5, pods: 40, maxUnavailable: 2)
-            let (end, _) = try desk.live()
+            let (end, _) = try await desk.live()
             guard case .done = end else {
                 Issue.record("\(end)")
                 return
@@ -28,18 +28,18 @@ struct UpgradeRehearsalTests {
 
     @Test func `Killed before any write to the journal, an upgrade goes on to its end, and back to where it began`() async throws {
         try await BuiltProgram.withFolder { folder in
-            let whole = try UpgradeDesk(in: folder.path, workers: 2, pods: 8).live()
+            let whole = try await UpgradeDesk(in: folder.path, workers: 2, pods: 8).live()
             guard case .done = whole.end else {
                 Issue.record("\(whole.end)")
                 return
             }
             for place in 1..<whole.writes {
                 let forth = try UpgradeDesk(in: folder.path, workers: 2, pods: 8)
-                guard case .killed = try forth.live(diesAt: place).end else {
+                guard case .killed = try await forth.live(diesAt: place).end else {
                     Issue.record("\(place): it was not killed")
                     continue
                 }
-                let (end, _) = try forth.live()
+                let (end, _) = try await forth.live()
                 guard case .done = end else {
                     Issue.record("\(place): \(end)")
                     continue
@@ -48,9 +48,9 @@ struct UpgradeRehearsalTests {
                     forth.complaints(at: Self.version(24)) == [] && forth.broken == [],
                     "\(place): \(forth.complaints(at: Self.version(24))) \(forth.broken)")
                 let back = try UpgradeDesk(in: folder.path, workers: 2, pods: 8)
-                _ = try back.live(diesAt: place)
+                _ = try await back.live(diesAt: place)
                 let id = try #require(try back.run?.id)
-                let (returned, _) = try back.live(.rollBack(id))
+                let (returned, _) = try await back.live(.rollBack(id))
                 guard case .done = returned else {
                     Issue.record("\(place), back: \(returned)")
                     continue
@@ -133,7 +133,7 @@ struct UpgradeRehearsalTests {
                 if fault.isLost, let node = fault.node { desk.expectLoss(of: node) }
                 if fault.name.contains("boots by itself"), let node = fault.node { desk.expectLoss(of: node) }
                 desk.faults.plan(fault.what, on: fault.node, fault.moment, times: fault.times, fault.fault)
-                let (end, _) = try desk.live()
+                let (end, _) = try await desk.live()
                 #expect(desk.faults.met > 0, "it never went wrong")
                 switch end {
                 case .done: #expect(fault.reason.isEmpty, "it went on although \(fault.name)")
@@ -146,7 +146,7 @@ struct UpgradeRehearsalTests {
                 for node in desk.twin.objects(.nodes) { desk.twin.setAlive(Node(node).name, true) }
                 desk.twin.advance(to: desk.twin.now.addingTimeInterval(120))
                 let target = goesOn ? Self.version(24) : Self.version(23)
-                let again = try desk.live(goesOn ? nil : .rollBack(try #require(try desk.run?.id)))
+                let again = try await desk.live(goesOn ? nil : .rollBack(try #require(try desk.run?.id)))
                 if case .done = end, goesOn {
                 } else {
                     guard case .done = again.end else {
@@ -164,7 +164,7 @@ struct UpgradeRehearsalTests {
         try await BuiltProgram.withFolder { folder in
             let desk = try UpgradeDesk(in: folder.path)
             desk.faults.hold = [GateCheck("etcd quorum", .notYet, "2 of 3 members are well, without cp-0003")]
-            let (end, _) = try desk.live()
+            let (end, _) = try await desk.live()
             guard case .stopped(let message) = end else {
                 Issue.record("\(end)")
                 return
@@ -172,7 +172,7 @@ struct UpgradeRehearsalTests {
             #expect(message.contains("etcd quorum") && message.contains("without cp-0003"), "\(message)")
             #expect(desk.twin.staticPodVersion(of: "cp-0001") == Self.version(23))
             desk.faults.lift()
-            guard case .done = try desk.live().end else {
+            guard case .done = try await desk.live().end else {
                 Issue.record("it does not go on")
                 return
             }
@@ -187,7 +187,7 @@ struct UpgradeRehearsalTests {
             var isDone = false
             while windows < 40, !isDone {
                 windows += 1
-                let (end, _) = try desk.live(gate: { [opened = desk.twin.now] _ in Gate(deadline: opened.addingTimeInterval(420)) })
+                let (end, _) = try await desk.live(gate: { [opened = desk.twin.now] _ in Gate(deadline: opened.addingTimeInterval(420)) })
                 switch end {
                 case .done: isDone = true
                 case .stopped(let message):
@@ -207,13 +207,13 @@ struct UpgradeRehearsalTests {
     @Test func `An upgrade that is done is taken back node by node, and nobody notices`() async throws {
         try await BuiltProgram.withFolder { folder in
             let desk = try UpgradeDesk(in: folder.path, hops: [Self.version(24), Self.version(25)], pods: 16)
-            let (first, _) = try desk.live()
+            let (first, _) = try await desk.live()
             guard case .done = first else {
                 Issue.record("\(first)")
                 return
             }
             let id = try #require(try desk.run?.id)
-            let (end, _) = try desk.live(.rollBack(id))
+            let (end, _) = try await desk.live(.rollBack(id))
             guard case .done = end else {
                 Issue.record("\(end)")
                 return

@@ -63,11 +63,18 @@ package final class UpgradeDesk: Sendable {
         case stuck
     }
 
-    /// One life of the program.
+    /// One life of the program, which keeps a processor busy: on a thread of its own.
     /// - Parameters:
     ///   - diesAt: before which write to the journal it is killed, counted from 0; nil for never.
     package func live(
-        _ beginning: UpgradeRehearsal.Beginning? = nil, diesAt: Int? = nil, killedAfter jobs: Int? = nil, gate: (@Sendable (RunTime) -> Gate)? = nil
+        _ beginning: UpgradeRehearsal.Beginning? = nil, diesAt: Int? = nil, killedAfter jobs: Int? = nil,
+        gate: (@Sendable (RunTime) -> Gate)? = nil
+    ) async throws -> (end: End, writes: Int) {
+        try await onOwnThread { try self.liveHere(beginning, diesAt, jobs, gate) }
+    }
+
+    private func liveHere(
+        _ beginning: UpgradeRehearsal.Beginning?, _ diesAt: Int?, _ jobs: Int?, _ gate: (@Sendable (RunTime) -> Gate)?
     ) throws -> (end: End, writes: Int) {
         let life = lives.withLock { life in
             life += 1

@@ -215,7 +215,7 @@ package final class LocalEtcdCluster: Sendable {
     }
 
     /// Returns when every member has a leader and answers reads.
-    package func waitUntilServing(within limit: Duration = .seconds(60)) async throws {
+    package func waitUntilServing(within limit: Duration = .seconds(180)) async throws {
         let deadline = ContinuousClock.now + limit
         for member in members {
             while true {
