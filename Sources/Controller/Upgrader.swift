@@ -51,6 +51,7 @@ final class Upgrader: Sendable {
     private let log: ControllerLog
     /// How often in a run a node could not be reached, by upgrade.
     private let cuts = Mutex<[String: Int]>([:])
+    private let restUntil = Mutex<[String: Date]>([:])
 
     /// How often that may be, and how long is waited then, seconds.
     private static let mostCuts = 30
@@ -79,8 +80,12 @@ final class Upgrader: Sendable {
             }
             for upgrade in all {
                 try Task.checkCancellation()
-                do { try await attend(upgrade, &triedAt) } catch let error where !(error is CancellationError) {
-                    log(.warning, "\(error)", ["upgrade": upgrade.name])
+                do {
+                    _ = try isOpen(upgrade)
+                    try await attend(upgrade, &triedAt)
+                } catch let error where !(error is CancellationError) && !Task.isCancelled {
+                    try await say(upgrade, "\(error)")
+                    rest(upgrade)
                 }
                 // One that is under way, or stopped half way, is finished first.
                 if view.upgrade(upgrade.name)?.isUnfinished == true { break }
@@ -90,26 +95,37 @@ final class Upgrader: Sendable {
     }
 
     private func attend(_ upgrade: ClusterUpgrade, _ triedAt: inout [String: Date]) async throws {
-        let annotations = upgrade.annotations
+        let isAsked = upgrade.annotations[Annotations.resume] != nil
+        // What a person asked for once is done once.
+        if isAsked { try await forget(Annotations.resume, upgrade) }
+        if upgrade.annotations[Annotations.abort] != nil { return try await abort(upgrade) }
         if upgrade.isUnfinished {
-            if annotations[Annotations.abort] != nil { return try await abort(upgrade) }
-            if upgrade.isFailed {
-                guard annotations[Annotations.resume] != nil || upgrade.observedGeneration != upgrade.generation else { return }
-                try await client.patch(
-                    .clusterUpgrades, upgrade.objectName, .merge(["metadata": ["annotations": [Annotations.resume: .null]]]))
-            }
-            guard !upgrade.isPaused, try isOpen(upgrade) else { return }
+            if upgrade.isFailed, !isAsked, upgrade.observedGeneration == upgrade.generation { return }
+            // What is begun on a node is brought to its end, whoever leads; the gate stops it then.
+            guard upgrade.state == .running || !isHeld(upgrade) else { return }
+            if let until = restUntil.withLock({ $0[upgrade.name] }), client.time.now() < until, !isAsked { return }
             return try await goOn(upgrade)
         }
-        if upgrade.state == .done, upgrade.isTakenBack { return try await goOn(upgrade) }
+        if upgrade.isTakenBack {
+            if upgrade.state == .done, !upgrade.isFailed || isAsked { return try await goOn(upgrade) }
+            if upgrade.state != .done, upgrade.state != .rolledBack {
+                try await say(upgrade, "spec.rollBack: there is nothing that could be taken back")
+            }
+            return
+        }
         // Whatever was decided of this spec stays so, but for what forbade it.
         if upgrade.observedGeneration == upgrade.generation, upgrade.state != .cancelled { return }
-        guard !upgrade.isPaused, !upgrade.isTakenBack else { return }
+        guard !isHeld(upgrade) else { return }
+        if let busy = view.busyNodes.first { return try await say(upgrade, "waits for the maintenance of \(busy)") }
         let key = "\(upgrade.uid) \(upgrade.generation)"
         if let last = triedAt[key], client.time.now().timeIntervalSince(last) < Self.retryPause { return }
-        guard try isOpen(upgrade) else { return }
         triedAt[key] = client.time.now()
         try await begin(upgrade)
+    }
+
+    /// Whether a person or the clock lets nothing begin now. What cannot be read holds it, too, and is said.
+    private func isHeld(_ upgrade: ClusterUpgrade) -> Bool {
+        upgrade.isPaused || view.pauseOfAll != nil || (try? isOpen(upgrade)) != true
     }
 
     private func isOpen(_ upgrade: ClusterUpgrade) throws -> Bool {
@@ -132,7 +148,7 @@ final class Upgrader: Sendable {
         guard !made.plan.steps.isEmpty else {
             await options.tidy(made.settings, client)
             try await say(upgrade, "the cluster is of \(upgrade.json["spec"]["version"].string ?? "this version") already")
-            return try await observe(upgrade)
+            return try await observe(upgrade, upgrade.generation)
         }
         log(.info, "begins", ["upgrade": upgrade.name])
         try await carryOut(upgrade, made.settings) { runner in
@@ -159,12 +175,17 @@ final class Upgrader: Sendable {
     ) async throws {
         let (view, crew, log, name) = (view, crew, log, upgrade.name)
         let journal = ClusterJournal(client, leader: leader, upgrade: name)
+        // Whether somebody asked the run to stop when the gate was asked last: he may have thought better of it since.
+        let isAskedToStop = Mutex(false)
         let gate: @Sendable () -> Gate = {
             let now = view.upgrade(name)
             var checks: [GateCheck] = []
+            if let now, now.isTakenBack, !upgrade.isTakenBack { checks.append(GateCheck("rollback", .fails, "spec.rollBack asked for the way back")) }
             if let now, now.isPaused { checks.append(GateCheck("pause", .fails, "spec.paused asked the run to stop here")) }
             if let reason = view.pauseOfAll { checks.append(GateCheck("pause", .fails, reason)) }
-            if !crew.inWork.isEmpty { checks.append(GateCheck("maintenance", .notYet, "\(crew.inWork.sorted().joined(separator: ", ")) in work")) }
+            isAskedToStop.withLock { $0 = !checks.isEmpty }
+            let busy = Set(view.busyNodes).union(crew.inWork).sorted()
+            if !busy.isEmpty { checks.append(GateCheck("maintenance", .notYet, "\(busy.joined(separator: ", ")) in work")) }
             return Gate(window: (try? now?.window(among: view.windows.values)) ?? settings.window).observing(checks)
         }
         do {
@@ -189,21 +210,41 @@ final class Upgrader: Sendable {
             await options.tidy(settings, client)
         } catch let error as JournalError where error.code != .system {
             log(.info, "\(error)", ["upgrade": name])
+            // Nobody is there any more whose Jobs they would be.
+            if error.code == .invalid, view.upgrade(name) == nil { await options.tidy(settings, client) }
+            return
         } catch let error where !(error is CancellationError) && !Task.isCancelled {
             log(.warning, "\(error)", ["upgrade": name])
-            // What a person or the clock stopped goes on when they let it; what a step or a check stopped waits for a person.
-            let isHeld = (error as? OperationError)?.code == .refused && view.upgrade(name).map { $0.isPaused || (try? isOpen($0)) != true } ?? false
-            // Connections to nodes go over the API servers that are upgraded.
-            let isCut =
-                (error as? OperationError)?.code == .unreachable
-                && cuts.withLock { cuts -> Bool in
-                    cuts[name, default: 0] += 1
-                    return cuts[name, default: 0] <= Self.mostCuts
-                }
-            if isCut { try await client.time.sleep(.seconds(Self.cutPause)) }
-            if view.upgrade(name)?.isUnfinished ?? true { try await journal.judge(failed: !isHeld && !isCut, retries: 0) }
+            try await judge(error, name, journal, isAskedToStop: isAskedToStop.withLock { $0 })
         }
-        try await observe(upgrade)
+        // As it began, or stands now where a person has to look at it: another version asked for meanwhile is another upgrade.
+        guard let now = view.upgrade(name) else { return }
+        try await observe(upgrade, now.isUnfinished ? now.generation : ClusterUpgrade.generation(ofTag: settings.control.tag) ?? upgrade.generation)
+    }
+
+    /// What a person, the clock or a lost connection stopped goes on when they let it; what a step or a check stopped waits for a person.
+    private func judge(_ error: any Error, _ name: String, _ journal: ClusterJournal, isAskedToStop: Bool) async throws {
+        guard let now = view.upgrade(name) else { return }
+        let code = (error as? OperationError)?.code
+        let isHeld =
+            code == .held
+            || code == .refused && (isAskedToStop || !now.json["spec"]["windows"].isNull && "\(error)".contains("the window "))
+        // Connections to nodes go over the API servers that are upgraded, and so does the journal.
+        let isCut =
+            (code == .unreachable || error is JournalError)
+            && cuts.withLock { cuts -> Bool in
+                cuts[name, default: 0] += 1
+                return cuts[name, default: 0] <= Self.mostCuts
+            }
+        if isHeld || isCut { rest(now) }
+        guard now.isUnfinished || now.state == .done else { return }
+        try await journal.judge(failed: !isHeld && !isCut, retries: 0, message: now.message.isEmpty ? "\(error)" : nil)
+    }
+
+    /// What was stopped is not tried again at once.
+    private func rest(_ upgrade: ClusterUpgrade) {
+        let until = client.time.now().addingTimeInterval(Self.cutPause)
+        restUntil.withLock { $0[upgrade.name] = until }
     }
 
     private static func tell(_ command: RemoteCommand, _ log: ControllerLog, _ upgrade: String) {
@@ -218,12 +259,21 @@ final class Upgrader: Sendable {
     }
 
     private func abort(_ upgrade: ClusterUpgrade) async throws {
+        try await forget(Annotations.abort, upgrade)
+        guard upgrade.isUnfinished else {
+            try await say(upgrade, "a person aborted it before it began")
+            return try await observe(upgrade, upgrade.generation)
+        }
         let journal = ClusterJournal(client, leader: leader, upgrade: upgrade.name)
-        _ = try await journal.takeOver(upgrade.name, takingLock: true, reopening: false, at: client.time.now())
+        let record = try await journal.takeOver(upgrade.name, takingLock: true, reopening: false, at: client.time.now())
         try await journal.end(upgrade.name, as: .abandoned, message: "a person aborted it", now: client.time.now())
-        try await client.patch(.clusterUpgrades, upgrade.objectName, .merge(["metadata": ["annotations": [Annotations.abort: .null]]]))
         log(.warning, "aborted", ["upgrade": upgrade.name])
-        try await observe(upgrade)
+        try await observe(upgrade, upgrade.generation)
+        if let settings = try? UpgradeSettings(of: record) { await options.tidy(settings, client) }
+    }
+
+    private func forget(_ annotation: String, _ upgrade: ClusterUpgrade) async throws {
+        try await client.patch(.clusterUpgrades, upgrade.objectName, .merge(["metadata": ["annotations": [annotation: .null]]]))
     }
 
     // MARK: What it says
@@ -235,8 +285,8 @@ final class Upgrader: Sendable {
             .clusterUpgrades, upgrade.objectName, .merge(["status": ["message": .string(String(message.prefix(2000)))]]), subresource: "status")
     }
 
-    private func observe(_ upgrade: ClusterUpgrade) async throws {
+    private func observe(_ upgrade: ClusterUpgrade, _ generation: Int) async throws {
         try await client.patch(
-            .clusterUpgrades, upgrade.objectName, .merge(["status": ["observedGeneration": JSON(upgrade.generation)]]), subresource: "status")
+            .clusterUpgrades, upgrade.objectName, .merge(["status": ["observedGeneration": JSON(generation)]]), subresource: "status")
     }
 }

@@ -124,6 +124,49 @@ struct ClusterUpgradeTests {
         }
     }
 
+    @Test func `What is asked in the middle counts: a pause of everything, the way back, another version, an abort before it began`() async throws {
+        try await rehearse { stage in
+            func pauseAll(_ reason: JSON) async throws {
+                let change: JSON = ["metadata": ["annotations": [Annotations.pause: reason]]]
+                try await stage.client.patch(.namespaces, ObjectName("", "drydock"), .merge(change))
+            }
+            try await pauseAll("a freeze")
+            try await stage.create(["version": "v1.24.0", "noBackup": true])
+            try await stage.pass(120)
+            #expect(stage.upgrade.state == nil)
+            try await pauseAll(.null)
+            try await stage.until("it has begun") { stage.over >= 3 }
+            try await pauseAll("a freeze")
+            try await stage.until("it has stopped") { stage.upgrade.state == .stopped }
+            #expect(!stage.upgrade.isFailed)
+            try await pauseAll(.null)
+            try await stage.until("it goes on by itself") { stage.over >= 6 }
+            let all = ClusterJournal.record(of: stage.upgrade.json)?.steps.count ?? 0
+            // What is asked for once is done once: this is no leave for a failure that comes later.
+            try await stage.change(["metadata": ["annotations": [Annotations.resume: "a person"]]])
+            try await stage.change(["spec": ["rollBack": true]])
+            var most = 0
+            try await stage.until("it is back") {
+                most = max(most, stage.over)
+                return stage.upgrade.state == .rolledBack || stage.upgrade.isFailed
+            }
+            #expect(stage.upgrade.state == .rolledBack && most < all - 5, "\(stage.upgrade.message): \(most) of \(all)")
+            #expect(stage.desk.complaints(at: Self.before) == [] && stage.desk.broken == [])
+            #expect(stage.upgrade.annotations[Annotations.resume] == nil)
+            try await stage.change(["metadata": ["annotations": [Annotations.abort: "a person"]], "spec": ["rollBack": false]])
+            try await stage.until("it is said") { stage.upgrade.message.contains("aborted it before it began") }
+            try await stage.pass(700)
+            #expect(stage.upgrade.state == .rolledBack, "what was aborted does not begin")
+            try await stage.change(["spec": ["soak": "2s"]])
+            try await stage.until("another spec is another upgrade") { stage.upgrade.state == .running && stage.over > 2 }
+            try await stage.change(["spec": ["version": "v1.25.0"]])
+            try await stage.until("the one that was begun is finished, and the other is looked at") {
+                stage.upgrade.state == .done && stage.upgrade.message.contains("cannot be had")
+            }
+            #expect(stage.desk.complaints(at: Self.after) == [] && stage.desk.broken == [])
+        }
+    }
+
     @Test func `Paused it stops between two nodes and goes on; what is forbidden is said; what fails waits for a person; what is aborted stays`()
         async throws
     {

@@ -54,7 +54,9 @@ extension BackupCommand {
                     try await group.next()
                     group.cancelAll()
                 }
-            } catch is CancellationError { output.remark("ended") }
+            } catch is CancellationError {}
+            // The server of metrics may have ended first, without an error.
+            if Task.isCancelled { output.remark("ended") }
         }
 
         func log(_ text: String) { output.remark("\(Date().formatted(.iso8601)) \(text)") }

@@ -90,7 +90,11 @@ extension HTTPTransport {
                         }
                         switch stream {
                         case .end: end += bytes
-                        case .some(let stream) where !bytes.isEmpty: try await passing { try await receive(stream, bytes) }
+                        case .some(let stream) where !bytes.isEmpty:
+                            // Who takes long to take it does not make the server silent.
+                            lastWord.withLock { $0 = .distantFuture }
+                            try await passing { try await receive(stream, bytes) }
+                            lastWord.withLock { $0 = Date() }
                         default: break
                         }
                         if stream == .end, frame.fin { break }

@@ -123,8 +123,8 @@ package struct ControllerManifests: Sendable {
 
     /// The same, in kube-system.
     package static let addonRules: [Rule] = [
-        Rule("", ["configmaps"], ["create", "update", "patch"], "kubeadm's add-ons are put back by a rollback"),
-        Rule("apps", ["daemonsets", "deployments"], ["create", "update", "patch"], "kubeadm's add-ons are put back by a rollback"),
+        Rule("", ["configmaps"], ["update"], "kubeadm's add-ons are put back by a rollback"),
+        Rule("apps", ["daemonsets", "deployments"], ["update"], "kubeadm's add-ons are put back by a rollback"),
     ]
 
     /// What drains that pass over budgets need besides: `drain.disableEviction`.

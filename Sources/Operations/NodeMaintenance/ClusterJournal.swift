@@ -72,7 +72,8 @@ package final class ClusterJournal: RunJournal {
     private let known = Mutex<JSON?>(nil)
 
     /// The most that an object may have, bytes: etcd takes 1.5 MiB.
-    private static let largest = 1 << 20
+    /// The steps' times and results come to the plan.
+    private static let largest = 640 << 10
 
     /// Of a node.
     /// - Parameters:
@@ -101,12 +102,15 @@ package final class ClusterJournal: RunJournal {
                         .invalid,
                         "a plan of \(run.plan.utf8.count >> 10) KiB has no room in \(place.text): upgrade so many nodes with `drydock upgrade apply`")
                 }
-                let found = MaintenanceRun(try await read())
-                guard found.state?.isOver ?? true else { throw JournalError(.locked, "\(place.text) is not over: \(found.state?.rawValue ?? "")") }
+                try await read()
                 var status = Self.status(run)
                 (status["operation"], status["subject"]) = (.string(run.operation), .string(run.subject))
                 (status["plan"], status["settings"]) = (try JSON(parsing: run.plan), try JSON(parsing: run.settings))
                 try await write { [status] object in
+                    let found = MaintenanceRun(object)
+                    guard found.state?.isOver ?? true || found.owner == owner.host else {
+                        throw JournalError(.locked, "\(place.text) is not over: \(found.state?.rawValue ?? ""), of \(found.owner)")
+                    }
                     status.object?.members.forEach { object["status"][$0.name] = $0.value }
                     for field in ["message", "step", "failed", "retries"] { object["status"][field] = .null }
                 }
@@ -229,10 +233,10 @@ package final class ClusterJournal: RunJournal {
     private func write(_ change: (inout JSON) throws -> Void) async throws -> JSON {
         var attempts = 0
         while true {
-            var object: JSON
-            if let own = known.withLock({ $0 }) { object = own } else { object = try await read() }
-            try change(&object)
             do {
+                var object: JSON
+                if let own = known.withLock({ $0 }) { object = own } else { object = try await read() }
+                try change(&object)
                 let written = try await client.replace(place.resource, object, subresource: "status")
                 known.withLock { $0 = written }
                 return written
@@ -240,10 +244,10 @@ package final class ClusterJournal: RunJournal {
                 attempts += 1
                 try await read()
             } catch let error where attempts < 8 && Self.isDoubtful(error) {
-                // Nobody knows whether it was written: what was read anew tells.
+                // Nobody knows whether it was written: what is read anew tells.
                 attempts += 1
                 try await client.time.sleep(.seconds(Double(attempts)))
-                try await read()
+                known.withLock { $0 = nil }
             }
         }
     }

@@ -121,6 +121,9 @@ package final class MaintenanceView: Sendable {
     package func agent(_ name: String) -> NodeAgent? { agents[ObjectName("", name)] }
     package func run(_ node: String) -> MaintenanceRun? { runs[ObjectName("", node)] }
 
+    /// Nodes on which a run is at work, or was left.
+    package var busyNodes: [String] { runs.values.filter { $0.isUnfinished && !$0.isFailed }.map(\.name).sorted() }
+
     package func upgrade(_ name: String) -> ClusterUpgrade? { upgrades[ObjectName("", name)] }
 
     /// Why no maintenance begins anywhere.

@@ -30,7 +30,10 @@ package struct NodeGate: Sendable {
     ) async throws -> [GateCheck] {
         guard let node = view.node(name) else { return [GateCheck("node", .fails, "\(name) is gone")] }
         var checks: [GateCheck] = []
-        if let pause = view.pause ?? view.pause(of: node) ?? view.pause(of: policy.name) { checks.append(GateCheck("paused", .notYet, pause)) }
+        // What is in work comes to its end, whoever waits for it.
+        if let pause = (hasBegun ? view.pauseOfAll : view.pause) ?? view.pause(of: node) ?? view.pause(of: policy.name) {
+            checks.append(GateCheck("paused", .notYet, pause))
+        }
         if !hasBegun {
             if !node.isReady { checks.append(GateCheck("ready", .notYet, "\(name) is not ready")) }
             if node.isControlPlane { checks.append(try await controlPlane(node)) }

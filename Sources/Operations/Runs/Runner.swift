@@ -1,5 +1,7 @@
 internal import Foundation
 internal import Journal
+internal import KubernetesAPI
+internal import KubernetesClient
 package import Maintenance
 internal import NodeAccess
 
@@ -255,7 +257,7 @@ package struct Runner<Operation: RunOperation>: Sendable {
             throw error
         } catch {
             let why = error is CancellationError || Task.isCancelled ? "it was interrupted" : "\(error)"
-            let code = (error as? OperationError)?.code ?? ((error as? NodeError)?.code == .unreachable ? .unreachable : .stopped)
+            let code = (error as? OperationError)?.code ?? (Self.isLost(error) ? .unreachable : .stopped)
             let separator = why.hasSuffix(".") ? "" : "."
             guard try await journal.run(run).steps.contains(where: { $0.attempts > 0 || $0.state == .undone }) else {
                 try await journal.end(run, as: .cancelled, message: why, now: time.now())
@@ -264,6 +266,16 @@ package struct Runner<Operation: RunOperation>: Sendable {
             try await journal.end(run, as: .stopped, message: why, now: time.now())
             throw OperationError(
                 code, "the run \(run) stopped: \(why)\(separator) When the cause is gone, `drydock runs \(command) \(run)` goes on with it.")
+        }
+    }
+
+    /// Whether a node or the API could not be reached.
+    private static func isLost(_ error: any Error) -> Bool {
+        switch error {
+        case let error as NodeError: error.code == .unreachable
+        case let error as KubernetesError: error.isTransient
+        case let error as APIStatus: error.isTransient
+        default: false
         }
     }
 

@@ -22,7 +22,13 @@ package struct ClusterUpgrade: KubernetesObject {
     package var observedGeneration: Int? { json["status"]["observedGeneration"].count }
 
     /// Of this spec: another one is another upgrade, whose copies and Jobs are others.
-    package var tag: String { "\(name.filter { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") }.prefix(40))-\(generation)" }
+    package var tag: String {
+        let plain = name.filter { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") }
+        return "\(plain.prefix(30))-\(generation)-\(uid.filter { $0.isLetter || $0.isNumber }.prefix(8))"
+    }
+
+    /// Of which spec a run was whose tag this is.
+    package static func generation(ofTag tag: String) -> Int? { tag.split(separator: "-").dropLast().last.flatMap { Int($0) } }
 
     /// Without what is most of its bytes.
     package func withoutPlan() -> ClusterUpgrade {
