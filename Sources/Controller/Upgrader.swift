@@ -14,9 +14,6 @@ package struct UpgraderOptions: Sendable {
     package var plan: @Sendable (ClusterUpgrade, Window?, KubernetesClient) async throws -> UpgradeRequest.Made
     /// The hosts of an upgrade; its backups go where the process can write.
     package var hosts: @Sendable (UpgradeSettings) -> any UpgradeHosts
-    /// Leaves nothing behind when an upgrade is over.
-    package var tidy: @Sendable (UpgradeSettings, KubernetesClient) async -> Void = { _, _ in }
-
     package init(
         plan: @escaping @Sendable (ClusterUpgrade, Window?, KubernetesClient) async throws -> UpgradeRequest.Made,
         hosts: @escaping @Sendable (UpgradeSettings) -> any UpgradeHosts
@@ -27,18 +24,11 @@ package struct UpgraderOptions: Sendable {
 
     /// By Jobs of this image, in this namespace.
     package static func byJobs(image: String, namespace: String, hosts: @escaping @Sendable (UpgradeSettings) -> any UpgradeHosts) -> Self {
-        var options = UpgraderOptions(
+        UpgraderOptions(
             plan: { upgrade, window, client in
                 let job = NodeAccess.PinnedJob(namespace: namespace, image: image, tag: upgrade.tag)
-                do { return try await upgrade.request(window) { NodeAccess(name: $0, way: .job(job)) }.make(client) } catch {
-                    try? await NodeShell(client, job).removeAll()
-                    throw error
-                }
+                return try await upgrade.request(window) { NodeAccess(name: $0, way: .job(job)) }.make(client)
             }, hosts: hosts)
-        options.tidy = { settings, client in
-            if let job = settings.nodes.pinnedJob { try? await NodeShell(client, job).removeAll() }
-        }
-        return options
     }
 }
 
@@ -49,11 +39,10 @@ final class Upgrader: Sendable {
     private let options: UpgraderOptions
     private let leader: String
     private let log: ControllerLog
-    /// How often in a run a node could not be reached, by upgrade.
-    private let cuts = Mutex<[String: Int]>([:])
-    private let restUntil = Mutex<[String: Date]>([:])
+    /// Of each upgrade as it is asked for now: how often a node could not be reached, and until when it is let alone.
+    private let rests = Mutex<[String: (cuts: Int, until: Date)]>([:])
 
-    /// How often that may be, and how long is waited then, seconds.
+    /// How often that may be, and how long what stopped is let alone, seconds.
     private static let mostCuts = 30
     private static let cutPause = 10.0
     /// How often what is known of the cluster is looked at, seconds; that asks nobody.
@@ -73,19 +62,16 @@ final class Upgrader: Sendable {
 
     /// Works until it is cancelled.
     func run() async throws {
-        var triedAt: [String: Date] = [:]
         while true {
-            let all = view.upgrades.values.sorted {
-                ($0.isUnfinished ? 0 : 1, $0.creation ?? .distantPast) < ($1.isUnfinished ? 0 : 1, $1.creation ?? .distantPast)
-            }
-            for upgrade in all {
+            func rank(_ upgrade: ClusterUpgrade) -> (Int, Date) { (upgrade.isUnfinished ? 0 : 1, upgrade.creation ?? .distantPast) }
+            for upgrade in view.upgrades.values.sorted(by: { rank($0) < rank($1) }) {
                 try Task.checkCancellation()
                 do {
                     _ = try isOpen(upgrade)
-                    try await attend(upgrade, &triedAt)
+                    try await attend(upgrade)
                 } catch let error where !(error is CancellationError) && !Task.isCancelled {
                     try await say(upgrade, "\(error)")
-                    rest(upgrade)
+                    rest(upgrade, Self.cutPause)
                 }
                 // One that is under way, or stopped half way, is finished first.
                 if view.upgrade(upgrade.name)?.isUnfinished == true { break }
@@ -94,16 +80,16 @@ final class Upgrader: Sendable {
         }
     }
 
-    private func attend(_ upgrade: ClusterUpgrade, _ triedAt: inout [String: Date]) async throws {
+    private func attend(_ upgrade: ClusterUpgrade) async throws {
         let isAsked = upgrade.annotations[Annotations.resume] != nil
         // What a person asked for once is done once.
         if isAsked { try await forget(Annotations.resume, upgrade) }
         if upgrade.annotations[Annotations.abort] != nil { return try await abort(upgrade) }
+        if !isAsked, let until = rests.withLock({ $0[key(upgrade)]?.until }), client.time.now() < until { return }
         if upgrade.isUnfinished {
             if upgrade.isFailed, !isAsked, upgrade.observedGeneration == upgrade.generation { return }
             // What is begun on a node is brought to its end, whoever leads; the gate stops it then.
             guard upgrade.state == .running || !isHeld(upgrade) else { return }
-            if let until = restUntil.withLock({ $0[upgrade.name] }), client.time.now() < until, !isAsked { return }
             return try await goOn(upgrade)
         }
         if upgrade.isTakenBack {
@@ -117,10 +103,15 @@ final class Upgrader: Sendable {
         if upgrade.observedGeneration == upgrade.generation, upgrade.state != .cancelled { return }
         guard !isHeld(upgrade) else { return }
         if let busy = view.busyNodes.first { return try await say(upgrade, "waits for the maintenance of \(busy)") }
-        let key = "\(upgrade.uid) \(upgrade.generation)"
-        if let last = triedAt[key], client.time.now().timeIntervalSince(last) < Self.retryPause { return }
-        triedAt[key] = client.time.now()
         try await begin(upgrade)
+    }
+
+    private func key(_ upgrade: ClusterUpgrade) -> String { "\(upgrade.uid) \(upgrade.generation)" }
+
+    /// What was stopped, or was forbidden, is not tried again at once.
+    private func rest(_ upgrade: ClusterUpgrade, _ seconds: Double) {
+        let until = client.time.now().addingTimeInterval(seconds)
+        rests.withLock { $0[key(upgrade), default: (0, until)].until = until }
     }
 
     /// Whether a person or the clock lets nothing begin now. What cannot be read holds it, too, and is said.
@@ -135,6 +126,7 @@ final class Upgrader: Sendable {
     // MARK: Runs
 
     private func begin(_ upgrade: ClusterUpgrade) async throws {
+        rest(upgrade, Self.retryPause)
         let made: UpgradeRequest.Made
         do {
             made = try await options.plan(upgrade, try upgrade.window(among: view.windows.values), client)
@@ -142,11 +134,9 @@ final class Upgrader: Sendable {
             return try await say(upgrade, "\(error)")
         }
         guard made.plan.refusals.isEmpty else {
-            await options.tidy(made.settings, client)
             return try await say(upgrade, "forbidden: \(made.plan.refusals.joined(separator: "; "))")
         }
         guard !made.plan.steps.isEmpty else {
-            await options.tidy(made.settings, client)
             try await say(upgrade, "the cluster is of \(upgrade.json["spec"]["version"].string ?? "this version") already")
             return try await observe(upgrade, upgrade.generation)
         }
@@ -206,12 +196,11 @@ final class Upgrader: Sendable {
                 }
             }
             log(.info, "done", ["upgrade": name])
-            cuts.withLock { $0[name] = nil }
-            await options.tidy(settings, client)
+            await tidy(settings)
         } catch let error as JournalError where error.code != .system {
             log(.info, "\(error)", ["upgrade": name])
             // Nobody is there any more whose Jobs they would be.
-            if error.code == .invalid, view.upgrade(name) == nil { await options.tidy(settings, client) }
+            if error.code == .invalid, view.upgrade(name) == nil { await tidy(settings) }
             return
         } catch let error where !(error is CancellationError) && !Task.isCancelled {
             log(.warning, "\(error)", ["upgrade": name])
@@ -230,21 +219,23 @@ final class Upgrader: Sendable {
             code == .held
             || code == .refused && (isAskedToStop || !now.json["spec"]["windows"].isNull && "\(error)".contains("the window "))
         // Connections to nodes go over the API servers that are upgraded, and so does the journal.
-        let isCut =
-            (code == .unreachable || error is JournalError)
-            && cuts.withLock { cuts -> Bool in
-                cuts[name, default: 0] += 1
-                return cuts[name, default: 0] <= Self.mostCuts
+        var isCut = code == .unreachable || error is JournalError
+        if isCut {
+            let cuts = rests.withLock { rests -> Int in
+                rests[key(now), default: (0, .distantPast)].cuts += 1
+                return rests[key(now)]?.cuts ?? 0
             }
-        if isHeld || isCut { rest(now) }
-        guard now.isUnfinished || now.state == .done else { return }
-        try await journal.judge(failed: !isHeld && !isCut, retries: 0, message: now.message.isEmpty ? "\(error)" : nil)
+            isCut = cuts <= Self.mostCuts
+        }
+        // As it was written a moment ago, and not as it is seen from here.
+        let record = try await journal.run(name)
+        rest(now, record.state == .cancelled ? Self.retryPause : isHeld || isCut ? Self.cutPause : 0)
+        guard !record.state.isOver || record.state == .done else { return }
+        try await journal.judge(failed: !isHeld && !isCut, retries: 0, message: record.message == nil ? "\(error)" : nil)
     }
 
-    /// What was stopped is not tried again at once.
-    private func rest(_ upgrade: ClusterUpgrade) {
-        let until = client.time.now().addingTimeInterval(Self.cutPause)
-        restUntil.withLock { $0[upgrade.name] = until }
+    private func tidy(_ settings: UpgradeSettings) async {
+        if let left = await NodeShell.removeAll(of: settings.nodes, client) { log(.warning, left, [:]) }
     }
 
     private static func tell(_ command: RemoteCommand, _ log: ControllerLog, _ upgrade: String) {
@@ -261,6 +252,8 @@ final class Upgrader: Sendable {
     private func abort(_ upgrade: ClusterUpgrade) async throws {
         try await forget(Annotations.abort, upgrade)
         guard upgrade.isUnfinished else {
+            // What is over is not made undone by it.
+            guard upgrade.observedGeneration != upgrade.generation else { return }
             try await say(upgrade, "a person aborted it before it began")
             return try await observe(upgrade, upgrade.generation)
         }
@@ -269,7 +262,7 @@ final class Upgrader: Sendable {
         try await journal.end(upgrade.name, as: .abandoned, message: "a person aborted it", now: client.time.now())
         log(.warning, "aborted", ["upgrade": upgrade.name])
         try await observe(upgrade, upgrade.generation)
-        if let settings = try? UpgradeSettings(of: record) { await options.tidy(settings, client) }
+        if let settings = try? UpgradeSettings(of: record) { await tidy(settings) }
     }
 
     private func forget(_ annotation: String, _ upgrade: ClusterUpgrade) async throws {

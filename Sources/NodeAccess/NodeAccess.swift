@@ -147,10 +147,10 @@ package struct NodeAccess: Sendable, Codable, Equatable {
         case .chroot(let root): return (.path("/proc/self/exe"), ["chroot", root] + shell)
         case .job(let job): return (.path("/proc/self/exe"), Self.nodeExec(job, name) + ["--"] + shell)
         case .ssh(let destination, let configuration, let jump):
-            // One connection for all that is run on a node within some seconds.
+            // One connection for all that is run on a node within some seconds. Hosts of the same name in two configurations are two hosts.
             let shared =
                 Self.sockets.map {
-                    ["-o", "ControlMaster=auto", "-o", "ControlPath=\($0)/\(Self.digest(configuration))-%C", "-o", "ControlPersist=15"]
+                    ["-o", "ControlMaster=auto", "-o", "ControlPath=\($0)/\(Self.digest(configuration ?? ""))-%C", "-o", "ControlPersist=15"]
                 } ?? []
             return (.name("ssh"), Self.options(configuration, jump) + shared + ["--", destination, shell.map(Self.quoted).joined(separator: " ")])
         }
@@ -167,9 +167,9 @@ package struct NodeAccess: Sendable, Codable, Equatable {
         return path
     }()
 
-    /// Hosts of the same name in two configurations are two hosts.
-    private static func digest(_ configuration: String?) -> String {
-        let hash = (configuration ?? "").utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
+    /// A short name for a long one, in hexadecimal (FNV-1a).
+    package static func digest(_ text: String) -> String {
+        let hash = text.utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
         return String(hash, radix: 16)
     }
 

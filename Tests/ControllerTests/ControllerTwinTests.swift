@@ -117,15 +117,9 @@ struct ControllerTwinTests {
             let restarts = Bell()
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
-                    while true {
-                        try await withThrowingTaskGroup(of: Void.self) { life in
-                            let seen = restarts.count()
-                            let web = WebClient { method, url, body, _ in sent.answer(method, url, body) }
-                            life.addTask { try await MaintenanceController(client, web: web, options: .init()).run() }
-                            life.addTask { try await restarts.wait(after: seen, seconds: nil, time) }
-                            defer { life.cancelAll() }
-                            try await life.next()
-                        }
+                    try await oneAfterTheOther(until: restarts, time) {
+                        let web = WebClient { method, url, body, _ in sent.answer(method, url, body) }
+                        try await MaintenanceController(client, web: web, options: .init()).run()
                     }
                 }
                 group.addTask { try await fleet.run(client, reportSeconds: 600) }

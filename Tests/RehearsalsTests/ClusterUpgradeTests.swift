@@ -76,17 +76,10 @@ struct ClusterUpgradeTests {
                     let restarts = Bell()
                     try await withThrowingTaskGroup(of: Void.self) { group in
                         group.addTask {
-                            while true {
-                                try await withThrowingTaskGroup(of: Void.self) { life in
-                                    let seen = restarts.count()
-                                    var options = MaintenanceController.Options()
-                                    options.upgrader = upgrader
-                                    let web = WebClient { _, _, _, _ in .init(status: 200) }
-                                    life.addTask { [options] in try await MaintenanceController(client, web: web, options: options).run() }
-                                    life.addTask { try await restarts.wait(after: seen, seconds: nil, time) }
-                                    defer { life.cancelAll() }
-                                    try await life.next()
-                                }
+                            try await oneAfterTheOther(until: restarts, time) {
+                                var options = MaintenanceController.Options()
+                                options.upgrader = upgrader
+                                try await MaintenanceController(client, web: WebClient { _, _, _, _ in .init(status: 200) }, options: options).run()
                             }
                         }
                         group.addTask { try await body(Stage(desk: desk, client: client, restarts: restarts, rehearsal: rehearsal)) }

@@ -23,10 +23,13 @@ struct NodeExecCommand: AsyncParsableCommand {
     @OptionGroup var kubernetes: KubernetesOptions
     @Argument(parsing: .postTerminator, help: "The command.") var words: [String] = []
 
+    func validate() throws {
+        guard (listen == nil) == (to == nil), (listen == nil) != words.isEmpty else { throw ValidationError("Give a command, or --listen and --to.") }
+    }
+
     func run() async throws {
         signal(SIGPIPE, SIG_IGN)
         do {
-            // Nobody waits here for what a kubelet has to say: a command may be silent for as long as it likes.
             try await HTTPTransport.connected(try kubernetes.access) { transport in
                 let shell = NodeShell(KubernetesClient(transport: transport), namespace: namespace, image: image, tag: tag)
                 let pod = try await shell.pod(on: node)
@@ -98,41 +101,45 @@ struct NodeExecCommand: AsyncParsableCommand {
                 for try await connection in connections {
                     group.addTask {
                         // What breaks off, breaks off; who is connected sees it by a reset, and people by a word.
-                        do {
-                            try await connection.executeThenClose { inbound, outbound in
-                                let (input, feed) = AsyncStream<[UInt8]>.makeStream()
-                                feed.yield(Self.order(["connect": .string(target)]))
-                                try await withThrowingTaskGroup(of: Bool.self) { group in
-                                    group.addTask {
-                                        for try await bytes in inbound where bytes.readableBytes > 0 {
-                                            feed.yield(FramedInput.framed(Array(bytes.readableBytesView)))
-                                        }
-                                        feed.yield(FramedInput.end)
-                                        return false
-                                    }
-                                    group.addTask {
-                                        let code = try await exec(transport, pod, input) { stream, bytes in
-                                            if stream == .output {
-                                                try await outbound.write(ByteBuffer(bytes: bytes))
-                                            } else {
-                                                FileHandle.standardError.write(Data(bytes))
-                                            }
-                                        }
-                                        guard code == 0 else { throw OperationError(.stopped, "the connection to \(target) on \(node) broke") }
-                                        return true
-                                    }
-                                    defer { group.cancelAll() }
-                                    // Either side may fail; the far side alone is at its end.
-                                    while try await group.next() == false {}
-                                }
-                            }
-                        } catch {
+                        do { try await relay(connection, transport, pod, target) } catch {
                             FileHandle.standardError.write(Data("\(error)\n".utf8))
                             try? await (connection.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
                             try? await connection.channel.close()
                         }
                     }
                 }
+            }
+        }
+    }
+
+    private func relay(
+        _ connection: NIOAsyncChannel<ByteBuffer, ByteBuffer>, _ transport: HTTPTransport, _ pod: ObjectName, _ target: String
+    ) async throws {
+        try await connection.executeThenClose { inbound, outbound in
+            let (input, feed) = AsyncStream<[UInt8]>.makeStream()
+            feed.yield(Self.order(["connect": .string(target)]))
+            try await withThrowingTaskGroup(of: Bool.self) { group in
+                group.addTask {
+                    for try await bytes in inbound where bytes.readableBytes > 0 {
+                        feed.yield(FramedInput.framed(Array(bytes.readableBytesView)))
+                    }
+                    feed.yield(FramedInput.end)
+                    return false
+                }
+                group.addTask {
+                    let code = try await exec(transport, pod, input) { stream, bytes in
+                        if stream == .output {
+                            try await outbound.write(ByteBuffer(bytes: bytes))
+                        } else {
+                            FileHandle.standardError.write(Data(bytes))
+                        }
+                    }
+                    guard code == 0 else { throw OperationError(.stopped, "the connection to \(target) on \(node) broke") }
+                    return true
+                }
+                defer { group.cancelAll() }
+                // Either side may fail; the far side alone is at its end.
+                while try await group.next() == false {}
             }
         }
     }

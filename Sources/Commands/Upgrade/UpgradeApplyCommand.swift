@@ -27,12 +27,8 @@ struct UpgradeApplyCommand: AsyncParsableCommand {
         request.acceptsRisk = acceptRisk
         let session = RunSession(output: options.output, probe: options.gate.probe)
         try await KubernetesClient.connected(try options.kubernetes.access) { [request] client in
-            let output = options.output
-            let made = try await UpgradeSession.removingJobs(
-                of: request, client, remark: output.remark, when: { dryRun || !$0.plan.refusals.isEmpty }
-            ) {
-                try await request.make(client)
-            }
+            let made = try await request.make(client)
+            if dryRun, let left = await NodeShell.removeAll(of: made.settings.nodes, client) { options.output.remark(left) }
             guard try session.accepts(made.plan, isRehearsal: dryRun) else { return }
             let upgrade = UpgradeSession(session: session)
             try await upgrade.overWindows(stay ? made.settings.window : nil) { _ = try await upgrade.begin(client, made) }

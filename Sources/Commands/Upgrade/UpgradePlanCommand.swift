@@ -23,7 +23,9 @@ struct UpgradePlanCommand: AsyncParsableCommand {
         let request = try await options.request(RunTag.make(), needsBackup: false)
         let made = try await KubernetesClient.connected(try options.kubernetes.access) { client in
             if clusterOnly { return try await request.inspect(client) }
-            return try await UpgradeSession.removingJobs(of: request, client, remark: options.output.remark) { try await request.make(client) }
+            let made = try await request.make(client)
+            if let left = await NodeShell.removeAll(of: made.settings.nodes, client) { options.output.remark(left) }
+            return made
         }
         if let quotaFor, quotaFor.isEmpty || quotaFor.contains(where: { !$0.isASCII || !($0.isLowercase || $0.isNumber || $0 == "-") }) {
             throw OperationError(.invalid, "--quota-for \"\(quotaFor)\" is no namespace.")

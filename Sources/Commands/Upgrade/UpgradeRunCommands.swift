@@ -40,17 +40,17 @@ struct ClusterUpgradeDesk {
     let name: String
     let kubernetes: KubernetesOptions
 
-    func read() async throws -> ClusterUpgrade {
+    private func with<Result>(_ body: (KubernetesClient, ClusterUpgrade) async throws -> Result) async throws -> Result {
         try await KubernetesClient.connected(try kubernetes.access) { client in
             guard let found = try await client.find(ClusterUpgrade.self, ObjectName("", name)) else {
                 throw OperationError(.invalid, "the cluster has no ClusterUpgrade \(name). `kubectl get clusterupgrades` shows what there is.")
             }
-            return found
+            return try await body(client, found)
         }
     }
 
     func report() async throws -> UpgradeRunReport {
-        let upgrade = try await read()
+        let upgrade = try await with { $1 }
         guard var run = ClusterJournal.record(of: upgrade.json) else {
             throw OperationError(.invalid, "the ClusterUpgrade \(name) has not begun\(upgrade.message.isEmpty ? "." : ": \(upgrade.message)")")
         }
@@ -59,10 +59,11 @@ struct ClusterUpgradeDesk {
         return try UpgradeRunReport(run, persons: [], checks: [], probes: [], commands: [])
     }
 
-    func ask(_ change: JSON, _ remark: String, _ output: OutputOptions) async throws {
-        _ = try await read()
-        _ = try await KubernetesClient.connected(try kubernetes.access) {
-            try await $0.patch(.clusterUpgrades, ObjectName("", name), .merge(change))
+    /// - Parameter check: throws where it makes no sense now.
+    func ask(_ change: JSON, _ remark: String, _ output: OutputOptions, check: (ClusterUpgrade) throws -> Void = { _ in }) async throws {
+        try await with { client, upgrade in
+            try check(upgrade)
+            try await client.patch(.clusterUpgrades, upgrade.objectName, .merge(change))
         }
         output.remark(remark)
     }
@@ -148,14 +149,15 @@ struct UpgradeAbortCommand: AsyncParsableCommand {
 
     func run() async throws {
         if let name = reference.clusterUpgrade {
-            let desk = ClusterUpgradeDesk(name: name, kubernetes: kubernetes)
-            guard try await desk.read().state == .stopped else {
-                throw OperationError(
-                    .refused, "the ClusterUpgrade \(name) has not stopped. `drydock upgrade pause clusterupgrade/\(name)` stops it between two nodes."
-                )
+            return try await ClusterUpgradeDesk(name: name, kubernetes: kubernetes).ask(
+                ["metadata": ["annotations": [Annotations.abort: .string(CordonMark.currentUser)]]], "the ClusterUpgrade \(name) is given up", output
+            ) { upgrade in
+                guard upgrade.state == .stopped else {
+                    throw OperationError(
+                        .refused,
+                        "the ClusterUpgrade \(name) has not stopped. `drydock upgrade pause clusterupgrade/\(name)` stops it between two nodes.")
+                }
             }
-            return try await desk.ask(
-                ["metadata": ["annotations": [Annotations.abort: .string(CordonMark.currentUser)]]], "the ClusterUpgrade \(name) is given up", output)
         }
         let journal = try Journal.ofThisUser()
         let run = try reference.find(in: journal)

@@ -3,7 +3,6 @@ internal import Foundation
 internal import Journal
 internal import KubernetesClient
 internal import Maintenance
-internal import NodeAccess
 internal import ObjectStore
 internal import Operations
 
@@ -76,11 +75,11 @@ struct UpgradeSession {
             { operation in
                 let run = try await session.carryOut(
                     operation, gate: gate, patience: settings.drain.patienceSeconds, checks: checks, loss: loss, work)
-                await Self.removeJobs(of: settings.nodes, client, remark: session.output.remark)
+                if let left = await NodeShell.removeAll(of: settings.nodes, client) { session.output.remark(left) }
                 return run
             }
         } catch {
-            if let job = settings.nodes.pinnedJob { session.output.remark(Self.whatStays(job)) }
+            if let left = NodeShell.whatStays(of: settings.nodes) { session.output.remark(left) }
             // No node is left closed without a word.
             let journal = try Journal.ofThisUser()
             if let run = try journal.runs(limit: 100).first(where: { $0.owner == journal.owner && $0.operation.hasPrefix("upgrade ") }),
@@ -90,32 +89,6 @@ struct UpgradeSession {
             }
             throw error
         }
-    }
-
-    /// Privileged pods do not stay when their run is over. While it has only stopped they do: what is at work in them is not cut off, and who goes on needs them.
-    static func removeJobs(of nodes: [NodeAccess], _ client: KubernetesClient, remark: @Sendable (String) -> Void) async {
-        guard let job = nodes.pinnedJob else { return }
-        do { try await NodeShell(client, job).removeAll() } catch { remark("\(whatStays(job)): \(error)") }
-    }
-
-    /// Looks at hosts, and leaves no Job there when nothing follows.
-    static func removingJobs(
-        of request: UpgradeRequest, _ client: KubernetesClient, remark: @Sendable (String) -> Void,
-        when isEnd: (UpgradeRequest.Made) -> Bool = { _ in true }, _ look: () async throws -> UpgradeRequest.Made
-    ) async throws -> UpgradeRequest.Made {
-        let nodes = try request.hosts ?? [request.reach("any")]
-        do {
-            let made = try await look()
-            if isEnd(made) { await removeJobs(of: nodes, client, remark: remark) }
-            return made
-        } catch {
-            await removeJobs(of: nodes, client, remark: remark)
-            throw error
-        }
-    }
-
-    private static func whatStays(_ job: NodeAccess.PinnedJob) -> String {
-        "left: privileged Jobs in \(job.namespace), which go by themselves, or by `kubectl delete jobs -n \(job.namespace) -l \(DrainFilters.nodeShellLabel)=\(job.tag)`"
     }
 
     private func restore(_ settings: UpgradeSettings) throws -> RestoreRun? {

@@ -19,7 +19,7 @@ extension RawSpan {
     func byte(at offset: Int) -> UInt8 { unsafeLoad(fromByteOffset: offset, as: UInt8.self) }
 
     /// A copy of the bytes.
-    func array() -> [UInt8] { withUnsafeBytes { Array($0) } }
+    package func array() -> [UInt8] { withUnsafeBytes { Array($0) } }
 
     /// Whether the bytes equal `other`, a short ASCII name.
     func equals(_ other: StaticString) -> Bool {

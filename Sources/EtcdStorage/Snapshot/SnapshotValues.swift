@@ -56,10 +56,10 @@ package struct SnapshotValues: Sendable {
             guard prefixes.contains(where: { name.byteCount >= $0.count && name.extracting(0..<$0.count).compare($0.span.bytes) == 0 }) else {
                 return
             }
-            let kept = revision.isTombstone ? nil : value.extracting(entry.value).array()
-            let old = values.updateValue(kept ?? [], forKey: String(decoding: name.array(), as: UTF8.self))
-            bytes += (kept?.count ?? 0) - (old?.count ?? 0)
-            if kept == nil { values.removeValue(forKey: String(decoding: name.array(), as: UTF8.self)) }
+            let text = String(decoding: name.array(), as: UTF8.self)
+            bytes -= values[text]?.count ?? 0
+            values[text] = revision.isTombstone ? nil : value.extracting(entry.value).array()
+            bytes += values[text]?.count ?? 0
             guard bytes <= limit else { throw StorageError(.invalid, "the snapshot holds more than \(limit) bytes of such objects.") }
         }
     }

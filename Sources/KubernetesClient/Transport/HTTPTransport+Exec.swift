@@ -50,58 +50,63 @@ extension HTTPTransport {
         return try await reading {
             try await channel.executeThenClose { inbound, outbound in
                 try await withThrowingTaskGroup(of: Void.self) { group in
+                    let lastWord = Mutex(Date())
                     group.addTask {
                         for await piece in input {
                             for start in stride(from: 0, to: piece.count, by: Self.pieceSize) {
                                 let part = piece[start..<min(piece.count, start + Self.pieceSize)]
-                                try await outbound.write(Self.frame([ExecStream.input.rawValue] + part))
+                                try await outbound.write(Self.frame(.binary, ByteBuffer(bytes: [ExecStream.input.rawValue] + part)))
                             }
                             sent()
                         }
                     }
-                    let lastWord = Mutex(Date())
                     group.addTask {
-                        while true {
-                            try await Task.sleep(for: .seconds(Self.pingPause))
-                            guard lastWord.withLock({ Date().timeIntervalSince($0) }) < Self.silence else { break }
+                        while lastWord.withLock({ Date().timeIntervalSince($0) }) < Self.silence {
                             // One that takes nothing more must not hold this up.
-                            channel.channel.writeAndFlush(
-                                WebSocketFrame(fin: true, opcode: .ping, maskKey: .random(), data: ByteBuffer()), promise: nil)
+                            channel.channel.writeAndFlush(Self.frame(.ping, ByteBuffer()), promise: nil)
+                            try await Task.sleep(for: .seconds(Self.pingPause))
                         }
                         channel.channel.close(promise: nil)
                     }
                     defer { group.cancelAll() }
-                    var stream: ExecStream?
-                    var end: [UInt8] = []
+                    var messages = Messages()
                     for try await frame in inbound {
+                        lastWord.withLock { $0 = .distantFuture }
+                        if frame.opcode == .ping { try await outbound.write(Self.frame(.pong, frame.unmaskedData)) }
+                        if let (stream, bytes) = messages.take(frame) { try await passing { try await receive(stream, bytes) } }
+                        // Who takes long to take it does not make the server silent.
                         lastWord.withLock { $0 = Date() }
-                        var bytes = Array(frame.unmaskedData.readableBytesView)
-                        switch frame.opcode {
-                        case .binary, .text:
-                            guard let first = bytes.first else { continue }
-                            stream = ExecStream(rawValue: first)
-                            bytes.removeFirst()
-                        case .continuation: break
-                        case .ping:
-                            try await outbound.write(WebSocketFrame(fin: true, opcode: .pong, maskKey: .random(), data: frame.unmaskedData))
-                            continue
-                        case .connectionClose: return try exitCode(end)
-                        default: continue
-                        }
-                        switch stream {
-                        case .end: end += bytes
-                        case .some(let stream) where !bytes.isEmpty:
-                            // Who takes long to take it does not make the server silent.
-                            lastWord.withLock { $0 = .distantFuture }
-                            try await passing { try await receive(stream, bytes) }
-                            lastWord.withLock { $0 = Date() }
-                        default: break
-                        }
-                        if stream == .end, frame.fin { break }
+                        if messages.isOver { break }
                     }
-                    return try exitCode(end)
+                    return try exitCode(messages.end)
                 }
             }
+        }
+    }
+
+    /// Frames as what they bring: the first byte of a message names its stream.
+    private struct Messages {
+        private var stream: ExecStream?
+        /// What was said of how the command ended.
+        private(set) var end: [UInt8] = []
+        private(set) var isOver = false
+
+        mutating func take(_ frame: WebSocketFrame) -> (ExecStream, [UInt8])? {
+            var bytes = frame.unmaskedData
+            switch frame.opcode {
+            case .binary, .text: stream = bytes.readInteger().flatMap(ExecStream.init)
+            case .continuation: break
+            case .connectionClose:
+                isOver = true
+                return nil
+            default: return nil
+            }
+            guard stream != .end else {
+                end += Array(bytes.readableBytesView)
+                isOver = frame.fin
+                return nil
+            }
+            return bytes.readableBytes == 0 ? nil : stream.map { ($0, Array(bytes.readableBytesView)) }
         }
     }
 
@@ -121,8 +126,8 @@ extension HTTPTransport {
         }
     }
 
-    private static func frame(_ bytes: [UInt8]) -> WebSocketFrame {
-        WebSocketFrame(fin: true, opcode: .binary, maskKey: .random(), data: ByteBuffer(bytes: bytes))
+    private static func frame(_ opcode: WebSocketOpcode, _ data: ByteBuffer) -> WebSocketFrame {
+        WebSocketFrame(fin: true, opcode: opcode, maskKey: .random(), data: data)
     }
 
     private func exitCode(_ end: [UInt8]) throws -> Int {

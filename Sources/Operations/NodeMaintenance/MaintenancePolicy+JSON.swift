@@ -33,6 +33,23 @@ extension Window {
     }
 }
 
+extension Window {
+    /// All that a spec names in `windows`; nil where it names none.
+    /// - Parameter windows: the specs of the MaintenanceWindows, by name.
+    init?(namedBy spec: JSON, among windows: [String: JSON]) throws(MaintenanceError) {
+        var specs: [JSON] = []
+        for name in spec["windows"].elements.compactMap(\.string) {
+            guard let window = windows[name] else { throw MaintenanceError("spec.windows names \(name), and there is no such MaintenanceWindow") }
+            do throws(MaintenanceError) { _ = try Window(spec: window) } catch {
+                throw MaintenanceError("the MaintenanceWindow \(name) is not valid: \(error)")
+            }
+            specs.append(window)
+        }
+        guard !specs.isEmpty else { return nil }
+        try self.init(specs: specs)
+    }
+}
+
 extension MaintenancePolicy {
     /// Of a NodeMaintenance.
     /// - Parameter windows: the specs of the MaintenanceWindows, by name.
@@ -41,24 +58,8 @@ extension MaintenancePolicy {
         let spec = object["spec"]
         self.init(name: object["metadata"]["name"].string ?? "")
         if !spec["nodeSelector"].isNull { selector = try Self.selector(spec["nodeSelector"], "spec.nodeSelector") }
-        if !spec["maxUnavailable"].isNull {
-            guard let value = spec["maxUnavailable"].intOrPercent else {
-                throw MaintenanceError("spec.maxUnavailable is \(spec["maxUnavailable"]), neither a number nor a percentage")
-            }
-            maxUnavailable = value
-        }
-        let names = spec["windows"].elements.compactMap(\.string)
-        if !names.isEmpty {
-            var specs: [JSON] = []
-            for name in names {
-                guard let window = windows[name] else { throw MaintenanceError("spec.windows names \(name), and there is no such MaintenanceWindow") }
-                do throws(MaintenanceError) { _ = try Window(spec: window) } catch {
-                    throw MaintenanceError("the MaintenanceWindow \(name) is not valid: \(error)")
-                }
-                specs.append(window)
-            }
-            window = try Window(specs: specs)
-        }
+        maxUnavailable = try Self.maxUnavailable(spec) ?? maxUnavailable
+        window = try Window(namedBy: spec, among: windows)
         pause = Self.pause(of: object)
         try readOrder(spec["order"])
         try readDrain(spec["drain"])
@@ -104,6 +105,14 @@ extension MaintenancePolicy {
     package static func pause(of object: JSON) -> String? {
         if let reason = object["metadata"]["annotations"][Annotations.pause].string { return reason.isEmpty ? "by annotation" : reason }
         return object["spec"]["paused"].bool == true ? "spec.paused" : nil
+    }
+
+    static func maxUnavailable(_ spec: JSON) throws(MaintenanceError) -> IntOrPercent? {
+        guard !spec["maxUnavailable"].isNull else { return nil }
+        guard let value = spec["maxUnavailable"].intOrPercent else {
+            throw MaintenanceError("spec.maxUnavailable is \(spec["maxUnavailable"]), neither a number nor a percentage")
+        }
+        return value
     }
 
     private mutating func readOrder(_ json: JSON) throws(MaintenanceError) {
@@ -173,7 +182,7 @@ extension MaintenancePolicy {
         return selector
     }
 
-    private static func seconds(_ json: JSON, _ place: String) throws(MaintenanceError) -> Double? {
+    static func seconds(_ json: JSON, _ place: String) throws(MaintenanceError) -> Double? {
         guard let text = json.string else { return nil }
         guard let seconds = Duration.seconds(inGoText: text), seconds <= Window.longest else {
             throw MaintenanceError("\(place) is \(text), no time like 90s, 15m or 1h30m, or more than a week")

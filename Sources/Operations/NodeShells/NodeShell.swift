@@ -58,10 +58,24 @@ package struct NodeShell: Sendable {
         }
     }
 
-    /// Ends all of the run.
-    package func removeAll() async throws {
-        for job in try await client.list(.jobs, namespace: namespace, ListOptions(labels: selector)) {
-            try await client.delete(.jobs, job.objectName, DeleteOptions(uid: job["metadata"]["uid"].string, propagationPolicy: "Background"))
+    /// Ends all Jobs by which nodes are reached.
+    /// - Returns: what stays where they cannot be ended, and how it goes; nil where nothing does.
+    package static func removeAll(of nodes: [NodeAccess], _ client: KubernetesClient) async -> String? {
+        guard let job = nodes.pinnedJob else { return nil }
+        let shell = NodeShell(client, job)
+        do {
+            for job in try await client.list(.jobs, namespace: job.namespace, ListOptions(labels: shell.selector)) {
+                try await client.delete(
+                    .jobs, job.objectName, DeleteOptions(uid: job["metadata"]["uid"].string, propagationPolicy: "Background"))
+            }
+            return nil
+        } catch { return "\(whatStays(of: nodes) ?? ""): \(error)" }
+    }
+
+    /// What is left of a run that has stopped: what is at work in its Jobs is not cut off, and who goes on needs them. Nil where no Job is.
+    package static func whatStays(of nodes: [NodeAccess]) -> String? {
+        nodes.pinnedJob.map { job in
+            "left: privileged Jobs in \(job.namespace), which go by themselves, or by `kubectl delete jobs -n \(job.namespace) -l \(label)=\(job.tag)`"
         }
     }
 
@@ -76,7 +90,8 @@ package struct NodeShell: Sendable {
     }
 
     private func make(on node: String) async throws {
-        let name = ObjectName(namespace, "drydock-node-\(node.prefix(30).replacing(".", with: "-"))-\(Self.digest("\(node) \(tag)"))")
+        // Names of nodes may be longer than those of Jobs, and have dots where those may not.
+        let name = ObjectName(namespace, "drydock-node-\(node.prefix(30).replacing(".", with: "-"))-\(NodeAccess.digest("\(node) \(tag)"))")
         // One that has come to its end makes no pod any more.
         if let old = try? await client.get(.jobs, name) {
             guard
@@ -110,10 +125,5 @@ package struct NodeShell: Sendable {
             ],
         ]
         do { try await client.create(.jobs, job) } catch let error as APIStatus where error.code == 409 {}
-    }
-
-    /// Names of nodes may be longer than those of Jobs.
-    private static func digest(_ name: String) -> String {
-        String(name.utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }, radix: 16)
     }
 }

@@ -63,7 +63,7 @@ package enum StoredObject {
         return .object(object(members))
     }
 
-    private static func string(_ bytes: RawSpan, _ range: Range<Int>) -> String { String(decoding: bytes.extracting(range).copy(), as: UTF8.self) }
+    private static func string(_ bytes: RawSpan, _ range: Range<Int>) -> String { String(decoding: bytes.extracting(range).array(), as: UTF8.self) }
 
     private static func members(_ bytes: RawSpan, _ range: Range<Int>, _ fields: TypeTable.WireFields, depth: Int) throws -> [String: JSON] {
         guard depth < JSON.depthLimit else { throw Problem(text: "the value is nested more than \(JSON.depthLimit) deep") }
@@ -112,7 +112,7 @@ package enum StoredObject {
     private static func json(_ bytes: RawSpan, _ value: ProtobufReader.Value, _ type: String, depth: Int) throws -> JSON? {
         switch (type, value) {
         case ("s", .bytes(let range)): return .string(string(bytes, range))
-        case ("y", .bytes(let range)): return .string(Data(bytes.extracting(range).copy()).base64EncodedString())
+        case ("y", .bytes(let range)): return .string(Data(bytes.extracting(range).array()).base64EncodedString())
         case ("b", .varint(let number)): return .bool(number != 0)
         case ("i", .varint(let number)), ("l", .varint(let number)): return .integer(Int64(bitPattern: number))
         case ("d", .fixed(let bits)): return .number(Double(bitPattern: bits))
@@ -124,7 +124,7 @@ package enum StoredObject {
         case ("o", .bytes(let range)):
             var reader = ProtobufReader(range)
             guard !reader.isAtEnd, case (1, .bytes(let range)) = try reader.next(bytes) else { return .object(JSONObject()) }
-            guard let parsed = try? JSON(parsing: bytes.extracting(range).copy()) else { throw ProtobufReader.Malformed.malformed }
+            guard let parsed = try? JSON(parsing: bytes.extracting(range).array()) else { throw ProtobufReader.Malformed.malformed }
             return parsed
         case (_, .bytes(let range)) where type.count > 1:
             let members = try members(bytes, range, TypeTable.builtIn.wire(type), depth: depth + 1)
@@ -141,8 +141,4 @@ package enum StoredObject {
         let date = Date(timeIntervalSince1970: Double(seconds) + Double(nanos) / 1e9)
         return .string(nanos == 0 ? Timestamp.time(date) : Timestamp.microTime(date))
     }
-}
-
-extension RawSpan {
-    fileprivate func copy() -> [UInt8] { withUnsafeBytes { Array($0) } }
 }

@@ -42,15 +42,7 @@ package struct ClusterUpgrade: KubernetesObject {
     /// - Parameter windows: the MaintenanceWindows that there are.
     /// - Throws: `MaintenanceError` for a window that is not there, or cannot be read.
     package func window(among windows: [JSON]) throws -> Window? {
-        let names = json["spec"]["windows"].elements.compactMap(\.string)
-        guard !names.isEmpty else { return nil }
-        return try Window(
-            specs: names.map { name in
-                guard let window = windows.first(where: { $0.objectName.name == name }) else {
-                    throw MaintenanceError("spec.windows names \(name), and there is no such MaintenanceWindow")
-                }
-                return window["spec"]
-            })
+        try Window(namedBy: json["spec"], among: Dictionary(windows.map { ($0.objectName.name, $0["spec"]) }, uniquingKeysWith: { $1 }))
     }
 
     /// What is asked, for nodes that are reached as `reach` says.
@@ -62,27 +54,21 @@ package struct ClusterUpgrade: KubernetesObject {
         options.filters.ignoreDaemonSets = true
         options.filters.force = spec["drain"]["force"].bool ?? false
         options.filters.deleteEmptyDirData = spec["drain"]["deleteEmptyDirData"].bool ?? false
-        options.timeoutSeconds = try Self.seconds(spec["drain"]["timeout"], "spec.drain.timeout") ?? 0
+        options.timeoutSeconds = try MaintenancePolicy.seconds(spec["drain"]["timeout"], "spec.drain.timeout") ?? 0
         options.returns = true
-        let patience = try Self.seconds(spec["stepTimeout"], "spec.stepTimeout") ?? 600
-        var maxUnavailable = IntOrPercent.count(1)
-        if !spec["maxUnavailable"].isNull {
-            guard let value = spec["maxUnavailable"].intOrPercent else {
-                throw MaintenanceError("spec.maxUnavailable is \(spec["maxUnavailable"]), neither a number nor a percentage")
-            }
-            maxUnavailable = value
-        }
+        let patience = try MaintenancePolicy.seconds(spec["stepTimeout"], "spec.stepTimeout") ?? 600
         var drain = NodeRunSettings(
-            options: options, maxUnavailable: maxUnavailable, respectsQuorum: true, patienceSeconds: patience, mark: "upgrade \(tag)",
+            options: options, maxUnavailable: try MaintenancePolicy.maxUnavailable(spec) ?? .count(1), respectsQuorum: true,
+            patienceSeconds: patience, mark: "upgrade \(tag)",
             reason: "upgrade to \(version)")
         drain.gracePeriodSeconds = spec["drain"]["gracePeriodSeconds"].count
         var request = UpgradeRequest(
             target: version, via: try spec["via"].elements.map { try Self.version($0, "spec.via") }, tag: tag, folders: CertificateFolders(),
             hosts: nil,
             reach: reach, loadBalancers: [], holdsTraffic: false, sessionSeconds: 0, drain: drain, canaries: max(0, spec["canaries"].count ?? 1),
-            soakSeconds: try Self.seconds(spec["soak"], "spec.soak") ?? 0, backup: try backup(), hooks: [],
+            soakSeconds: try MaintenancePolicy.seconds(spec["soak"], "spec.soak") ?? 0, backup: try backup(), hooks: [],
             ignoredPreflightErrors: spec["ignorePreflightErrors"].string, patienceSeconds: patience,
-            lockSeconds: try Self.seconds(spec["lockTimeout"], "spec.lockTimeout") ?? 300, window: window, maxSeconds: nil)
+            lockSeconds: try MaintenancePolicy.seconds(spec["lockTimeout"], "spec.lockTimeout") ?? 300, window: window, maxSeconds: nil)
         request.waived = Set(spec["waive"].elements.compactMap(\.string))
         return request
     }
@@ -113,11 +99,5 @@ package struct ClusterUpgrade: KubernetesObject {
             throw MaintenanceError("\(place) is \(json), no version like v1.24.17")
         }
         return version
-    }
-
-    private static func seconds(_ json: JSON, _ place: String) throws -> Double? {
-        guard let text = json.string else { return nil }
-        guard let seconds = Duration.seconds(inGoText: text) else { throw MaintenanceError("\(place) is \(text), no time like 90s, 15m or 1h30m") }
-        return seconds
     }
 }

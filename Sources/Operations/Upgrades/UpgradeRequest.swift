@@ -111,12 +111,25 @@ package struct UpgradeRequest: Sendable {
         do { facts.backup = try await findBackup() } catch { facts.gaps.append("backups: \(error)") }
     }
 
-    /// Reads the cluster and its nodes, and makes the plan.
+    /// Reads the cluster and its nodes, and makes the plan. Jobs by which nodes were reached stay where a plan comes of it.
     /// - Throws: `OperationError` `.invalid` for what no plan can be made of.
     package func make(_ client: KubernetesClient) async throws -> Made {
-        let subject = try await client.clusterSubject()
         let nodes = try await client.list(Node.self).sorted { ($0.isControlPlane ? 0 : 1, $0.name) < ($1.isControlPlane ? 0 : 1, $1.name) }
         let accesses = try accesses(nodes)
+        do {
+            var made = try await make(client, nodes, accesses)
+            if !made.plan.refusals.isEmpty || made.plan.steps.isEmpty, let left = await NodeShell.removeAll(of: accesses, client) {
+                made.plan.remarks.append(left)
+            }
+            return made
+        } catch {
+            _ = await NodeShell.removeAll(of: accesses, client)
+            throw error
+        }
+    }
+
+    private func make(_ client: KubernetesClient, _ nodes: [Node], _ accesses: [NodeAccess]) async throws -> Made {
+        let subject = try await client.clusterSubject()
         let controlPlanes = accesses.filter { access in nodes.contains { $0.name == access.name && $0.isControlPlane } }
         guard !controlPlanes.isEmpty else {
             throw OperationError(
