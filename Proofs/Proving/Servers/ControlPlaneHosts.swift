@@ -122,7 +122,8 @@ package struct ControlPlaneHosts: Sendable {
         try Data(known.utf8).write(to: folder.appendingPathComponent("known_hosts"))
     }
 
-    /// The configuration of an sshd that lets root in by one key.
+    /// The configuration of an sshd that lets root in by one key. A host has nothing of who runs the tests: for an sshd bash reads ~/.bashrc, unless it is inside
+    /// another shell; and a lock that such a file takes is left where a session is cut.
     static func sshDaemon(key: String, authorized: String) -> String {
         """
         HostKey \(key)
@@ -132,6 +133,7 @@ package struct ControlPlaneHosts: Sendable {
         StrictModes no
         UsePAM no
         PidFile none
+        SetEnv SHLVL=1
 
         """
     }
