@@ -31,7 +31,7 @@ struct NodeExecCommand: AsyncParsableCommand {
         signal(SIGPIPE, SIG_IGN)
         do {
             try await HTTPTransport.connected(try kubernetes.access) { transport in
-                let shell = NodeShell(KubernetesClient(transport: transport), namespace: namespace, image: image, tag: tag)
+                let shell = NodeShell(KubernetesClient(transport: transport), NodeAccess.PinnedJob(namespace: namespace, image: image, tag: tag))
                 let pod = try await shell.pod(on: node)
                 if let listen, let to { return try await serve(transport, pod, listen, to) }
                 let (input, feed) = AsyncStream<[UInt8]>.makeStream()

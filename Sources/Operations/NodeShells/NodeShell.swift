@@ -10,9 +10,7 @@ package import NodeAccess
 /// go when it ends (`removeAll`), or by themselves. Drains leave them.
 package struct NodeShell: Sendable {
     private let client: KubernetesClient
-    private let namespace: String
-    private let image: String
-    private let tag: String
+    private let job: NodeAccess.PinnedJob
 
     package static let container = "shell"
     /// How long its pod may take to run.
@@ -20,18 +18,9 @@ package struct NodeShell: Sendable {
     /// How long one lives, seconds. A run that takes longer makes new ones; what was at work then is begun anew, as after a boot of the host.
     private static let lifetime = 3 * 86400
 
-    /// - Parameters:
-    ///   - image: with drydock in it.
-    ///   - tag: of the run.
-    package init(_ client: KubernetesClient, namespace: String, image: String, tag: String) {
-        self.client = client
-        self.namespace = namespace
-        self.image = image
-        self.tag = tag
-    }
-
     package init(_ client: KubernetesClient, _ job: NodeAccess.PinnedJob) {
-        self.init(client, namespace: job.namespace, image: job.image, tag: job.tag)
+        self.client = client
+        self.job = job
     }
 
     /// The pod on a node, made where there is none.
@@ -40,7 +29,7 @@ package struct NodeShell: Sendable {
         let limit = client.time.now().addingTimeInterval(Self.patience)
         var isMade = false
         while true {
-            let pods = try await client.list(.pods, namespace: namespace, ListOptions(labels: selector, fields: .equal("spec.nodeName", node)))
+            let pods = try await client.list(.pods, namespace: job.namespace, ListOptions(labels: selector, fields: .equal("spec.nodeName", node)))
             let usable = pods.first { pod in
                 pod["metadata"]["deletionTimestamp"].isNull && pod["status"]["phase"] == "Running"
                     && pod["status"]["containerStatuses"].elements.allSatisfy { $0["ready"] == true }
@@ -51,7 +40,7 @@ package struct NodeShell: Sendable {
             guard client.time.now() < limit else {
                 throw OperationError(
                     .stopped,
-                    "the pod on \(node) does not run: \(pods.first.map(Self.complaint) ?? "there is none"). Look at it with `kubectl describe pod -n \(namespace) -l \(Self.label)=\(tag)`."
+                    "the pod on \(node) does not run: \(pods.first.map(Self.complaint) ?? "there is none"). Look at it with `kubectl describe pod -n \(job.namespace) -l \(Self.label)=\(job.tag)`."
                 )
             }
             try await client.time.sleep(.milliseconds(500))
@@ -80,7 +69,7 @@ package struct NodeShell: Sendable {
     }
 
     private static let label = DrainFilters.nodeShellLabel
-    private var selector: LabelSelector { LabelSelector([LabelSelector.Requirement(Self.label, .isIn, [tag])]) }
+    private var selector: LabelSelector { LabelSelector([LabelSelector.Requirement(Self.label, .isIn, [job.tag])]) }
 
     private static func complaint(_ pod: JSON) -> String {
         let waiting = pod["status"]["containerStatuses"].elements.compactMap { $0["state"]["waiting"].object == nil ? nil : $0["state"]["waiting"] }
@@ -91,7 +80,7 @@ package struct NodeShell: Sendable {
 
     private func make(on node: String) async throws {
         // Names of nodes may be longer than those of Jobs, and have dots where those may not.
-        let name = ObjectName(namespace, "drydock-node-\(node.prefix(30).replacing(".", with: "-"))-\(NodeAccess.digest("\(node) \(tag)"))")
+        let name = ObjectName(job.namespace, "drydock-node-\(node.prefix(30).replacing(".", with: "-"))-\(NodeAccess.digest("\(node) \(job.tag)"))")
         // One that has come to its end makes no pod any more.
         if let old = try? await client.get(.jobs, name) {
             guard
@@ -99,10 +88,10 @@ package struct NodeShell: Sendable {
             else { return }
             try await client.delete(.jobs, name, DeleteOptions(uid: old["metadata"]["uid"].string, propagationPolicy: "Background"))
         }
-        let labels: JSON = [Self.label: .string(tag), "app.kubernetes.io/name": "drydock"]
-        let job: JSON = [
+        let labels: JSON = [Self.label: .string(job.tag), "app.kubernetes.io/name": "drydock"]
+        let object: JSON = [
             "apiVersion": "batch/v1", "kind": "Job",
-            "metadata": ["name": .string(name.name), "namespace": .string(namespace), "labels": labels],
+            "metadata": ["name": .string(name.name), "namespace": .string(job.namespace), "labels": labels],
             "spec": [
                 // Its node may boot, and its kubelet start anew, as often as it likes.
                 "backoffLimit": 1000, "activeDeadlineSeconds": JSON(Self.lifetime), "ttlSecondsAfterFinished": 60,
@@ -114,7 +103,8 @@ package struct NodeShell: Sendable {
                         "tolerations": [["operator": "Exists"]],
                         "containers": [
                             [
-                                "name": .string(Self.container), "image": .string(image), "imagePullPolicy": "IfNotPresent", "args": ["host-shell"],
+                                "name": .string(Self.container), "image": .string(job.image), "imagePullPolicy": "IfNotPresent",
+                                "args": ["host-shell"],
                                 "securityContext": ["privileged": true, "runAsUser": 0, "runAsGroup": 0],
                                 "volumeMounts": [["name": "host", "mountPath": "/host", "mountPropagation": "HostToContainer"]],
                             ]
@@ -124,6 +114,6 @@ package struct NodeShell: Sendable {
                 ],
             ],
         ]
-        do { try await client.create(.jobs, job) } catch let error as APIStatus where error.code == 409 {}
+        do { try await client.create(.jobs, object) } catch let error as APIStatus where error.code == 409 {}
     }
 }
