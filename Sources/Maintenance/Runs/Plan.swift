@@ -80,6 +80,13 @@ extension Step {
             id: id, title: title, target: target, reason: reason, effect: effect, undo: undo, expectedSeconds: expectedSeconds,
             isDisruptive: isDisruptive, isOwed: isOwed, action: transform(action), lane: lane)
     }
+
+    /// This step as the operation sees it whose action it carries along. How it is taken back is this one's own.
+    package func carrying<Other>(_ action: Other) -> Step<Other> {
+        Step<Other>(
+            id: id, title: title, target: target, reason: reason, effect: effect, undo: .nothing(because: "who carries it along takes it back"),
+            expectedSeconds: expectedSeconds, isDisruptive: isDisruptive, isOwed: isOwed, action: action, lane: lane)
+    }
 }
 
 /// How a step that was done is taken back.

@@ -22,7 +22,7 @@ package struct CertificateRun: RunOperation {
         switch step.action {
         case .restart(let name, let component), .stop(let name, let component), .update(let name, let component, _):
             return try await restarts.checks(before: component, on: name)
-        case .traffic(let action): return try await traffic.checks(before: step.map { _ in action })
+        case .traffic(let action): return try await traffic.checks(before: step.carrying(action))
         case .rotation(.restartBefore(let name, _, let component)): return try await restarts.checks(before: component, on: name)
         case .renew, .putBack, .start, .rotation: return []
         }
@@ -41,7 +41,7 @@ package struct CertificateRun: RunOperation {
             let state = try await restarts.state(of: component, on: name)
             return ["process": "\(state.processID ?? 0)"]
         }
-        if case .traffic(let action) = step.action { return try await traffic.evidence(before: step.map { _ in action }) }
+        if case .traffic(let action) = step.action { return try await traffic.evidence(before: step.carrying(action)) }
         if case .rotation(let action) = step.action { return try await RotationRun(settings, time).evidence(before: action) }
         guard case .renew(let name, let names) = step.action else { return [:] }
         let node = try await read(name)
@@ -59,7 +59,7 @@ package struct CertificateRun: RunOperation {
         case .update(let name, let component, let image): return try await restarts.hasImage(image, component, on: name) ? "it runs with it" : nil
         case .stop(let name, let component): return try await restarts.isStopped(component, on: name) ? "it does not run" : nil
         case .start(let name, let component): return try await restarts.isServing(component, on: name) ? "it runs" : nil
-        case .traffic(let action): return try await traffic.isAlreadySo(step.map { _ in action }, evidence: evidence)
+        case .traffic(let action): return try await traffic.isAlreadySo(step.carrying(action), evidence: evidence)
         case .rotation(let action): return try await RotationRun(settings, time).isAlreadySo(action, evidence: evidence)
         }
     }
@@ -91,7 +91,7 @@ package struct CertificateRun: RunOperation {
             return nil
         case .start(let name, let component): return try await restarts.start(component, on: name)
         case .update(let name, let component, let image): return try await restarts.update(component, on: name, to: image)
-        case .traffic(let action): return try await traffic.act(step.map { _ in action }, notify: notify)
+        case .traffic(let action): return try await traffic.act(step.carrying(action), notify: notify)
         case .rotation(let action): return try await RotationRun(settings, time).act(action, notify: notify)
         }
     }
@@ -129,7 +129,7 @@ package struct CertificateRun: RunOperation {
             try await restarts.prove(component, on: name)
         default: break
         }
-        if case .traffic(let action) = step.action { try await traffic.verify(step.map { _ in action }) }
+        if case .traffic(let action) = step.action { try await traffic.verify(step.carrying(action)) }
         if case .rotation(let action) = step.action { try await RotationRun(settings, time).verify(action) }
         guard case .renew(let name, let names) = step.action else { return }
         let node = try await read(name)

@@ -126,16 +126,20 @@ package struct RestartPlan: Sendable {
         case .start(let node, let component):
             step.undo = .by(.stop(node: node, component), title: "stop it while its etcd restarts")
             (step.isDisruptive, step.isOwed) = (true, true)
-        case .traffic(let action): return reversible(traffic: step.map { _ in action }).map { .traffic($0) }
+        case .traffic(.set(let target, .ready)): return drained(again: target, by: .traffic(.set(target, .drain)), step)
         default: break
         }
         return step
     }
 
     static func reversible(traffic step: LoadBalancerAction.Step) -> LoadBalancerAction.Step {
-        var step = step
         guard case .set(let target, .ready) = step.action else { return step }
-        step.undo = .by(.set(target, .drain), title: "drain \(target.server) again")
+        return drained(again: target, by: .set(target, .drain), step)
+    }
+
+    private static func drained<Action>(again target: LoadBalancerAction.Target, by action: Action, _ step: Step<Action>) -> Step<Action> {
+        var step = step
+        step.undo = .by(action, title: "drain \(target.server) again")
         (step.isDisruptive, step.isOwed) = (true, true)
         return step
     }

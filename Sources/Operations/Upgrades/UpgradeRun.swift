@@ -57,13 +57,13 @@ package struct UpgradeRun: RunOperation {
     package func checks(before step: UpgradeAction.Step) async throws -> [GateCheck] {
         switch step.action {
         case .traffic(let action):
-            return try await traffic.checks(before: step.map { _ in action }) + (step.isOwed == true ? [] : [try await workloads()])
+            return try await traffic.checks(before: step.carrying(action)) + (step.isOwed == true ? [] : [try await workloads()])
         case .packages, .hook: return step.isOwed == true ? [] : [try await workloads()]
         case .nodes(.uncordon): return []
         case .nodes(let action):
-            let own = try await nodes.checks(before: step.map { _ in action })
+            let own = try await nodes.checks(before: step.carrying(action))
             return own + (step.isOwed == true ? [] : [try await workloads()])
-        case .empty(let name): return try await nodes.checks(before: step.map { _ in .cordon(node: name) }) + [try await workloads()]
+        case .empty(let name): return try await nodes.checks(before: step.carrying(.cordon(node: name))) + [try await workloads()]
         case .controlPlane(let name, _, _), .putBack(let name, _, _, _):
             guard settings.isControlPlane(name) else { return [] }
             return try await hosts.checks(beforeControlPlaneOn: name)
@@ -75,7 +75,7 @@ package struct UpgradeRun: RunOperation {
                 "\(name) takes pods: somebody uncordoned it. Cordon and drain it (`drydock node drain \(name)`), then go on")
             // A kubelet of another minor may start every container of its node anew, static pods too.
             return [drained] + (settings.isControlPlane(name) ? try await hosts.checks(beforeControlPlaneOn: name) : [])
-        case .restore(let action): return try await restore.checks(before: step.map { _ in action })
+        case .restore(let action): return try await restore.checks(before: step.carrying(action))
         case .backup, .inspect, .images, .prove, .soak: return []
         }
     }
@@ -98,9 +98,9 @@ package struct UpgradeRun: RunOperation {
 
     package func evidence(before step: UpgradeAction.Step) async throws -> [String: String] {
         switch step.action {
-        case .traffic(let action): return try await traffic.evidence(before: step.map { _ in action })
-        case .nodes(let action): return try await nodes.evidence(before: step.map { _ in action })
-        case .restore(let action): return try await restore.evidence(before: step.map { _ in action })
+        case .traffic(let action): return try await traffic.evidence(before: step.carrying(action))
+        case .nodes(let action): return try await nodes.evidence(before: step.carrying(action))
+        case .restore(let action): return try await restore.evidence(before: step.carrying(action))
         case .controlPlane(let name, _, _):
             return Dictionary(uniqueKeysWithValues: try await staticPods(of: name).map { ("hash \($0.component.rawValue)", $0.hash) })
         default: return [:]
@@ -123,9 +123,9 @@ package struct UpgradeRun: RunOperation {
             let installed = try await hosts.installed(on: name)
             guard installed.version("kubelet") == version, installed.version("kubectl") == version, isHeld(installed, name) else { return nil }
             return try await complaint(ofKubelet: name, version) == nil ? "it is of \(version)" : nil
-        case .nodes(let action): return try await nodes.isAlreadySo(step.map { _ in action }, evidence: evidence)
-        case .traffic(let action): return try await traffic.isAlreadySo(step.map { _ in action }, evidence: evidence)
-        case .restore(let action): return try await restore.isAlreadySo(step.map { _ in action }, evidence: evidence)
+        case .nodes(let action): return try await nodes.isAlreadySo(step.carrying(action), evidence: evidence)
+        case .traffic(let action): return try await traffic.isAlreadySo(step.carrying(action), evidence: evidence)
+        case .restore(let action): return try await restore.isAlreadySo(step.carrying(action), evidence: evidence)
         case .empty, .kubeletBack, .backup, .inspect, .images, .configuration, .prove, .soak, .hook: return nil
         }
     }
@@ -151,32 +151,32 @@ package struct UpgradeRun: RunOperation {
             // The older one may not know what the newer one reads.
             try await hosts.putKubeletFilesBack(before: hop, on: name)
             return try await renewKubelet(of: name, version, notify)
-        case .nodes(let action): return try await nodes.act(step.map { _ in action }, notify: notify)
+        case .nodes(let action): return try await nodes.act(step.carrying(action), notify: notify)
         case .empty(let name):
             let run = try nodes
-            let cordon = step.map { _ in NodeAction.cordon(node: name) }
+            let cordon = step.carrying(NodeAction.cordon(node: name))
             if try await run.isAlreadySo(cordon, evidence: nil) == nil { _ = try await run.act(cordon, notify: notify) }
-            do { return try await run.act(step.map { _ in .drain(node: name) }, notify: notify) } catch let error as OperationError
+            do { return try await run.act(step.carrying(.drain(node: name)), notify: notify) } catch let error as OperationError
                 where error.code == .refused
             {
                 // Something was changed: the node is cordoned.
                 throw OperationError(.stopped, "\(error); \(name) is cordoned")
             }
-        case .traffic(let action): return try await traffic.act(step.map { _ in action }, notify: notify)
+        case .traffic(let action): return try await traffic.act(step.carrying(action), notify: notify)
         case .prove(let name, let version): return try await prove(name, version)
         case .soak(let seconds):
             try await time.sleep(.seconds(seconds))
             return nil
         case .hook(let hook, let name, let version): return try await run(hook, name, version)
-        case .restore(let action): return try await restore.act(step.map { _ in action }, notify: notify)
+        case .restore(let action): return try await restore.act(step.carrying(action), notify: notify)
         }
     }
 
     package func verify(_ step: UpgradeAction.Step) async throws {
         switch step.action {
-        case .traffic(let action): try await traffic.verify(step.map { _ in action })
-        case .nodes(let action): try await nodes.verify(step.map { _ in action })
-        case .restore(let action): try await restore.verify(step.map { _ in action })
+        case .traffic(let action): try await traffic.verify(step.carrying(action))
+        case .nodes(let action): try await nodes.verify(step.carrying(action))
+        case .restore(let action): try await restore.verify(step.carrying(action))
         case .packages(let name, let packages, let version):
             let installed = try await hosts.installed(on: name)
             if let wrong = packages.first(where: { installed.version($0) != version }) {
