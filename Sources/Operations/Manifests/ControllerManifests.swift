@@ -109,22 +109,24 @@ package struct ControllerManifests: Sendable {
 
     /// Of the controller, where it carries ClusterUpgrades out.
     package static let upgradeRules: [Rule] = [
-        Rule("*", ["*"], ["get", "list"], "what a minor takes away may stand in any kind, and in the Secrets of Helm's releases"),
-        Rule(CustomResources.group, ["clusterupgrades"], ["patch"], "annotations that people set are taken away when they are obeyed"),
+        Rule("*", ["*"], ["list"], "what a minor takes away may stand in any kind, and in the Secrets of Helm's releases"),
+        Rule(CustomResources.group, ["clusterupgrades"], ["get", "patch"], "annotations that people set are taken away when they are obeyed"),
         Rule(CustomResources.group, ["clusterupgrades/status"], ["update", "patch"], "the journal"),
     ]
 
     /// The same, in its own namespace.
     package static let ownUpgradeRules: [Rule] = [
         Rule(
-            "batch", ["jobs"], ["create", "delete"], "nodes are reached by Jobs, whose pods are privileged: whoever has this is root on every host"),
+            "batch", ["jobs"], ["get", "create", "delete"],
+            "nodes are reached by Jobs, whose pods are privileged: whoever has this is root on every host"),
         Rule("", ["pods/exec"], ["get", "create"], "commands are run in them"),
     ]
 
     /// The same, in kube-system.
     package static let addonRules: [Rule] = [
-        Rule("", ["configmaps"], ["update"], "kubeadm's add-ons are put back by a rollback"),
-        Rule("apps", ["daemonsets", "deployments"], ["update"], "kubeadm's add-ons are put back by a rollback"),
+        Rule("", ["pods"], ["get"], "static pods say of which version they are"),
+        Rule("", ["configmaps"], ["get", "update"], "kubeadm's configuration is read, and put back by a rollback"),
+        Rule("apps", ["daemonsets", "deployments"], ["get", "update"], "kubeadm's add-ons are put back by a rollback"),
     ]
 
     /// What drains that pass over budgets need besides: `drain.disableEviction`.
