@@ -124,6 +124,7 @@ package struct ControllerManifests: Sendable {
 
     /// The same, in kube-system.
     package static let addonRules: [Rule] = [
+        Rule("", ["namespaces"], ["get"], "its uid tells the cluster from others"),
         Rule("", ["pods"], ["get"], "static pods say of which version they are"),
         Rule("", ["configmaps"], ["get", "update"], "kubeadm's configuration is read, and put back by a rollback"),
         Rule("apps", ["daemonsets", "deployments"], ["get", "update"], "kubeadm's add-ons are put back by a rollback"),
