@@ -28,10 +28,8 @@ struct StoredObjectSuite: Sendable {
         _ = try await eventually(within: 120) {
             try await client.list(.pods, namespace: "stored").count { Pod($0).nodeName != nil } >= 4 ? true : nil
         }
-        let (before, snapshot) = (try await revisions(), folder.appendingPathComponent("etcd.db").path)
-        let saved = try await BuiltProgram.run(["snapshot", "save", snapshot, "--endpoints", etcd], environment: environment)
-        #expect(saved.status == 0, "\(saved.errors)")
-        try await readsAsTheServer(snapshot, before)
+        let (kept, snapshot) = try #require(try await eventually(within: 300) { try await quietSnapshot() }, "some kind was never quiet")
+        try await readsAsTheServer(snapshot, kept)
         let rehearsal = ["rehearse", "upgrade", "--from", snapshot, "--to", "v1.21.0"]
         let blocked = try await BuiltProgram.run(rehearsal, environment: ["HOME": folder.path])
         #expect(blocked.status == 4 && blocked.output.contains("Pods with local storage"), "\(blocked.status) \(blocked.output)\(blocked.errors)")
@@ -51,7 +49,19 @@ struct StoredObjectSuite: Sendable {
         #expect(refused.status == 2 && refused.errors.contains("is damaged"), "\(refused.status) \(refused.errors)")
     }
 
-    private func revisions() async throws -> [String: JSON] {
+    /// A snapshot, and what the server said before it and after it alike; nil when of some kind that was nothing.
+    private func quietSnapshot() async throws -> (kept: [String: JSON], path: String)? {
+        let path = folder.appendingPathComponent("\(UUID()).db").path
+        let before = try await objects()
+        let saved = try await BuiltProgram.run(["snapshot", "save", path, "--endpoints", etcd], environment: environment)
+        try #require(saved.status == 0, "\(saved.errors)")
+        let after = try await objects()
+        let kept = before.filter { after[$0]?["metadata"]["resourceVersion"] == $1["metadata"]["resourceVersion"] }
+        return Self.stored.allSatisfy { stored in kept.keys.contains { $0.hasPrefix("/registry/\(stored.name)/") } } ? (kept, path) : nil
+    }
+
+    /// By their keys in etcd.
+    private func objects() async throws -> [String: JSON] {
         var found: [String: JSON] = [:]
         for (resource, name) in Self.stored {
             for object in try await client.list(resource) {
@@ -62,12 +72,11 @@ struct StoredObjectSuite: Sendable {
         return found
     }
 
-    private func readsAsTheServer(_ snapshot: String, _ before: [String: JSON]) async throws {
-        let after = try await revisions()
+    private func readsAsTheServer(_ snapshot: String, _ kept: [String: JSON]) async throws {
         let values = try await SnapshotValues(reading: FilePath(snapshot), under: Self.stored.map { "/registry/\($0.name)/" }).values
         var compared = Set<String>()
         var generator = SystemRandomNumberGenerator()
-        for (key, object) in before where after[key]?["metadata"]["resourceVersion"] == object["metadata"]["resourceVersion"] {
+        for (key, object) in kept {
             let value = try #require(values[key], "\(key)")
             var read = try StoredObject.decode(value, key: key)
             var expected = object
