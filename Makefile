@@ -21,13 +21,13 @@ test: setup ## Run all tests, against real servers
 	swift test
 
 test-nodes: setup ## Run the suites on real nodes, which must be there (DRYDOCK_LAB)
-	swift test --filter MaintenanceLabTests
-	swift test --filter UpgradeLabTests
+	swift test --filter CommandsTests.UpgradeLabTests
 	swift test --filter RestoreLabTests
 
-test-nodes-long: setup ## Faults in the middle of an upgrade, one from within, the way back, certificates and authorities on real nodes (DRYDOCK_LAB); two hours
+test-nodes-long: setup ## Faults in the middle of an upgrade, one from within, the way back, maintenance, certificates and authorities on real nodes (DRYDOCK_LAB); two hours
 	swift test --filter UpgradeFaultLabTests
 	swift test --filter ClusterUpgradeLabTests
+	swift test --filter MaintenanceLabTests
 	swift test --filter CertificateLabTests
 	swift test --filter RotationLabTests
 
