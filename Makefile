@@ -27,9 +27,9 @@ test-nodes: setup ## Run the suites on real nodes, which must be there (DRYDOCK_
 test-nodes-long: setup ## Faults in the middle of an upgrade, one from within, the way back, maintenance, certificates and authorities on real nodes (DRYDOCK_LAB); two hours
 	swift test --filter UpgradeFaultLabTests
 	swift test --filter ClusterUpgradeLabTests
-	swift test --filter MaintenanceLabTests
 	swift test --filter CertificateLabTests
 	swift test --filter RotationLabTests
+	swift test --filter MaintenanceLabTests
 
 release: ## Build .build/drydock: one stripped binary that needs no Swift runtime
 	$(SWIFT_BUILD) -c release --static-swift-stdlib --product drydock

@@ -234,7 +234,8 @@ let package = Package(
         .testTarget(
             name: "OperationsTests",
             dependencies: [
-                "Etcd", "EtcdStorage", "Journal", "KubernetesAPI", "KubernetesClient", "Maintenance", "Operations", "Proving", "drydock", system,
+                "Etcd", "EtcdStorage", "HAProxy", "Journal", "KubernetesAPI", "KubernetesClient", "Maintenance", "Operations", "Proving", "drydock",
+                system,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -57,7 +57,11 @@ struct StoredObjectSuite: Sendable {
         try #require(saved.status == 0, "\(saved.errors)")
         let after = try await objects()
         let kept = before.filter { after[$0]?["metadata"]["resourceVersion"] == $1["metadata"]["resourceVersion"] }
-        return Self.stored.allSatisfy { stored in kept.keys.contains { $0.hasPrefix("/registry/\(stored.name)/") } } ? (kept, path) : nil
+        guard Self.stored.allSatisfy({ stored in kept.keys.contains { $0.hasPrefix("/registry/\(stored.name)/") } }) else {
+            try FileManager.default.removeItem(atPath: path)
+            return nil
+        }
+        return (kept, path)
     }
 
     /// By their keys in etcd.

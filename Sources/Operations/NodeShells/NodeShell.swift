@@ -81,13 +81,13 @@ package struct NodeShell: Sendable {
     private func make(on node: String) async throws {
         // Names of nodes may be longer than those of Jobs, and have dots where those may not.
         let name = ObjectName(job.namespace, "drydock-node-\(node.prefix(30).replacing(".", with: "-"))-\(NodeAccess.digest("\(node) \(job.tag)"))")
-        // One that has come to its end makes no pod any more.
-        if let old = try? await client.get(.jobs, name) {
-            guard
-                old["status"]["conditions"].elements.contains(where: { ["Complete", "Failed"].contains($0["type"].string) && $0["status"] == "True" })
-            else { return }
+        do {
+            let old = try await client.get(.jobs, name)
+            let conditions = old["status"]["conditions"].elements
+            // One that has come to its end makes no pod any more.
+            guard conditions.contains(where: { ["Complete", "Failed"].contains($0["type"].string) && $0["status"] == "True" }) else { return }
             try await client.delete(.jobs, name, DeleteOptions(uid: old["metadata"]["uid"].string, propagationPolicy: "Background"))
-        }
+        } catch let error as APIStatus where error.isNotFound {}
         let labels: JSON = [Self.label: .string(job.tag), "app.kubernetes.io/name": "drydock"]
         let object: JSON = [
             "apiVersion": "batch/v1", "kind": "Job",
