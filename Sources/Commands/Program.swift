@@ -73,7 +73,7 @@ enum ExitStatus: Int32 {
         case let error as OperationError:
             switch error.code {
             case .damaged: self = .findings
-            case .refused: self = .refused
+            case .refused, .closed: self = .refused
             case .stopped, .held, .unreachable: self = .failed
             case .invalid: self = .usage
             }

@@ -241,7 +241,7 @@ final class Crew: Sendable {
             return
         }
         switch error.code {
-        case .refused, .held: await giveBack(job, journal, failed: false, why: why)
+        case .refused, .closed, .held: await giveBack(job, journal, failed: false, why: why)
         default:
             let isTriedAgain = job.policy.onFailure == .retry && job.retries < job.policy.retries
             if isTriedAgain {

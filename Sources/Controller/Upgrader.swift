@@ -215,9 +215,7 @@ final class Upgrader: Sendable {
     private func judge(_ error: any Error, _ name: String, _ journal: ClusterJournal, isAskedToStop: Bool) async throws {
         guard let now = view.upgrade(name) else { return }
         let code = (error as? OperationError)?.code
-        let isHeld =
-            code == .held
-            || code == .refused && (isAskedToStop || !now.json["spec"]["windows"].isNull && "\(error)".contains("the window "))
+        let isHeld = code == .held || code == .closed || code == .refused && isAskedToStop
         // Connections to nodes go over the API servers that are upgraded, and so does the journal.
         var isCut = code == .unreachable || error is JournalError
         if isCut {

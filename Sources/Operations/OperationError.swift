@@ -4,6 +4,8 @@ package struct OperationError: Error, CustomStringConvertible, Sendable {
     package enum Code: Sendable {
         /// A safety rule forbids it: nothing was done, or nothing further.
         case refused
+        /// The same, by the maintenance window alone or besides: it opens again.
+        case closed
         /// A step failed; the run stands still and can be resumed.
         case stopped
         /// The gate held a step up for longer than anybody waits; the run stands still and can be resumed.

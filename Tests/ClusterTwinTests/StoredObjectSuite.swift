@@ -25,9 +25,10 @@ struct StoredObjectSuite: Sendable {
         for (resource, object) in Self.objects { try await client.create(resource, object) }
         let worker = try #require(try await client.list(Node.self).first).name
         try await client.patch(.nodes, .init("", worker), .merge(["metadata": ["labels": ["node-role.kubernetes.io/control-plane": ""]]]))
-        _ = try await eventually(within: 120) {
+        let isPlaced = try await eventually(within: 120) {
             try await client.list(.pods, namespace: "stored").count { Pod($0).nodeName != nil } >= 4 ? true : nil
         }
+        try #require(isPlaced == true)
         let (kept, snapshot) = try #require(try await eventually(within: 300) { try await quietSnapshot() }, "some kind was never quiet")
         try await readsAsTheServer(snapshot, kept)
         let rehearsal = ["rehearse", "upgrade", "--from", snapshot, "--to", "v1.21.0"]

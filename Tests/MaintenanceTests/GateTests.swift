@@ -130,6 +130,9 @@ private func date(_ text: String) throws -> Date { try Date(text, strategy: .iso
             return
         }
         #expect(reasons.count == 1 && reasons[0].contains("closes in 60 s"))
+        #expect(gate.windowComplaint(expectedSeconds: 90, now: try date("2026-11-24T05:59:00Z")) == reasons[0])
+        #expect(gate.windowComplaint(expectedSeconds: 50, now: try date("2026-11-24T05:59:00Z")) == nil)
+        #expect(Gate(deadline: .distantPast).windowComplaint(expectedSeconds: 1, now: Date()) == nil, "no window has no complaint")
         #expect(gate.decide(expectedSeconds: 50, now: try date("2026-11-24T05:59:00Z"), checks: []) == .go)
     }
 

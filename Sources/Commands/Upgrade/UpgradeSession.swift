@@ -18,19 +18,17 @@ struct UpgradeSession {
 
     /// Works, and where the run stopped because its window closed, waits for the next opening and goes on with it.
     /// - Parameter window: nil to work once.
-    func overWindows(_ window: Window?, _ work: () async throws -> Void) async throws {
-        do { return try await work() } catch let error as OperationError where error.code == .refused && window != nil {
-            var failure = error
-            while let window, let run = try Journal.ofThisUser().runs().first(where: { $0.operation.hasPrefix("upgrade ") }), run.state == .stopped,
-                window.remaining(at: Date()) == nil || failure.description.contains("closes in"), let opening = window.nextOpening(after: Date())
-            {
+    func overWindows(_ window: Window?, _ work: @escaping () async throws -> Void) async throws {
+        var work = work
+        while true {
+            do { return try await work() } catch let error as OperationError where error.code == .closed {
+                guard let window, let opening = window.nextOpening(after: Date()),
+                    let run = try Journal.ofThisUser().runs().first(where: { $0.operation.hasPrefix("upgrade ") }), run.state == .stopped
+                else { throw error }
                 session.output.remark("the window is closed; \(run.id) goes on at \(opening.formatted(.iso8601))")
                 try await Task.sleep(for: .seconds(max(1, opening.timeIntervalSinceNow)))
-                do { return try await goOn(run, .resume, KubernetesOptions(kubeconfig: nil), takingLock: false) } catch let error as OperationError
-                    where error.code == .refused
-                { failure = error }
+                work = { try await goOn(run, .resume, KubernetesOptions(kubeconfig: nil), takingLock: false) }
             }
-            throw failure
         }
     }
 

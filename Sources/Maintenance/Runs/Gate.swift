@@ -65,17 +65,7 @@ package struct Gate: Codable, Sendable, Equatable {
     ///   - now: the time of the decision.
     ///   - checks: what the operation found.
     package func decide(expectedSeconds: Double, now: Date, checks: [GateCheck]) -> Decision {
-        var stops: [String] = []
-        if let window {
-            switch window.remaining(at: now) {
-            case nil:
-                stops.append(
-                    "the window \(window) is closed\(window.nextOpening(after: now).map { "; it opens at \($0.formatted(.iso8601))" } ?? "")")
-            case .some(let left) where left < expectedSeconds:
-                stops.append("the step may take \(expectedSeconds.wholeSeconds) s, and the window \(window) closes in \(left.wholeSeconds) s")
-            default: break
-            }
-        }
+        var stops = windowComplaint(expectedSeconds: expectedSeconds, now: now).map { [$0] } ?? []
         if let deadline, now.addingTimeInterval(expectedSeconds) > deadline {
             let left = max(0, deadline.timeIntervalSince(now).wholeSeconds)
             stops.append("the step may take \(expectedSeconds.wholeSeconds) s, and \(left) s are left of the time the run may take")
@@ -85,5 +75,15 @@ package struct Gate: Codable, Sendable, Equatable {
         if !stops.isEmpty { return .stop(stops) }
         let waits = checks.filter { $0.outcome == .notYet }.map { "\($0.name): \($0.found)" }
         return waits.isEmpty ? .go : .wait(waits)
+    }
+
+    /// Why the window has no room for a step that begins now and takes so long; nil where it has.
+    package func windowComplaint(expectedSeconds: Double, now: Date) -> String? {
+        guard let window else { return nil }
+        guard let left = window.remaining(at: now) else {
+            return "the window \(window) is closed\(window.nextOpening(after: now).map { "; it opens at \($0.formatted(.iso8601))" } ?? "")"
+        }
+        guard left < expectedSeconds else { return nil }
+        return "the step may take \(expectedSeconds.wholeSeconds) s, and the window \(window) closes in \(left.wholeSeconds) s"
     }
 }

@@ -50,7 +50,7 @@ package struct NodeShell: Sendable {
     /// Ends all Jobs by which nodes are reached.
     /// - Returns: what stays where they cannot be ended, and how it goes; nil where nothing does.
     package static func removeAll(of nodes: [NodeAccess], _ client: KubernetesClient) async -> String? {
-        guard let job = nodes.pinnedJob else { return nil }
+        guard let job = nodes.pinnedJob, let left = whatStays(of: nodes) else { return nil }
         let shell = NodeShell(client, job)
         do {
             for job in try await client.list(.jobs, namespace: job.namespace, ListOptions(labels: shell.selector)) {
@@ -58,7 +58,7 @@ package struct NodeShell: Sendable {
                     .jobs, job.objectName, DeleteOptions(uid: job["metadata"]["uid"].string, propagationPolicy: "Background"))
             }
             return nil
-        } catch { return "\(whatStays(of: nodes) ?? ""): \(error)" }
+        } catch { return "\(left): \(error)" }
     }
 
     /// What is left of a run that has stopped: what is at work in its Jobs is not cut off, and who goes on needs them. Nil where no Job is.

@@ -235,10 +235,13 @@ package struct Runner<Operation: RunOperation>: Sendable {
         var reported: [String] = []
         while true {
             let checks = try await operation.checks(before: step)
-            switch (step.isOwed == true ? Gate() : gate()).decide(expectedSeconds: step.expectedSeconds, now: time.now(), checks: checks) {
+            let (gate, now) = (step.isOwed == true ? Gate() : gate(), time.now())
+            switch gate.decide(expectedSeconds: step.expectedSeconds, now: now, checks: checks) {
             case .go: return
             case .stop(let reasons):
-                throw OperationError(.refused, "the gate does not let \"\(step.title)\" begin: \(reasons.joined(separator: "; "))")
+                throw OperationError(
+                    gate.windowComplaint(expectedSeconds: step.expectedSeconds, now: now) == nil ? .refused : .closed,
+                    "the gate does not let \"\(step.title)\" begin: \(reasons.joined(separator: "; "))")
             case .wait(let reasons):
                 guard time.now() < limit else {
                     throw OperationError(
