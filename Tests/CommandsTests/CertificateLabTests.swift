@@ -6,7 +6,7 @@ import Testing
 @Suite(.enabled(if: RealNodes() != nil, Comment(rawValue: RealNodes.missing)), .serialized, .timeLimit(.minutes(30)))
 struct CertificateLabTests {
     @Test func `All certificates of three control planes are renewed and every component restarted, and nobody notices`() async throws {
-        let lab = try #require(RealNodes())
+        let lab = try await RealNodes.settled()
         let nodes = ["cp1", "cp2", "cp3"]
         try await BuiltProgram.withFolder { folder in
             let environment = ["HOME": folder.path, "XDG_STATE_HOME": folder.path, "KUBECONFIG": "\(lab.folder)/admin.conf"]

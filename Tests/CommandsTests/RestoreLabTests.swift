@@ -9,7 +9,7 @@ struct RestoreLabTests {
     @Test func `A cluster that lost two control-plane disks is back, with every object of the backup, and its controllers and kubelets go on`()
         async throws
     {
-        let lab = try #require(RealNodes())
+        let lab = try await RealNodes.settled()
         let nodes = ["cp1", "cp2", "cp3"]
         try await BuiltProgram.withFolder { folder in
             let environment = ["HOME": folder.path, "XDG_STATE_HOME": folder.path]

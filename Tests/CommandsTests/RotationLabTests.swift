@@ -6,7 +6,7 @@ import Testing
 @Suite(.enabled(if: RealNodes() != nil, Comment(rawValue: RealNodes.missing)), .serialized, .timeLimit(.minutes(60)))
 struct RotationLabTests {
     @Test func `All authorities of a cluster are replaced on control planes and workers, and nobody notices`() async throws {
-        let lab = try #require(RealNodes())
+        let lab = try await RealNodes.settled()
         let controlPlanes = ["cp1", "cp2", "cp3"]
         let nodes = controlPlanes + ["w1", "w2"]
         try await BuiltProgram.withFolder { folder in

@@ -6,7 +6,7 @@ import Testing
 @Suite(.enabled(if: RealNodes() != nil, Comment(rawValue: RealNodes.missing)), .serialized, .timeLimit(.minutes(90)))
 struct UpgradeFaultLabTests {
     @Test func `Killed ten times, cut off, booted, unplugged and with a full disk, an upgrade ends well, and is taken back whole`() async throws {
-        let lab = try #require(RealNodes())
+        let lab = try await RealNodes.settled()
         try await BuiltProgram.withFolder { folder in
             try await UpgradeLab.with(lab, in: folder) { desk in
                 try #require(try await desk.complaints(at: "v1.20.2") == [], "another suite has left something")

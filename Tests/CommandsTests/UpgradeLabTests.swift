@@ -6,7 +6,7 @@ import Testing
 @Suite(.enabled(if: RealNodes() != nil, Comment(rawValue: RealNodes.missing)), .serialized, .timeLimit(.minutes(60)))
 struct UpgradeLabTests {
     @Test func `All five nodes go to the next minor, nobody notices, no budget is broken, and packages are held as before`() async throws {
-        let lab = try #require(RealNodes())
+        let lab = try await RealNodes.settled()
         try await BuiltProgram.withFolder { folder in
             try await UpgradeLab.with(lab, in: folder) { desk in
                 try #require(try await desk.complaints(at: "v1.20.2") == [], "another suite has left something")

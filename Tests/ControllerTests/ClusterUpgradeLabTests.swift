@@ -9,7 +9,7 @@ import Testing
 @Suite(.enabled(if: RealNodes() != nil, Comment(rawValue: RealNodes.missing)), .serialized, .timeLimit(.minutes(80)))
 struct ClusterUpgradeLabTests {
     @Test func `The controller upgrades the cluster that it runs in, though its own pods are moved, and takes it back`() async throws {
-        let lab = try #require(RealNodes())
+        let lab = try await RealNodes.settled()
         try await BuiltProgram.withFolder { folder in
             try await UpgradeLab.with(lab, in: folder) { desk in
                 try #require(try await desk.complaints(at: "v1.20.2") == [], "another suite has left something")

@@ -9,7 +9,7 @@ import Testing
 @Suite(.enabled(if: RealNodes() != nil, Comment(rawValue: RealNodes.missing)), .timeLimit(.minutes(40)))
 struct MaintenanceLabTests {
     @Test func `Every real node is updated and booted anew, one after the other, while workloads stay up`() async throws {
-        let lab = try #require(RealNodes())
+        let lab = try await RealNodes.settled()
         let nodes = try await lab.kubectl("get", "nodes", "-o", "name").split(separator: "\n").map { String($0.dropFirst("node/".count)) }
         try await BuiltProgram.withFolder { folder in
             let image = try await lab.load(in: folder)

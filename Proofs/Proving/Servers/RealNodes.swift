@@ -12,6 +12,21 @@ package struct RealNodes: Sendable {
 
     package static let missing = "there are no real nodes: DRYDOCK_LAB names the folder of a lab"
 
+    /// The nodes, when the API knows of every component of their control planes, and that it is ready: after they came up kubelets of 1.20 tell it minutes
+    /// late, and what services a cluster refuses one that is not whole.
+    package static func settled() async throws -> RealNodes {
+        guard let lab = RealNodes() else { throw LocalEtcdCluster.Failure(description: missing) }
+        let ready = "jsonpath={range .items[*]}{.status.conditions[?(@.type==\"Ready\")].status}{\"\\n\"}{end}"
+        var states: [Substring] = []
+        let whole = try await eventually(within: 300, every: 1) {
+            let controlPlanes = try await lab.kubectl("get", "nodes", "-l", "node-role.kubernetes.io/master", "-o", "name").split(separator: "\n")
+            states = try await lab.kubectl("-n", "kube-system", "get", "pods", "-l", "tier=control-plane", "-o", ready).split(separator: "\n")
+            return states.count == 4 * controlPlanes.count && states.allSatisfy { $0 == "True" } ? lab : nil
+        }
+        guard let whole else { throw LocalEtcdCluster.Failure(description: "the lab's control planes are not whole: \(states)") }
+        return whole
+    }
+
     package var sshConfig: String { "\(folder)/ssh_config" }
 
     /// Runs a command inside the lab's network.

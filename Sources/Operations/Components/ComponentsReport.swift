@@ -12,10 +12,14 @@ package struct ComponentsReport: Codable, Sendable, Equatable {
         package var component: String
         package var version: String
         package var image: String?
-        /// `Ready`, `NotReady`, or what a load balancer is.
+        /// `Ready`, `NotReady`, the phase of a pod that is not ready, ``absent``, or what a load balancer is.
         package var state: String
         package var restarts: Int?
         package var startedAt: Date?
+
+        /// Of what other control planes run: the API has no pod of it here. Its kubelet is away, or has not told the API of its static pods yet.
+        package static let absent = "Absent"
+        package var isWell: Bool { ["Ready", "active", "stands by"].contains(state) }
     }
 
     package struct Finding: Codable, Sendable, Equatable {
@@ -62,6 +66,14 @@ package struct ComponentsReport: Codable, Sendable, Equatable {
                     state: isReady ? "Ready" : pod["status"]["phase"].string ?? "NotReady", restarts: status["restartCount"].integer.map { Int($0) },
                     startedAt: Timestamp.date(status["state"]["running"]["startedAt"].string)))
         }
+        let controlPlanes = nodes.map(Node.init).filter(\.isControlPlane).map(\.name)
+        for component in Component.allCases.map(\.rawValue) {
+            let seen = Set(rows.filter { $0.component == component }.map(\.node))
+            guard !seen.isEmpty else { continue }
+            for node in controlPlanes where !seen.contains(node) {
+                rows.append(.init(node: node, component: component, version: "", state: Row.absent))
+            }
+        }
         rows.sort { (Self.place($0.component), $0.component, $0.node) < (Self.place($1.component), $1.component, $1.node) }
         judge()
     }
@@ -78,11 +90,12 @@ package struct ComponentsReport: Codable, Sendable, Equatable {
         }
         return labels["k8s-app"] ?? labels["app.kubernetes.io/name"] ?? labels["app"] ?? owner["name"].string
     }
+
     private mutating func judge() {
         let servers = rows.filter { $0.component == "kube-apiserver" }.compactMap { KubernetesVersion($0.version) }
         for row in rows {
             func find(_ problem: String) { findings.append(.init(node: row.node, component: row.component, problem: problem)) }
-            if row.state != "Ready" { find("it is not ready") }
+            if row.state == Row.absent { find("the API has no pod of it") } else if !row.isWell { find("it is not ready") }
             if let restarts = row.restarts, restarts >= 5, let started = row.startedAt, Date().timeIntervalSince(started) < 3600 {
                 find("it has restarted \(restarts) times, the last time within the hour")
             }
