@@ -11,17 +11,6 @@ import Testing
 struct RemovedAPITests {
     private static let rows = APILifecycle.table
 
-    private func checks(_ twin: Twin, to minor: Int, files: [String] = []) async throws -> [UpgradeCheck] {
-        let client = KubernetesClient(transport: TwinTransport(twin, time: .system), rate: nil, time: .system)
-        var request = UpgradeRequest(
-            target: KubernetesVersion(major: 1, minor: minor, patch: 0), via: [], tag: "test", folders: CertificateFolders(), hosts: nil,
-            reach: { _ in throw OperationError(.invalid, "no host is asked") }, loadBalancers: [], holdsTraffic: false, sessionSeconds: 0,
-            drain: NodeRunSettings(), canaries: 1, soakSeconds: 0, backup: nil, hooks: [], ignoredPreflightErrors: nil, patienceSeconds: 60,
-            lockSeconds: 60, window: nil, maxSeconds: nil)
-        request.manifests = files.enumerated().map { ("file-\($0).yaml", $1) }
-        return try await request.inspect(client).checks
-    }
-
     private func twin(_ minor: Int) throws -> Twin {
         var options = TwinOptions()
         (options.minor, options.writesLeases) = (minor, false)
@@ -82,7 +71,7 @@ struct RemovedAPITests {
         let rest = gone.filter { row in !served.contains(row) }
         try twin.create(try release(rest.filter { $0.scope != .file }, minor: target))
         let files = rest.filter { $0.scope == .file }.map { "apiVersion: \($0.groupVersion)\nkind: \($0.kind)\n" }
-        let found = named(try await checks(twin, to: target, files: files))
+        let found = named(try await twin.upgradeChecks(to: target, files: files))
         let wanted = Set(gone.map { "\($0.groupVersion) \($0.kind)" })
         #expect(wanted.subtracting(found).isEmpty, "not found: \(wanted.subtracting(found).sorted())")
         #expect(found.subtracting(wanted).isEmpty, "found, and not gone: \(found.subtracting(wanted).sorted())")
@@ -112,7 +101,7 @@ struct RemovedAPITests {
             _ = try await TwinTransport(twin, time: .system).send(
                 APIRequest(.post, resource.path(namespace: "default"), query: ["fieldManager": "kubectl"], body: object))
         }
-        let found = try await checks(twin, to: target).filter { $0.name.contains("removed APIs") }
+        let found = try await twin.upgradeChecks(to: target).filter { $0.name.contains("removed APIs") }
         #expect(found.allSatisfy { $0.findings.isEmpty }, "\(found)")
     }
 
@@ -144,7 +133,7 @@ struct RemovedAPITests {
         broken["metadata"]["name"] = "sh.helm.release.v1.broken.v1"
         broken["data"]["release"] = "bm8="
         try twin.create(broken)
-        let checks = try await checks(twin, to: 25)
+        let checks = try await twin.upgradeChecks(to: 25)
         #expect(named(checks) == ["policy/v1beta1 PodDisruptionBudget"])
         #expect(checks.contains { $0.state == .unknown && $0.found.contains("cannot be read") }, "\(checks.map(\.found))")
     }

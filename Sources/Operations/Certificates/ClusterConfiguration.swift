@@ -35,16 +35,30 @@ package struct ClusterConfiguration: Sendable, Equatable {
     }
 
     /// As the cluster keeps it: the ConfigMap kube-system/kubeadm-config.
+    /// - Throws: `OperationError` `.invalid` where there is none.
     package static func read(_ client: KubernetesClient) async throws -> ClusterConfiguration {
-        let place = ObjectName("kube-system", "kubeadm-config")
-        let map: JSON
-        do { map = try await client.get(Resource(plural: "configmaps", kind: "ConfigMap"), place) } catch let error as APIStatus
-            where error.isNotFound
-        {
+        guard let found = try await find(client) else {
             throw OperationError(.invalid, "the cluster has no ConfigMap kube-system/kubeadm-config: kubeadm did not make it. Give --config FILE.")
         }
-        return try ClusterConfiguration(parsing: map["data"]["ClusterConfiguration"].string ?? "", from: "kube-system/kubeadm-config")
+        return found
     }
+
+    /// The same; nil where kubeadm did not make the cluster.
+    static func find(_ client: KubernetesClient) async throws -> ClusterConfiguration? {
+        guard let text = try await findText(client) else { return nil }
+        return try ClusterConfiguration(parsing: text, from: place)
+    }
+
+    /// The document, unread.
+    static func findText(_ client: KubernetesClient) async throws -> String? {
+        do {
+            let map = try await client.get(.configMaps, ObjectName("kube-system", "kubeadm-config"))
+            return map["data"]["ClusterConfiguration"].string ?? ""
+        } catch let error as APIStatus where error.isNotFound { return nil }
+    }
+
+    /// Where it stands.
+    static let place = "kube-system/kubeadm-config"
 
     /// The names that kubeadm would give a certificate; nil for those without.
     /// - Parameter old: whose names tell the node's own.

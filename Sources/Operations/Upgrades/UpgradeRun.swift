@@ -197,7 +197,7 @@ package struct UpgradeRun: RunOperation {
 
     /// Those that the node will run, one at a time, where they are not there yet.
     private func fetchImages(_ version: KubernetesVersion, on name: String, _ notify: @escaping @Sendable (String) -> Void) async throws -> String? {
-        let repository = try? await ClusterConfiguration.read(client).imageRepository
+        let repository = try await ClusterConfiguration.find(client)?.imageRepository
         var wanted = settings.isControlPlane(name) ? ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"] : []
         if try await find(.daemonSets, "kube-proxy") != nil { wanted.append("kube-proxy") }
         if try await find(.deployments, "coredns") != nil { wanted.append("coredns") }

@@ -86,11 +86,12 @@ package struct UpgradeFacts: Sendable {
             if isServed { servedServices.insert(endpoints.objectName) }
         }
         try await search.search(client)
-        if let map = try? await client.get(.configMaps, ObjectName("kube-system", "kubeadm-config")) {
-            let text = map["data"]["ClusterConfiguration"].string ?? ""
-            search.read(file: text, "ConfigMap kube-system/kubeadm-config")
-            imageRepository = try? ClusterConfiguration(parsing: text, from: "kube-system/kubeadm-config").imageRepository
-        }
+        do {
+            if let text = try await ClusterConfiguration.findText(client) {
+                search.read(file: text, "ConfigMap \(ClusterConfiguration.place)")
+                imageRepository = try ClusterConfiguration(parsing: text, from: ClusterConfiguration.place).imageRepository
+            }
+        } catch { gaps.append("\(error)") }
     }
 
     /// Those that roll out.
