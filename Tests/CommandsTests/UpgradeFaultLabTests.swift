@@ -39,8 +39,10 @@ struct UpgradeFaultLabTests {
                             """)
                     },
                 ]
-                let ((status, kills, lives, left), broken, _) = try await desk.watchingBudgets {
-                    try await desk.struggle(apply: desk.apply(to: "v1.21.0"), through: troubles, kills: 10) { stopped in
+                // Anywhere, but for the last steps, which may be over before it is killed.
+                let steps = (1...60).shuffled().prefix(10).sorted()
+                let ((status, lives, kills, left), broken, _) = try await desk.watchingBudgets {
+                    try await desk.struggle(apply: desk.apply(to: "v1.21.0"), through: troubles, kills: steps) { stopped in
                         // It says why, and how to go on.
                         #expect(stopped.contains("runs resume") || stopped.contains("Wait for it"), "\(stopped)")
                         // Whoever is on call mends what is said.
@@ -48,8 +50,8 @@ struct UpgradeFaultLabTests {
                         _ = try? await lab.kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout", "180s")
                     }
                 }
-                print("\(kills) kills, \(lives) lives")
-                #expect(status == 0 && kills >= 10, "after \(lives) lives, \(kills) kills")
+                print("\(lives) lives")
+                #expect(status == 0 && kills.isEmpty, "after \(lives) lives, not killed at \(kills)")
                 #expect(left.isEmpty, "these did not happen: \(left)")
                 #expect(broken.isEmpty, "\(broken)")
                 #expect(try await desk.complaints(at: "v1.21.0") == [])

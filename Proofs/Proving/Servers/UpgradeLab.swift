@@ -113,17 +113,20 @@ package struct UpgradeLab: Sendable {
         }
     }
 
-    /// Carries an upgrade out in as many lives as it needs: some end by a kill at any moment, some by what happens on the nodes.
-    /// - Parameter mend: told what a life said that stopped, before the next one goes on.
-    /// - Returns: how the last life ended, and the troubles that did not come about.
+    /// Carries an upgrade out in as many lives as it needs: some end by a kill, some by what happens on the nodes.
+    /// - Parameters:
+    ///   - kills: the numbers of the steps, in order, at most ten seconds after whose beginning a life is killed, whatever it does by then.
+    ///   - mend: told what a life said that stopped, before the next one goes on.
+    /// - Returns: how the last life ended, how many there were, and the kills and the troubles that did not come about.
     package func struggle(
-        apply: [String], through troubles: [Trouble], kills wanted: Int, mend: (String) async throws -> Void
-    ) async throws -> (status: Int32, kills: Int, lives: Int, left: [String]) {
-        var (troubles, kills, lives, status) = (troubles, 0, 0, Int32(-1))
+        apply: [String], through troubles: [Trouble], kills: [Int], mend: (String) async throws -> Void
+    ) async throws -> (status: Int32, lives: Int, kills: [Int], left: [String]) {
+        var (troubles, kills, lives, status) = (troubles, kills[...], 0, Int32(-1))
+        print("to be killed at the steps \(kills.map(String.init).joined(separator: ", "))")
         while lives < 40, status != 0 {
             lives += 1
             let running = try running(lives == 1 ? apply : ["upgrade", "resume"] + probe)
-            let killAt = kills < wanted ? ContinuousClock.now + .seconds(.random(in: 15...75)) : nil
+            var killAt: ContinuousClock.Instant?
             while running.isRunning {
                 let said = running.errorsSoFar
                 if let index = troubles.firstIndex(where: { said.contains("] \($0.step)") }) {
@@ -132,10 +135,14 @@ package struct UpgradeLab: Sendable {
                     try await Task.sleep(for: trouble.after)
                     try await trouble.body(lab)
                 }
+                let step = said.split(separator: "\n").last { $0.hasPrefix("[") } ?? ""
+                if killAt == nil, let due = kills.first, let number = Int(step.dropFirst().prefix(while: \.isNumber)), number >= due {
+                    killAt = .now + .milliseconds(Int.random(in: 0...10_000))
+                }
                 if let killAt, ContinuousClock.now > killAt {
-                    print("life \(lives): killed at \(said.split(separator: "\n").last { $0.hasPrefix("[") } ?? "its beginning")")
+                    print("life \(lives): killed at \(step)")
                     running.send(SIGKILL)
-                    kills += 1
+                    kills.removeFirst()
                     break
                 }
                 try await Task.sleep(for: .milliseconds(200))
@@ -146,7 +153,7 @@ package struct UpgradeLab: Sendable {
             print("life \(lives) stopped: \(run.errors.suffix(700))")
             try await mend(String(run.errors.suffix(700)))
         }
-        return (status, kills, lives, troubles.map(\.name))
+        return (status, lives, Array(kills), troubles.map(\.name))
     }
 
     /// Looks at the budgets every second for as long as `body` works.
