@@ -80,7 +80,7 @@ struct RehearseCommand: AsyncParsableCommand {
                 if case .ended(.failure(let error)) = outcome { throw error }
                 throw OperationError(.stopped, "the rehearsal did not begin.")
             }
-            let found = try UpgradeRunReport(run, persons: [], checks: checks, probes: [], commands: [])
+            let found = try UpgradeRunReport(run, persons: [], checks: checks, probes: [], commands: [], isRehearsal: true)
             for file in report { try ReportFile.write(found, to: file) }
             let result = RehearsalReport(found, facts, seconds: (ContinuousClock.now - began).seconds)
             try output.emit(result) { result.text(found) }
@@ -145,7 +145,7 @@ struct RehearsalReport: Encodable {
     }
 
     func text(_ run: UpgradeRunReport) -> String {
-        var parts = [UpgradeStatusText(run, isRehearsed: true).text]
+        var parts = [UpgradeStatusText(run).text]
         if !bottlenecks.isEmpty {
             var table = TextTable(["BUDGET", "PODS THAT WAIT", "UNTIL"], alignedRight: [1, 2])
             for row in bottlenecks.prefix(20) { table.add([row.budget, "\(row.pods)", "\(Int(row.seconds)) s"]) }

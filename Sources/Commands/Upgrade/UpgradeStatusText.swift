@@ -21,8 +21,7 @@ extension UpgradeRunReport {
 struct UpgradeStatusText {
     let text: String
 
-    /// - Parameter isRehearsed: whether nothing of it is real, and nothing can be taken back.
-    init(_ report: UpgradeRunReport, isRehearsed: Bool = false) {
+    init(_ report: UpgradeRunReport) {
         var table = TextTable(["NODE", "ROLE", "FROM", "TO", "STATE", "AWAY", "PROOF"], alignedRight: [5])
         for row in report.nodes {
             let color: Terminal.Color = row.state == "done" ? .green : row.state == "waiting" ? .cyan : .yellow
@@ -33,7 +32,7 @@ struct UpgradeStatusText {
         }
         let over = report.steps.count { ["done", "alreadySo"].contains($0.state) }
         var lines = [
-            "\(report.operation) \(report.path) on \(report.subject)",
+            "\(report.isRehearsal ? "rehearsal of " : "")\(report.operation) \(report.path) on \(report.subject)",
             "run \(report.id): \(report.state), \(over) of \(report.steps.count) steps, began \(report.startedAt.formatted(.iso8601)), \(report.owner)",
         ]
         if let message = report.message { lines.append(message) }
@@ -43,7 +42,7 @@ struct UpgradeStatusText {
         var parts = [lines.joined(separator: "\n"), table.text]
         if let loss = report.loss { parts.append((["lost:"] + loss.lines.map { "  \($0)" }).joined(separator: "\n")) }
         if !report.leftOvers.isEmpty { parts.append((["left closed:"] + report.leftOvers.map { "  \($0)" }).joined(separator: "\n")) }
-        if !report.wayBack.isEmpty, !isRehearsed { parts.append((["can be taken back:"] + report.wayBack.map { "  \($0)" }).joined(separator: "\n")) }
+        if !report.wayBack.isEmpty { parts.append((["can be taken back:"] + report.wayBack.map { "  \($0)" }).joined(separator: "\n")) }
         text = parts.joined(separator: "\n\n")
     }
 }

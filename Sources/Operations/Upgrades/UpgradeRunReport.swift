@@ -41,6 +41,8 @@ package struct UpgradeRunReport: Report, Sendable {
         package var undo: String
     }
 
+    /// Whether all of it happened in a simulated cluster.
+    package var isRehearsal: Bool
     package var id: String
     package var operation: String
     package var subject: String
@@ -70,13 +72,16 @@ package struct UpgradeRunReport: Report, Sendable {
     ///   - checks: what was found before.
     ///   - probes: what was seen meanwhile, one each time that it was gone on with.
     ///   - commands: what was run on nodes.
+    ///   - isRehearsal: whether nothing of it is real, and nothing can be taken back.
     /// - Throws: `OperationError` `.invalid` for a run of another version.
-    package init(_ run: RunRecord, persons: [Person], checks: [UpgradeCheck], probes: [ProbeReport], loss: DataLoss? = nil, commands: [RemoteCommand])
-        throws
-    {
+    package init(
+        _ run: RunRecord, persons: [Person], checks: [UpgradeCheck], probes: [ProbeReport], loss: DataLoss? = nil, commands: [RemoteCommand],
+        isRehearsal: Bool = false
+    ) throws {
         let plan = try Runner<UpgradeRun>.plan(of: run)
         let settings = try UpgradeSettings(of: run)
         self.loss = loss
+        self.isRehearsal = isRehearsal
         id = run.id
         operation = run.operation
         subject = run.subject
@@ -100,7 +105,7 @@ package struct UpgradeRunReport: Report, Sendable {
             ?? ([oldest].compactMap(\.self) + Self.hops(plan)).map(\.description).joined(separator: " -> ")
         wayBack = []
         leftOvers = []
-        wayBack = Self.wayBack(run, pairs, backup)
+        if !isRehearsal { wayBack = Self.wayBack(run, pairs, backup) }
         leftOvers = Self.leftOvers(pairs)
     }
 
@@ -162,8 +167,12 @@ package struct UpgradeRunReport: Report, Sendable {
         var lines: [String] = []
         guard run.operation == "upgrade apply", run.state != .rolledBack else { return lines }
         let done = pairs.filter { $0.1.state.isOver || $0.1.state == .started }
-        let kubelets = done.filter { if case .kubelet = $0.0.action { true } else { false } }.map(\.0.target)
-        let servers = done.filter { if case .controlPlane = $0.0.action { true } else { false } }.map(\.0.target)
+        // Once each, however many minors it went over.
+        func targets(_ isWanted: (UpgradeAction) -> Bool) -> [String] {
+            done.map(\.0).filter { isWanted($0.action) }.map(\.target).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+        }
+        let kubelets = targets { if case .kubelet = $0 { true } else { false } }
+        let servers = targets { if case .controlPlane = $0 { true } else { false } }
         if kubelets.isEmpty, servers.isEmpty { return ["nothing that runs was changed: `drydock upgrade abort \(run.id)` ends it"] }
         if !kubelets.isEmpty { lines.append("kubelets and packages of \(kubelets.joined(separator: ", ")): node by node, drained, with no downtime") }
         if !servers.isEmpty {
@@ -216,7 +225,9 @@ package struct UpgradeRunReport: Report, Sendable {
     // MARK: For people
 
     package var document: ReportDocument {
-        var document = ReportDocument(title: "Upgrade \(path)", subtitle: "\(subject); run \(id)")
+        var document = ReportDocument(
+            title: "\(isRehearsal ? "Rehearsal of the upgrade" : "Upgrade") \(path)",
+            subtitle: isRehearsal ? "a simulated copy of the cluster; nothing real was changed" : "\(subject); run \(id)")
         let tone: ReportDocument.Tone = state == "done" ? .good : state == "running" ? .plain : .bad
         var facts: [(name: String, value: ReportDocument.Cell)] = [
             ("state", .init(state + (message.map { ": \($0)" } ?? ""), tone)),
@@ -224,24 +235,17 @@ package struct UpgradeRunReport: Report, Sendable {
                 "time",
                 .init("\(startedAt.formatted(.iso8601)) to \(updatedAt.formatted(.iso8601)) (\(Self.text(updatedAt.timeIntervalSince(startedAt))))")
             ),
-            ("backup", backup.map { .init($0, .code) } ?? .init("none", .warn)),
         ]
-        let requests = probes.reduce(0) { $0 + $1.requests }
-        let failed = probes.reduce(0) { $0 + $1.failed }
-        facts.append(
-            (
-                "availability",
-                probes.isEmpty
-                    ? .init("nobody looked (--probe)", .warn)
-                    : .init(
-                        "\(failed) of \(requests) requests failed, longest gap \(String(format: "%.2f", probes.map(\.longestGapSeconds).max() ?? 0)) s",
-                        failed == 0 ? .good : .bad)
-            ))
+        if !isRehearsal {
+            facts += [("backup", backup.map { .init($0, .code) } ?? .init("none", .warn)), ("availability", availability)]
+        }
         facts.append(("process", .init(owner)))
         document.blocks.append(.facts(facts))
-        document.blocks.append(.heading("Who"))
-        document.blocks.append(
-            .table(header: ["When", "Who", "Did"], rows: persons.map { [.init($0.at.formatted(.iso8601)), .init($0.who), .init($0.did)] }))
+        if !persons.isEmpty {
+            document.blocks.append(.heading("Who"))
+            document.blocks.append(
+                .table(header: ["When", "Who", "Did"], rows: persons.map { [.init($0.at.formatted(.iso8601)), .init($0.who), .init($0.did)] }))
+        }
         document.blocks.append(.heading("Nodes"))
         document.blocks.append(
             .table(
@@ -256,34 +260,7 @@ package struct UpgradeRunReport: Report, Sendable {
                 }))
         document.blocks.append(.heading("Timeline"))
         document.blocks.append(timeline)
-        document.blocks.append(.heading("What clients saw"))
-        for probe in probes {
-            document.blocks.append(
-                .figure(
-                    svg: Drawing.probe(probe, from: startedAt, to: max(updatedAt, startedAt.addingTimeInterval(1))),
-                    caption:
-                        "the slowest answer of each \(Int(probe.momentSeconds)) s, \(probe.rate) requests a second and target, from \(probe.startedAt.formatted(.iso8601)); \(probe.failed) of \(probe.requests) failed (red)"
-                ))
-            document.blocks.append(
-                .table(
-                    header: ["Target", "Connection", "Requests", "Failed", "Resent", "Median", "99 %", "Longest", "Gap"],
-                    rows: probe.targets.map { target in
-                        func time(_ seconds: Double?) -> ReportDocument.Cell { .init(seconds.map { String(format: "%.0f ms", $0 * 1000) } ?? "") }
-                        return [
-                            .init(target.name), .init(target.connection), .init("\(target.requests)"),
-                            .init("\(target.failed)", target.failed == 0 ? .good : .bad),
-                            .init("\(target.resent)"), time(target.p50), time(target.p99), time(target.longest), time(target.longestGapSeconds),
-                        ]
-                    }))
-            let failures = probe.targets.flatMap { target in target.failures.map { (target.name, $0) } }
-            if !failures.isEmpty {
-                document.blocks.append(
-                    .table(
-                        header: ["When", "Target", "Failure"],
-                        rows: failures.prefix(50).map { [.init($1.time.formatted(.iso8601)), .init($0), .init($1.error)] }))
-            }
-        }
-        if probes.isEmpty { document.blocks.append(.paragraph("No probe was asked for.")) }
+        if !isRehearsal { document.blocks += whatClientsSaw }
         if !checks.isEmpty { document.blocks += UpgradeCheck.blocks(checks) }
         if let loss {
             document.blocks.append(.heading("What was lost"))
@@ -298,8 +275,10 @@ package struct UpgradeRunReport: Report, Sendable {
                         [.init($0.resource), .init("\($0.created)"), .init("\($0.changed)"), .init($0.examples.joined(separator: ", "))]
                     }))
         }
-        document.blocks.append(.heading("The way back"))
-        document.blocks += (wayBack.isEmpty ? ["There is nothing to take back."] : wayBack).map { .paragraph($0) }
+        if !isRehearsal {
+            document.blocks.append(.heading("The way back"))
+            document.blocks += (wayBack.isEmpty ? ["There is nothing to take back."] : wayBack).map { .paragraph($0) }
+        }
         if !leftOvers.isEmpty {
             document.blocks.append(.heading("Left closed"))
             document.blocks += leftOvers.map { .paragraph($0) }
@@ -307,6 +286,46 @@ package struct UpgradeRunReport: Report, Sendable {
         document.blocks.append(details)
         if !commands.isEmpty { document.blocks.append(commandTable) }
         return document
+    }
+
+    private var availability: ReportDocument.Cell {
+        guard !probes.isEmpty else { return .init("nobody looked (--probe)", .warn) }
+        let requests = probes.reduce(0) { $0 + $1.requests }
+        let failed = probes.reduce(0) { $0 + $1.failed }
+        let gap = String(format: "%.2f", probes.map(\.longestGapSeconds).max() ?? 0)
+        return .init("\(failed) of \(requests) requests failed, longest gap \(gap) s", failed == 0 ? .good : .bad)
+    }
+
+    private var whatClientsSaw: [ReportDocument.Block] {
+        var blocks: [ReportDocument.Block] = [.heading("What clients saw")]
+        if probes.isEmpty { blocks.append(.paragraph("No probe was asked for.")) }
+        for probe in probes {
+            blocks.append(
+                .figure(
+                    svg: Drawing.probe(probe, from: startedAt, to: max(updatedAt, startedAt.addingTimeInterval(1))),
+                    caption:
+                        "the slowest answer of each \(Int(probe.momentSeconds)) s, \(probe.rate) requests a second and target, from \(probe.startedAt.formatted(.iso8601)); \(probe.failed) of \(probe.requests) failed (red)"
+                ))
+            blocks.append(
+                .table(
+                    header: ["Target", "Connection", "Requests", "Failed", "Resent", "Median", "99 %", "Longest", "Gap"],
+                    rows: probe.targets.map { target in
+                        func time(_ seconds: Double?) -> ReportDocument.Cell { .init(seconds.map { String(format: "%.0f ms", $0 * 1000) } ?? "") }
+                        return [
+                            .init(target.name), .init(target.connection), .init("\(target.requests)"),
+                            .init("\(target.failed)", target.failed == 0 ? .good : .bad),
+                            .init("\(target.resent)"), time(target.p50), time(target.p99), time(target.longest), time(target.longestGapSeconds),
+                        ]
+                    }))
+            let failures = probe.targets.flatMap { target in target.failures.map { (target.name, $0) } }
+            if !failures.isEmpty {
+                blocks.append(
+                    .table(
+                        header: ["When", "Target", "Failure"],
+                        rows: failures.prefix(50).map { [.init($1.time.formatted(.iso8601)), .init($0), .init($1.error)] }))
+            }
+        }
+        return blocks
     }
 
     /// Control planes violet, drains amber, kubelets blue, packages and images teal, proofs green.
