@@ -25,7 +25,7 @@ struct ClusterUpgradeLabTests {
                     print(try await logs(lab))
                     throw error
                 }
-                try await lab.kubectl("delete", "-f", manifests.path, "--timeout", "120s")
+                try await lab.kubectl("delete", "--ignore-not-found", "-f", manifests.path, "--timeout", "120s")
             }
         }
     }
