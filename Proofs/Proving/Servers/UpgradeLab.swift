@@ -24,7 +24,7 @@ package struct UpgradeLab: Sendable {
             _ = try? await lab.kubectl("delete", "namespace", desk.namespace, "--timeout", "60s")
             throw error
         }
-        try await lab.kubectl("delete", "namespace", desk.namespace, "--timeout", "120s")
+        try await lab.kubectl("delete", "namespace", desk.namespace, "--timeout", "300s")
     }
 
     private func fill() async throws {
