@@ -155,8 +155,7 @@ package struct LeaderElection: Sendable {
 
     /// One look, and one write if it is this process's turn. Whether it leads.
     private func attempt(_ client: KubernetesClient, _ observation: inout Observation?) async throws -> Bool {
-        var object: JSON?
-        do { object = try await client.get(.leases, lease) } catch let error as APIStatus where error.isNotFound {}
+        let object = try await client.find(.leases, lease)
         guard case .write(let record) = move(object, &observation, at: client.time.now()) else { return false }
         do {
             let written: JSON

@@ -28,7 +28,7 @@ struct ComponentsReportTests {
         let pods = [pod("kube-apiserver", on: "cp1"), pod("kube-apiserver", on: "cp2"), pod("kube-scheduler", on: "cp1")]
         let report = ComponentsReport(nodes: [controlPlane("cp1"), controlPlane("cp2")], pods: pods)
         #expect(said(report) == ["kube-scheduler on cp2: the API has no pod of it"])
-        #expect(report.rows.filter { !$0.isWell }.map(\.state) == ["Absent"])
+        #expect(report.rows.filter { $0.complaint != nil }.map(\.state) == ["Absent"])
     }
 
     @Test func `What no control plane runs as a pod is missed nowhere`() {
@@ -37,6 +37,6 @@ struct ComponentsReportTests {
 
     @Test func `A component that waits is not well`() {
         let report = ComponentsReport(nodes: [controlPlane("cp1")], pods: [pod("etcd", on: "cp1", isReady: false)])
-        #expect(said(report) == ["etcd on cp1: it is not ready"])
+        #expect(said(report) == ["etcd on cp1: it is not ready (Pending)"])
     }
 }

@@ -41,7 +41,7 @@ struct ComponentsStatusCommand: AsyncParsableCommand {
             let age = row.startedAt.map { Age.text(Int(Date().timeIntervalSince($0))) }
             table.add([
                 row.component, row.node, row.version.isEmpty ? "-" : row.version,
-                Terminal.paint(row.state, row.isWell ? .green : .red), row.restarts.map(String.init) ?? "-", age ?? "-", row.image ?? "",
+                Terminal.paint(row.state, row.complaint == nil ? .green : .red), row.restarts.map(String.init) ?? "-", age ?? "-", row.image ?? "",
             ])
         }
         guard !report.findings.isEmpty else { return table.text + "\n\neverything fits together" }

@@ -60,8 +60,12 @@ package struct KubernetesClient: Sendable {
     }
 
     /// Nil when there is no such object.
+    package func find(_ resource: Resource, _ name: ObjectName) async throws -> JSON? {
+        do { return try await get(resource, name) } catch let error as APIStatus where error.isNotFound { return nil }
+    }
+
     package func find<Object: KubernetesObject>(_ type: Object.Type, _ name: ObjectName) async throws -> Object? {
-        do { return try await get(type, name) } catch let error as APIStatus where error.isNotFound { return nil }
+        try await find(Object.resource, name).map(Object.init)
     }
 
     /// - Parameter dryRun: the server says what would be so, and changes nothing.

@@ -51,10 +51,7 @@ package struct ClusterConfiguration: Sendable, Equatable {
 
     /// The document, unread.
     static func findText(_ client: KubernetesClient) async throws -> String? {
-        do {
-            let map = try await client.get(.configMaps, ObjectName("kube-system", "kubeadm-config"))
-            return map["data"]["ClusterConfiguration"].string ?? ""
-        } catch let error as APIStatus where error.isNotFound { return nil }
+        try await client.find(.configMaps, ObjectName("kube-system", "kubeadm-config")).map { $0["data"]["ClusterConfiguration"].string ?? "" }
     }
 
     /// Where it stands.

@@ -19,7 +19,14 @@ package struct ComponentsReport: Codable, Sendable, Equatable {
 
         /// Of what other control planes run: the API has no pod of it here. Its kubelet is away, or has not told the API of its static pods yet.
         package static let absent = "Absent"
-        package var isWell: Bool { ["Ready", "active", "stands by"].contains(state) }
+        /// Why it is not as it should be; nil when it is.
+        package var complaint: String? {
+            switch state {
+            case "Ready", "active", "stands by": nil
+            case Self.absent: "the API has no pod of it"
+            default: "it is not ready (\(state))"
+            }
+        }
     }
 
     package struct Finding: Codable, Sendable, Equatable {
@@ -95,7 +102,7 @@ package struct ComponentsReport: Codable, Sendable, Equatable {
         let servers = rows.filter { $0.component == "kube-apiserver" }.compactMap { KubernetesVersion($0.version) }
         for row in rows {
             func find(_ problem: String) { findings.append(.init(node: row.node, component: row.component, problem: problem)) }
-            if row.state == Row.absent { find("the API has no pod of it") } else if !row.isWell { find("it is not ready") }
+            if let complaint = row.complaint { find(complaint) }
             if let restarts = row.restarts, restarts >= 5, let started = row.startedAt, Date().timeIntervalSince(started) < 3600 {
                 find("it has restarted \(restarts) times, the last time within the hour")
             }

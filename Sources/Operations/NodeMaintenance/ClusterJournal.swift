@@ -220,8 +220,7 @@ package final class ClusterJournal: RunJournal {
 
     @discardableResult
     private func read() async throws -> JSON {
-        let object: JSON
-        do { object = try await client.get(place.resource, place.name) } catch let error as APIStatus where error.isNotFound {
+        guard let object = try await client.find(place.resource, place.name) else {
             throw JournalError(.invalid, "there is no \(place.resource.kind) \(place.name.name)")
         }
         known.withLock { $0 = object }

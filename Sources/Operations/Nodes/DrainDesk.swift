@@ -284,12 +284,7 @@ package final class DrainDesk: Sendable {
         var exists: [ObjectName: Bool] = [:]
         for index in pods.indices where pods[index].controller?.kind == "DaemonSet" && !pods[index].isFinished {
             let set = ObjectName(pods[index].name.namespace, pods[index].controller?.name ?? "")
-            if exists[set] == nil {
-                do {
-                    _ = try await client.get(.daemonSets, set)
-                    exists[set] = true
-                } catch let error as APIStatus where error.isNotFound { exists[set] = false }
-            }
+            if exists[set] == nil { exists[set] = try await client.find(.daemonSets, set) != nil }
             pods[index].controllerExists = exists[set] ?? true
         }
         return pods

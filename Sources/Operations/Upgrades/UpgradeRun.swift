@@ -206,9 +206,7 @@ package struct UpgradeRun: RunOperation {
     }
 
     private func find(_ resource: Resource, _ name: String) async throws -> JSON? {
-        do { return try await client.get(resource, ObjectName("kube-system", name)) } catch let error as APIStatus where error.isNotFound {
-            return nil
-        }
+        try await client.find(resource, ObjectName("kube-system", name))
     }
 
     // MARK: Control planes

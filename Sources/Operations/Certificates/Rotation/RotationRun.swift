@@ -273,9 +273,7 @@ struct RotationRun {
         _ client: KubernetesClient, namespace: String, name: String, _ change: (inout JSON) throws -> Void
     ) async throws -> Bool {
         for _ in 0..<10 {
-            var object: JSON
-            do { object = try await client.get(Resource.configMaps, ObjectName(namespace, name)) } catch let error as APIStatus where error.isNotFound
-            { return false }
+            guard var object = try await client.find(.configMaps, ObjectName(namespace, name)) else { return false }
             let before = object["data"]
             try change(&object["data"])
             guard object["data"] != before else { return false }

@@ -95,11 +95,14 @@ package struct UpgradeChecks: Sendable {
     private var components: UpgradeCheck {
         let parts = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "coredns"]
         let rows = facts.components.rows.filter { parts.contains($0.component) }
-        let findings = rows.filter { !$0.isWell }.map { row in
-            row.state == ComponentsReport.Row.absent
-                ? critical(row.node, row.component, "the API has no pod of it", "see what the node's kubelet says: `journalctl -u kubelet`")
-                : critical(
-                    row.node, row.component, "it is not ready (\(row.state))", "look at its log; `drydock components status` shows all of them")
+        let findings = rows.compactMap { row in
+            row.complaint.map {
+                critical(
+                    row.node, row.component, $0,
+                    row.state == ComponentsReport.Row.absent
+                        ? "see what the node's kubelet says: `journalctl -u kubelet`"
+                        : "look at its log; `drydock components status` shows all of them")
+            }
         }
         return UpgradeCheck(
             "components", rows.isEmpty ? "no static pods are seen" : "\(rows.count - findings.count) of \(rows.count) ready", findings)
