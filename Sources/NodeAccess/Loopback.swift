@@ -1,6 +1,6 @@
 internal import Foundation
 
-/// Ports of this machine's loopback interface, 127.0.0.1.
+/// Places at which programs of this machine reach each other: ports of 127.0.0.1, and Unix sockets.
 package enum Loopback {
     private static func with<Result>(_ port: Int, _ body: (Int32, UnsafePointer<sockaddr>, socklen_t) throws -> Result) rethrows -> Result {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
@@ -16,6 +16,23 @@ package enum Loopback {
 
     /// Whether somebody accepts connections there.
     static func listens(_ port: Int) -> Bool { with(port) { connect($0, $1, $2) == 0 } }
+
+    /// Whether somebody accepts connections at a Unix socket. Its file does not say so: it is there from bind(2) on, and refuses until listen(2).
+    package static func listens(at path: String) -> Bool {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let fits = withUnsafeMutableBytes(of: &address.sun_path) { room -> Bool in
+            guard path.utf8.count < room.count else { return false }
+            room.copyBytes(from: path.utf8)
+            return true
+        }
+        guard fits else { return false }
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0 }
+        }
+    }
 
     /// Ports on which nobody listens; all different.
     package static func freePorts(_ count: Int) throws -> [Int] {

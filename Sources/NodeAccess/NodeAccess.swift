@@ -228,7 +228,7 @@ package struct NodeAccess: Sendable, Codable, Equatable {
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
             defer { try? FileManager.default.removeItem(at: folder) }
             let near = folder.appendingPathComponent("socket").path
-            return try await forwarding(near, socket, isThere: { FileManager.default.fileExists(atPath: near) }) { try await body(near) }
+            return try await forwarding(near, socket, isThere: { Loopback.listens(at: near) }) { try await body(near) }
         }
     }
 
