@@ -5,7 +5,10 @@ import Testing
 /// What goes wrong in the middle of an upgrade of real nodes, and the way back over all of it: `make test-nodes-long`, for it takes half an hour.
 @Suite(.enabled(if: RealNodes() != nil, Comment(rawValue: RealNodes.missing)), .serialized, .timeLimit(.minutes(90)))
 struct UpgradeFaultLabTests {
-    @Test func `Killed ten times, cut off, booted, unplugged and with a full disk, an upgrade ends well, and is taken back whole`() async throws {
+    @Test
+    func `Killed ten times, cut off, booted, unplugged, with a full disk and a window that closes, an upgrade ends well, and is taken back whole`()
+        async throws
+    {
         let lab = try await RealNodes.settled()
         try await BuiltProgram.withFolder { folder in
             try await UpgradeLab.with(lab, in: folder) { desk in
@@ -41,8 +44,12 @@ struct UpgradeFaultLabTests {
                 ]
                 // Anywhere, but for the last steps, which may be over before it is killed.
                 let steps = (1...60).shuffled().prefix(10).sorted()
-                let ((status, lives, kills, left), broken, _) = try await desk.watchingBudgets {
-                    try await desk.struggle(apply: desk.apply(to: "v1.21.0"), through: troubles, kills: steps) { stopped in
+                // For two minutes, in the middle, no node may be begun.
+                let closing = Date().addingTimeInterval(240)
+                let window = "0 0 * * * 24h; not \(closing.formatted(.iso8601))..\(closing.addingTimeInterval(120).formatted(.iso8601))"
+                let ((status, lives, waits, kills, left), broken, _) = try await desk.watchingBudgets {
+                    try await desk.struggle(apply: desk.apply(to: "v1.21.0") + ["--window", window, "--stay"], through: troubles, kills: steps) {
+                        stopped in
                         // It says why, and how to go on.
                         #expect(stopped.contains("runs resume") || stopped.contains("Wait for it"), "\(stopped)")
                         // Whoever is on call mends what is said.
@@ -52,6 +59,7 @@ struct UpgradeFaultLabTests {
                 }
                 print("\(lives) lives")
                 #expect(status == 0 && kills.isEmpty, "after \(lives) lives, not killed at \(kills)")
+                #expect(waits > 0, "nobody waited for the window to open")
                 #expect(left.isEmpty, "these did not happen: \(left)")
                 #expect(broken.isEmpty, "\(broken)")
                 #expect(try await desk.complaints(at: "v1.21.0") == [])

@@ -117,15 +117,15 @@ package struct UpgradeLab: Sendable {
     /// - Parameters:
     ///   - kills: the numbers of the steps, in order, at most ten seconds after whose beginning a life is killed, whatever it does by then.
     ///   - mend: told what a life said that stopped, before the next one goes on.
-    /// - Returns: how the last life ended, how many there were, and the kills and the troubles that did not come about.
+    /// - Returns: how the last life ended, how many there were and how many waited for the window, and the kills and the troubles that did not come about.
     package func struggle(
         apply: [String], through troubles: [Trouble], kills: [Int], mend: (String) async throws -> Void
-    ) async throws -> (status: Int32, lives: Int, kills: [Int], left: [String]) {
-        var (troubles, kills, lives, status) = (troubles, kills[...], 0, Int32(-1))
+    ) async throws -> (status: Int32, lives: Int, waits: Int, kills: [Int], left: [String]) {
+        var (troubles, kills, lives, waits, status) = (troubles, kills[...], 0, 0, Int32(-1))
         print("to be killed at the steps \(kills.map(String.init).joined(separator: ", "))")
         while lives < 40, status != 0 {
             lives += 1
-            let running = try running(lives == 1 ? apply : ["upgrade", "resume"] + probe)
+            let running = try running(lives == 1 ? apply : ["upgrade", "resume", "--stay"] + probe)
             var killAt: ContinuousClock.Instant?
             while running.isRunning {
                 let said = running.errorsSoFar
@@ -149,11 +149,15 @@ package struct UpgradeLab: Sendable {
             }
             let run = await running.finish()
             status = run.status
+            if let waited = run.errors.split(separator: "\n").first(where: { $0.contains("the window is closed; ") }) {
+                print("life \(lives): \(waited)")
+                waits += 1
+            }
             guard status != 0, status != 128 + SIGKILL else { continue }
             print("life \(lives) stopped: \(run.errors.suffix(700))")
             try await mend(String(run.errors.suffix(700)))
         }
-        return (status, lives, Array(kills), troubles.map(\.name))
+        return (status, lives, waits, Array(kills), troubles.map(\.name))
     }
 
     /// Looks at the budgets every second for as long as `body` works.

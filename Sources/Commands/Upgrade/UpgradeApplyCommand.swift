@@ -31,7 +31,7 @@ struct UpgradeApplyCommand: AsyncParsableCommand {
             if dryRun, let left = await NodeShell.removeAll(of: made.settings.nodes, client) { options.output.remark(left) }
             guard try session.accepts(made.plan, isRehearsal: dryRun) else { return }
             let upgrade = UpgradeSession(session: session)
-            try await upgrade.overWindows(stay ? made.settings.window : nil) { _ = try await upgrade.begin(client, made) }
+            try await upgrade.overWindows(stay ? made.settings.window : nil, options.kubernetes) { _ = try await upgrade.begin(client, made) }
         }
     }
 }

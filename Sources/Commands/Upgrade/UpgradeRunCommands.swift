@@ -131,7 +131,7 @@ struct UpgradeResumeCommand: AsyncParsableCommand {
         let run = try reference.find(in: Journal.ofThisUser())
         let upgrade = UpgradeSession(session: RunSession(output: output, probe: probe))
         let window = stay ? try UpgradeSettings(of: run).window : nil
-        try await upgrade.overWindows(window) { try await upgrade.goOn(run, .resume, kubernetes, takingLock: takeLock) }
+        try await upgrade.overWindows(window, kubernetes) { try await upgrade.goOn(run, .resume, kubernetes, takingLock: takeLock) }
     }
 }
 

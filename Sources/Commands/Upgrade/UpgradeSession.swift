@@ -18,7 +18,7 @@ struct UpgradeSession {
 
     /// Works, and where the run stopped because its window closed, waits for the next opening and goes on with it.
     /// - Parameter window: nil to work once.
-    func overWindows(_ window: Window?, _ work: @escaping () async throws -> Void) async throws {
+    func overWindows(_ window: Window?, _ kubernetes: KubernetesOptions, _ work: @escaping () async throws -> Void) async throws {
         var work = work
         while true {
             do { return try await work() } catch let error as OperationError where error.code == .closed {
@@ -27,7 +27,7 @@ struct UpgradeSession {
                 else { throw error }
                 session.output.remark("the window is closed; \(run.id) goes on at \(opening.formatted(.iso8601))")
                 try await Task.sleep(for: .seconds(max(1, opening.timeIntervalSinceNow)))
-                work = { try await goOn(run, .resume, KubernetesOptions(kubeconfig: nil), takingLock: false) }
+                work = { try await goOn(run, .resume, kubernetes, takingLock: false) }
             }
         }
     }

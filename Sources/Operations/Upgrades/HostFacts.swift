@@ -65,9 +65,7 @@ package struct HostFacts: Codable, Sendable, Equatable {
             echo "== configuration"; cat \(kubelet)/config.yaml 2>/dev/null || :
             echo "== runtime"; if command -v containerd >/dev/null; then containerd --version || :; fi
             echo "== images"
-            for file in \(kubernetes)/manifests/*.yaml; do
-                if [ -e "$file" ]; then echo "$(basename "$file" .yaml) $(sed -n 's/^ *-\\{0,1\\} *image: *//p' "$file" | head -n 1 | tr -d "\\"'")"; fi
-            done
+            \(StaticPodImages.script(folders))
             echo "== reboot"; if [ -e /var/run/reboot-required ]; then echo yes; fi
             """
     }
@@ -96,10 +94,7 @@ package struct HostFacts: Codable, Sendable, Equatable {
         kubeletFlags = lines("flags").filter { !$0.hasPrefix("#") }.joined(separator: " ")
         kubeletConfiguration = (sections["configuration"] ?? []).joined(separator: "\n")
         runtime = lines("runtime").first
-        for line in lines("images") {
-            let words = line.split(separator: " ").map(String.init)
-            if words.count == 2 { images[words[0]] = words[1] }
-        }
+        images = StaticPodImages.parse(lines("images"))
         needsReboot = lines("reboot").first == "yes"
     }
 
@@ -110,4 +105,22 @@ package struct HostFacts: Codable, Sendable, Equatable {
 
     /// Whether the repository is one for each minor (pkgs.k8s.io), which is written anew for the next.
     package var isOfMinor: Bool { repositories.contains { $0.contains("core:/stable:") } }
+}
+
+/// The images of a host's static pods, as their manifests have them.
+enum StaticPodImages {
+    /// Prints lines such as `kube-apiserver k8s.gcr.io/kube-apiserver:v1.20.2`.
+    static func script(_ folders: CertificateFolders) -> String {
+        """
+        for file in \(NodeAccess.quoted(folders.kubernetes))/manifests/*.yaml; do
+            if [ -e "$file" ]; then echo "$(basename "$file" .yaml) $(sed -n 's/^ *-\\{0,1\\} *image: *//p' "$file" | head -n 1 | tr -d "\\"'")"; fi
+        done
+        """
+    }
+
+    /// By the pods' names, which are those of components.
+    static func parse(_ lines: [String]) -> [String: String] {
+        let pairs = lines.map { $0.split(separator: " ").map(String.init) }.filter { $0.count == 2 }.map { ($0[0], $0[1]) }
+        return Dictionary(pairs, uniquingKeysWith: { _, last in last })
+    }
 }

@@ -100,17 +100,11 @@ package struct KubeadmHosts: UpgradeHosts {
     }
 
     package func manifests(on name: String) async throws -> [Component: KubernetesVersion] {
-        let folder = q("\(settings.control.folders.kubernetes)/manifests")
-        let text = try await settings.node(name).text(
-            "for file in \(folder)/*.yaml; do if [ -e \"$file\" ]; then echo \"$(basename \"$file\" .yaml) $(sed -n 's/^ *-\\{0,1\\} *image: *//p' \"$file\" | head -n 1)\"; fi; done"
-        )
-        var found: [Component: KubernetesVersion] = [:]
-        for line in text.split(separator: "\n") {
-            let words = line.split(separator: " ").map(String.init)
-            guard words.count == 2, let component = Component(rawValue: words[0]) else { continue }
-            found[component] = ImageReference(words[1].trimmingCharacters(in: ["\"", "'"])).version
+        let text = try await settings.node(name).text(StaticPodImages.script(settings.control.folders))
+        let pairs = StaticPodImages.parse(text.components(separatedBy: "\n")).compactMap { name, image in
+            Component(rawValue: name).flatMap { component in ImageReference(image).version.map { (component, $0) } }
         }
-        return found
+        return Dictionary(uniqueKeysWithValues: pairs)
     }
 
     // MARK: Packages and images

@@ -101,8 +101,6 @@ package struct UpgradeRun: RunOperation {
         case .traffic(let action): return try await traffic.evidence(before: step.carrying(action))
         case .nodes(let action): return try await nodes.evidence(before: step.carrying(action))
         case .restore(let action): return try await restore.evidence(before: step.carrying(action))
-        case .controlPlane(let name, _, _):
-            return Dictionary(uniqueKeysWithValues: try await staticPods(of: name).map { ("hash \($0.component.rawValue)", $0.hash) })
         default: return [:]
         }
     }
