@@ -292,14 +292,8 @@ private final class FuzzedSocket: @unchecked Sendable {
     private let descriptor: Int32
 
     init(path: String, reply: @escaping (Int32) -> Void) throws {
-        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-        let bound = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
-        }
-        guard bound == 0, listen(descriptor, 10) == 0 else { throw LocalEtcdCluster.Failure(description: "cannot listen at \(path)") }
+        descriptor = try UnixSocket.bound(at: path)
+        guard listen(descriptor, 10) == 0 else { throw LocalEtcdCluster.Failure(description: "cannot listen at \(path)") }
         let (listener, answer) = (descriptor, UncheckedReply(body: reply))
         Thread.detachNewThread {
             while true {
